@@ -1,0 +1,35 @@
+"""Names of tensors: as files have them, and as the fields of GPTModelWeights have them.
+
+The official gpt2 file says `h.0.ln_1.weight`; what transformers saves says `transformer.h.0.ln_1.weight`. Old files
+also keep each block's causal mask (`attn.bias`, the triangle of ones, and `attn.masked_bias`, the number that hides a
+score). These are no weights: they are left out unread.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import TypeVar
+
+from starchart.checkpoints.json_file import shown
+from starchart.errors import CheckpointError
+
+_PREFIX = "transformer."
+_MASK = re.compile(r"h\.[0-9]+\.attn\.(bias|masked_bias)")
+
+Tensor = TypeVar("Tensor")
+
+
+def rename_tensors(tensors: Mapping[str, Tensor], source: str) -> dict[str, Tensor]:
+    """Return the tensors under our names, without masks.
+
+    Raises CheckpointError if a name is there with the prefix and without. `source` names the checkpoint in it.
+
+    >>> rename_tensors({"transformer.wte.weight": 1, "transformer.h.0.attn.bias": 2, "lm_head.weight": 3}, "example")
+    {'wte.weight': 1, 'lm_head.weight': 3}
+    """
+    renamed: dict[str, Tensor] = {}
+    for file_name, tensor in tensors.items():
+        name = file_name.removeprefix(_PREFIX)
+        if name in renamed:
+            raise CheckpointError(f"{source}: has tensor {shown(name)} twice, with the prefix '{_PREFIX}' and without")
+        renamed[name] = tensor
+    return {name: tensor for name, tensor in renamed.items() if not _MASK.fullmatch(name)}

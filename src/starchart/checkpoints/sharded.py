@@ -1,0 +1,64 @@
+"""A checkpoint in several safetensors files, with an index that says which tensor is in which.
+
+    model.safetensors.index.json    {"weight_map": {"wte.weight": "model-00001-of-00002.safetensors", ...}, ...}
+
+The index and the files must agree in both directions: every tensor it lists is in the file it says, and no file holds
+another one. Source: transformers, documentation of models, "Sharded checkpoints".
+"""
+
+import re
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from starchart.checkpoints.json_file import read_json_file, shown
+from starchart.checkpoints.safetensors import StoredTensor, open_safetensors
+from starchart.errors import CheckpointError
+
+# A plain name: no folder, no drive, no "..", nothing hidden. An index must not lead out of its own folder.
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\.safetensors")
+
+
+@contextmanager
+def open_shards(index: Path) -> Iterator[dict[str, StoredTensor]]:
+    """Give the tensors of all files in `index` by name, for as long as the block runs. Raises CheckpointError."""
+    weight_map = _read_weight_map(index)
+    tensors: dict[str, StoredTensor] = {}
+    with ExitStack() as stack:
+        for file_name in sorted(set(weight_map.values())):
+            shard = stack.enter_context(open_safetensors(index.parent / file_name))
+            _check_shard(shard, tensors, weight_map, file_name, index)
+            tensors.update(shard)
+        lost = [name for name in weight_map if name not in tensors]
+        if lost:
+            name = lost[0]
+            raise CheckpointError(f"{index}: says that tensor {shown(name)} is in {weight_map[name]}, but it is not")
+        yield tensors
+
+
+def _read_weight_map(index: Path) -> dict[str, str]:
+    weight_map = read_json_file(index).get("weight_map")
+    if not isinstance(weight_map, dict) or not all(isinstance(value, str) for value in weight_map.values()):
+        raise CheckpointError(f"{index}: must hold a weight_map from names of tensors to names of files")
+    for file_name in set(weight_map.values()):
+        if not _PLAIN_NAME.fullmatch(file_name):
+            raise CheckpointError(
+                f"{index}: {shown(file_name)} is not the name of a .safetensors file in its own folder"
+            )
+    return weight_map
+
+
+def _check_shard(
+    shard: dict[str, StoredTensor],
+    earlier: dict[str, StoredTensor],
+    weight_map: dict[str, str],
+    file_name: str,
+    index: Path,
+) -> None:
+    for name, tensor in shard.items():
+        if name in earlier:
+            raise CheckpointError(f"{tensor}: is also in {earlier[name].path.name}")
+        if name not in weight_map:
+            raise CheckpointError(f"{tensor}: is not in {index.name}")
+        if weight_map[name] != file_name:
+            raise CheckpointError(f"{tensor}: should be in {weight_map[name]}, says {index.name}")

@@ -1,0 +1,95 @@
+"""The numbers of a tensor: from bytes in a file to arrays of floats.
+
+    F32         as it is                                            array('f'), 4 bytes a number
+    BF16, F16   widened: every such number is a float32 exactly     array('f')
+    F64         as it is                                            array('d'), 8 bytes a number
+
+Sources: IEEE 754-2019, section 3.4, for F16 (binary16), F32 and F64; BF16 is the upper half of an F32.
+"""
+
+import sys
+from array import array
+from collections.abc import Callable
+from math import isfinite
+
+from starchart.checkpoints.half_precision import widen_half
+from starchart.utils.matrix import Vector
+
+_SIZES = {"F16": 2, "BF16": 2, "F32": 4, "F64": 8}
+# The bytes at the upper end of a number, sign and exponent, with which it may be infinite or NaN.
+_SUSPECTS = {
+    "F16": bytes((*range(0x7C, 0x80), *range(0xFC, 0x100))),
+    "BF16": b"\x7f\xff",
+    "F32": b"\x7f\xff",
+    "F64": b"\x7f\xff",
+}
+
+
+def is_weight_dtype(dtype: str) -> bool:
+    """Return whether tensors of this dtype can be weights: F16, BF16, F32, F64."""
+    return dtype in _SIZES
+
+
+def bytes_per_number(dtype: str) -> int:
+    """Return the size of one number in bytes."""
+    return _SIZES[dtype]
+
+
+def decode_numbers(raw: bytes, dtype: str) -> "array[float]":
+    """Return the little-endian numbers in `raw` as an array of floats.
+
+    >>> decode_numbers(bytes.fromhex("803f 2040"), "BF16")
+    array('f', [1.0, 2.5])
+    """
+    return _DECODERS[dtype](raw)
+
+
+def first_not_finite(raw: bytes, dtype: str, numbers: Vector) -> int | None:
+    """Return where the first infinity or NaN stands in `numbers`, which were decoded from `raw`, or None.
+
+    Looking at every number would cost more than decoding it. Weights are small, so the upper bytes alone acquit almost
+    every tensor: an F32 is only suspect from 2^127 up.
+
+    >>> raw = bytes.fromhex("803f 807f")
+    >>> first_not_finite(raw, "BF16", decode_numbers(raw, "BF16"))
+    1
+    """
+    upper = raw[_SIZES[dtype] - 1 :: _SIZES[dtype]]
+    if not any(byte in upper for byte in _SUSPECTS[dtype]):
+        return None
+    return next((index for index, number in enumerate(numbers) if not isfinite(number)), None)
+
+
+def _decode_f64(raw: bytes) -> "array[float]":
+    return _from_little_endian("d", raw)
+
+
+def _decode_f32(raw: bytes) -> "array[float]":
+    return _from_little_endian("f", raw)
+
+
+def _decode_bf16(raw: bytes) -> "array[float]":
+    wide = bytearray(2 * len(raw))
+    wide[2::4] = raw[0::2]
+    wide[3::4] = raw[1::2]
+    return _from_little_endian("f", bytes(wide))
+
+
+def _decode_f16(raw: bytes) -> "array[float]":
+    return _from_little_endian("f", widen_half(raw))
+
+
+def _from_little_endian(typecode: str, raw: bytes) -> "array[float]":
+    numbers: array[float] = array(typecode)
+    numbers.frombytes(raw)
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    return numbers
+
+
+_DECODERS: dict[str, Callable[[bytes], "array[float]"]] = {
+    "F16": _decode_f16,
+    "BF16": _decode_bf16,
+    "F32": _decode_f32,
+    "F64": _decode_f64,
+}

@@ -1,0 +1,39 @@
+"""Weights: named tensors become GPTModelWeights.
+
+The head follows transformers 5.23. A tied model without `lm_head.weight` uses wte, and so does one whose lm_head equals
+wte; if the two differ, the file is believed and not tie_word_embeddings. A tied model with an lm_head and no wte uses
+that for both. A model that is not tied needs both.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from starchart.checkpoints.fit import refuse_differences, refuse_other_model
+from starchart.checkpoints.safetensors import StoredTensor, read_rows, read_vector
+from starchart.checkpoints.weight_tree import Shape, axis_sizes, fill_tree
+from starchart.model.config import GPT2Config
+from starchart.model.gpt_model import GPTModelWeights
+from starchart.utils.matrix import Matrix, Vector
+
+
+def build_weights(tensors: Mapping[str, StoredTensor], config: GPT2Config, source: str) -> GPTModelWeights:
+    """Return the weights read from `tensors`, which have our names. `source` names the checkpoint in errors.
+
+    Raises CheckpointError where the tensors and the configuration do not fit, before any of them is read, and for
+    numbers that cannot be weights.
+    """
+    tied = config.tie_word_embeddings
+    if tied and "wte.weight" not in tensors and "lm_head.weight" in tensors:
+        tensors = {name.replace("lm_head", "wte"): tensor for name, tensor in tensors.items()}
+    sizes = axis_sizes(config)
+    refuse_other_model(tensors, sizes, source)
+    optional = () if tied and "lm_head.weight" not in tensors else ("lm_head",)
+    shapes: dict[str, Shape] = {}
+    fill_tree(GPTModelWeights, sizes, optional, shapes.setdefault)
+    refuse_differences(tensors, shapes, source)
+    weights: GPTModelWeights = fill_tree(GPTModelWeights, sizes, optional, lambda name, _: _read(tensors[name]))
+    return replace(weights, lm_head=None) if tied and weights.lm_head == weights.wte else weights
+
+
+def _read(tensor: StoredTensor) -> Vector | Matrix:  # -> [C], or [rows][C]
+    return read_vector(tensor) if len(tensor.entry.shape) == 1 else read_rows(tensor)

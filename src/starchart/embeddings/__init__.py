@@ -1,0 +1,1 @@
+"""Where tokens become vectors, and vectors become scores of tokens again."""

@@ -1,0 +1,1 @@
+"""Engines: the operations that the one definition of GPT-2 runs on."""

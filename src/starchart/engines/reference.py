@@ -1,0 +1,66 @@
+"""The reference engine: plain lists of floats and correctly rounded sums. Slow, short, the measure of all others.
+
+It is a list of names: each operation is the leaf function that a reader finds in its room.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+from starchart.embeddings.embedding_lookup import embed
+from starchart.embeddings.output_projection import output_projection
+from starchart.layers.attend import attend
+from starchart.layers.feed_forward import FeedForwardWeights
+from starchart.layers.key_value_cache import fork, new_cache
+from starchart.layers.linear_layer import LinearWeights
+from starchart.layers.linear_layer import linear_layer_transposed as linear
+from starchart.layers.multi_head_attention import AttentionWeights
+from starchart.layers.transformer_block import TransformerBlockWeights
+from starchart.model.config import GPT2Config
+from starchart.model.gpt_model import GPTModelWeights
+from starchart.utils.activations import activate as activation
+from starchart.utils.add_matrices import add_matrices as add
+from starchart.utils.layer_norm import layer_norm
+from starchart.utils.transpose_matrix import transpose_weights
+
+__all__ = [
+    "activation",
+    "add",
+    "attend",
+    "close",
+    "embed",
+    "fork",
+    "from_lists",
+    "layer_norm",
+    "linear",
+    "new_cache",
+    "output_projection",
+    "prepare",
+    "to_lists",
+]
+
+
+def prepare(weights: GPTModelWeights, config: GPT2Config) -> GPTModelWeights:
+    """Return the weights with every linear layer laid out by columns, so that each output is one dot product."""
+    return replace(weights, h=tuple(_block_by_columns(block) for block in weights.h))
+
+
+def _block_by_columns(block: TransformerBlockWeights) -> TransformerBlockWeights:
+    attn = AttentionWeights(_by_columns(block.attn.c_attn), _by_columns(block.attn.c_proj))
+    mlp = FeedForwardWeights(_by_columns(block.mlp.c_fc), _by_columns(block.mlp.c_proj))
+    return replace(block, attn=attn, mlp=mlp)
+
+
+def _by_columns(linear: LinearWeights) -> LinearWeights:
+    return replace(linear, weight=transpose_weights(linear.weight))
+
+
+def to_lists(array: Any) -> Any:
+    """Return `array`: it is made of lists already."""
+    return array
+
+
+from_lists = to_lists
+
+
+def close() -> None:
+    """Nothing to give back."""

@@ -1,0 +1,28 @@
+"""Errors that a person can act on: one line that says what is wrong and what to do.
+
+The command line prints the message and leaves with exit code 2. Anything else that reaches the user is a defect.
+"""
+
+
+class StarchartError(Exception):
+    """Bad input from outside: a file, an option, a prompt."""
+
+
+class CheckpointError(StarchartError):
+    """A checkpoint that is missing, damaged, untruthful or not a GPT-2."""
+
+
+class ConfigError(CheckpointError):
+    """A config.json that is missing, malformed or describes something other than a GPT-2."""
+
+
+class VocabularyError(StarchartError):
+    """A vocabulary that is missing, malformed or does not fit the text or the model."""
+
+
+class GenerationError(StarchartError):
+    """A setting out of its range, or a prompt that does not fit the model."""
+
+
+class TapError(StarchartError):
+    """A change was asked for under a name that no value has."""

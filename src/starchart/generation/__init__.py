@@ -1,0 +1,1 @@
+"""From logits to text: how the next token is chosen, and when to stop."""

@@ -1,0 +1,72 @@
+"""The draw of `torch.multinomial`: every token runs, the first to arrive wins.
+
+Token i, of probability p_i, arrives at the time q_i / p_i, where the q_i are independent exponential times:
+
+    winner = argmax_i p_i / q_i,    q_i = -log(1 - u_i),    u_i uniform in [0, 1),    P(token i wins) = p_i
+
+Torch takes two random words for every token of the vocabulary, even one that was filtered out, and so does this file.
+But it works out p and q only for the tokens that can still win; the test runs the full race beside it. The weights
+exp(logit - largest) serve as p, since dividing all of them by their sum changes no winner. Torch runs the race in
+float32: doubles can give another winner only when the two best scores agree to about 1e-7 (some twice in 10^8 draws).
+
+Sources: Feller 1971, "An Introduction to Probability Theory", volume 2, section I.3 (exponential clocks); Maddison,
+Tarlow & Minka 2014, "A* Sampling", section 2 (the same race in logarithms); torch's `multinomial` and `exponential_`
+on the CPU, since torch 2.7 on every build.
+"""
+
+from collections.abc import Sequence
+from functools import cache
+from struct import unpack_from
+
+from starchart.generation.torch_random import TorchGenerator
+from starchart.utils.exp import exp
+from starchart.utils.log import log
+from starchart.utils.log1p import log1p
+
+BINS = 256  # of u: one for every value of its leading 8 bits
+SLACK = 1e-9  # of log(score): far above the rounding of exp, log and log1p (1e-15), too small to let more tokens in
+TWO_TO_MINUS_53 = 1.0 / (1 << 53)
+AT_ONCE = 1.0 / (1 << 500)  # stands for q = 0, when u = 0 (once in 2^53 words): sooner than any other, and no 0 / 0
+
+
+def exponential_race(logits: Sequence[float], tokens: Sequence[int], generator: TorchGenerator) -> int:  # [V] -> id
+    """Draw one of `tokens` (ids, smallest first) with probability in the ratio of exp(logit); 2V random words are used.
+
+    The largest logit must be finite and belong to one of `tokens`. Of equal scores the first wins, as in torch.
+
+    A token can win only if its score is at least that of every other, so at least the best of a few: the likeliest
+    token and those that start with u < 1/256. In logarithms: logit - largest - log(q) >= log(best of the few). With
+    the shortest time of its bin for q that is one comparison a token, and only those that pass (some 250 of 50257)
+    need exp and log1p.
+    """
+    count = len(logits)
+    bits = generator.bits(2 * count)
+    block = bits.to_bytes(8 * count, "little")
+    bins = (bits >> 5).to_bytes(8 * count, "little")[1::8]  # [V]: bits 20..13 of the first word are the leading 8 of u
+    largest = max(logits)
+
+    def score(token: int) -> float:
+        return exp(logits[token] - largest) / exponential_time(*unpack_from("<II", block, 8 * token))
+
+    likeliest = next(token for token in tokens if logits[token] == largest)
+    early = [token for token in tokens if not bins[token]]
+    to_beat = log(max(map(score, [likeliest, *early]))) - SLACK
+    least = [to_beat + log_time for log_time in least_log_times()]
+    contenders = [token for token in tokens if logits[token] - largest > least[bins[token]]]
+    return max(contenders, key=score)
+
+
+def exponential_time(high: int, low: int) -> float:
+    """Return q = -log(1 - u) for the two random words of a token: u is their low 53 bits over 2^53.
+
+    >>> exponential_time(1 << 20, 0)
+    0.6931471805599453
+    """
+    u = ((high & 0x1FFFFF) << 32 | low) * TWO_TO_MINUS_53
+    return -log1p(-u) or AT_ONCE
+
+
+@cache
+def least_log_times() -> tuple[float, ...]:  # [BINS]
+    """Return log(q) for the smallest u of each bin, u = 0, 1/256, ...: no time in the bin is shorter."""
+    return (log(0.0), *(log(-log1p(-u / BINS)) for u in range(1, BINS)))

@@ -1,0 +1,97 @@
+"""The loop: read the prompt once, then draw a token, read it, draw the next.
+
+What a token costs does not depend on how it was drawn; what was read before is remembered in the cache.
+"""
+
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from starchart.errors import GenerationError
+from starchart.generation.sampling import SamplingSettings, sample
+from starchart.generation.torch_random import TorchGenerator
+from starchart.model.cache import Cache
+
+FinishReason: TypeAlias = Literal["length", "end_of_text", "context"]
+Read: TypeAlias = Callable[[Sequence[int], Cache | None], tuple[Sequence[float], Cache]]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When to stop, and what to do where the model can read no further."""
+
+    n_positions: int
+    end_of_text: Sequence[int] = ()  # ids that end a text
+    max_new_tokens: int = 20
+    on_full: Literal["stop", "slide"] = "stop"
+
+    def __post_init__(self) -> None:
+        if isinstance(self.max_new_tokens, bool) or not isinstance(self.max_new_tokens, int) or self.max_new_tokens < 1:
+            raise GenerationError(f"max_new_tokens must be a whole number of at least 1, not {self.max_new_tokens!r}")
+        if self.on_full not in ("stop", "slide"):
+            raise GenerationError(f"on_full must be 'stop' or 'slide', not {self.on_full!r}")
+
+
+@dataclass(frozen=True)
+class Step:
+    """One new token, the row of logits it was drawn from, and why it was the last one, if it was."""
+
+    token: int
+    logits: Sequence[float]  # [V]
+    finish_reason: FinishReason | None
+
+
+def generate(ids: Sequence[int], read: Read, limits: Limits, settings: SamplingSettings) -> Iterator[Step]:  # [T] ->
+    """Yield new tokens after `ids`, as they are drawn.
+
+    `read(ids, cache)` is the model: it returns the logits after the last of `ids` and the cache with them in it; a
+    cache of None is an empty one. The text ends after `max_new_tokens` ("length"), at a token of `end_of_text`
+    ("end_of_text", the token is yielded too) or when `n_positions` are read ("context"); with on_full="slide" the
+    model goes on then from the last n_positions/2 tokens, read afresh. Raises GenerationError for a prompt that is
+    empty or longer than the model reads.
+    """
+    seed = secrets.randbits(32) if settings.seed is None else settings.seed
+    return _steps(_fitting(ids, limits), read, limits, settings, TorchGenerator(seed))
+
+
+def _steps(
+    text: list[int], read: Read, limits: Limits, settings: SamplingSettings, generator: TorchGenerator
+) -> Iterator[Step]:
+    row, cache = read(text, None)
+    for count in range(1, limits.max_new_tokens + 1):
+        token = sample(row, settings, generator)
+        text.append(token)
+        full = cache.length == limits.n_positions
+        reason = _finish_reason(token, count, full, limits)
+        yield Step(token, row, reason)
+        if reason:
+            return
+        row, cache = read(_recent(text, limits), None) if full else read([token], cache)
+
+
+def _fitting(ids: Sequence[int], limits: Limits) -> list[int]:
+    if not ids:
+        raise GenerationError("an empty prompt has nothing to go on from; begin with the end-of-text token")
+    if len(ids) <= limits.n_positions:
+        return list(ids)
+    if limits.on_full == "slide":
+        return _recent(ids, limits)
+    raise GenerationError(
+        f"the prompt has {len(ids)} tokens and this model reads at most {limits.n_positions};"
+        " shorten it, or keep its last part alone with on_full slide"
+    )
+
+
+def _recent(text: Sequence[int], limits: Limits) -> list[int]:
+    return list(text[-max(1, limits.n_positions // 2) :])
+
+
+def _finish_reason(token: int, count: int, full: bool, limits: Limits) -> FinishReason | None:
+    if token in limits.end_of_text:
+        return "end_of_text"
+    if count == limits.max_new_tokens:
+        return "length"
+    if full and limits.on_full == "stop":
+        return "context"
+    return None

@@ -1,0 +1,74 @@
+"""Temperature, top-k and top-p: what may still be drawn from one row of logits, as transformers decides it.
+
+The order is fixed: temperature, then top-k, then top-p. A filter returns the ids of the tokens that stay, smallest id
+first; transformers writes -inf over the others, which comes to the same. Logits are float32 numbers here, as there,
+so that ties and cuts agree. Left out: the other processors of transformers (repetition penalty, typical, min-p, ...).
+
+Sources: temperature, Ackley, Hinton & Sejnowski 1985, "A Learning Algorithm for Boltzmann Machines"; top-k, Fan,
+Lewis & Dauphin 2018, "Hierarchical Neural Story Generation", section 5; top-p, Holtzman et al. 2020, "The Curious
+Case of Neural Text Degeneration", section 3.1; rounding and ties, transformers 5 (`generation/logits_process.py`).
+"""
+
+from collections.abc import Sequence
+from heapq import nlargest
+from math import fsum
+
+from starchart.generation.float32 import float32, float32_row
+from starchart.utils.exp import exp
+
+
+def divide_by_temperature(logits: Sequence[float], temperature: float) -> list[float]:  # [V] -> [V]
+    """Return logits / temperature in float32: below 1 the likely gain, above 1 all draw closer.
+
+    >>> divide_by_temperature([1.0, -3.0], 0.5)
+    [2.0, -6.0]
+    """
+    divisor = float32(temperature)
+    return float32_row([logit / divisor for logit in logits])
+
+
+def top_k(logits: Sequence[float], k: int) -> list[int]:  # [V] -> ids of the tokens kept
+    """Keep the k tokens with the largest logits, and all that tie with the k-th. k must be at least 1.
+
+    >>> top_k([1.0, 5.0, 3.0, 3.0, 0.0], 2)
+    [1, 2, 3]
+    """
+    smallest_kept = nlargest(k, logits)[-1]
+    return [token for token, logit in enumerate(logits) if logit >= smallest_kept]
+
+
+def top_p(logits: Sequence[float], tokens: Sequence[int], p: float) -> list[int]:  # [V], ids -> ids of the tokens kept
+    """Keep the fewest likely tokens, among `tokens`, whose probabilities together reach p, where 0 < p < 1.
+
+    From the least likely up, transformers removes a token while the probability so far, its own included, is at most
+    1 - p, both sides in float32; the likeliest always stays. Here the walk goes from the likeliest down to the first
+    token that transformers removes. Where equal logits straddle the cut the later ids stay, as a stable sort has it;
+    torch's sort is not stable and may keep others of the equal ones.
+
+    Probabilities 0.5, 0.3, 0.2, and p = 0.6: the first two are needed.
+
+    >>> top_p([-1.6094379, -0.6931472, -1.2039728], [0, 1, 2], 0.6)
+    [1, 2]
+    """
+    largest = max(logits)
+    weights = {token: exp(logits[token] - largest) for token in tokens}
+    total = fsum(weights.values())
+    removed = float32(1.0 - p)
+    left = total
+    kept = []
+    for token in reversed(_heavy_tokens(logits, weights, (1.0 - p) * total)):
+        kept.append(token)
+        left -= weights[token]
+        if float32(left / total) <= removed:
+            break
+    return sorted(kept)
+
+
+def _heavy_tokens(logits: Sequence[float], weights: dict[int, float], removed_weight: float) -> list[int]:
+    """Return the tokens that top-p might keep, the smallest logit first, equal logits by id.
+
+    Tokens of weight <= removed_weight / n weigh at most removed_weight together, so all of them fall and need no
+    sorting. The factor 0.999 leaves room for every rounding.
+    """
+    lightest = 0.999 * removed_weight / len(weights)
+    return sorted((token for token, weight in weights.items() if weight > lightest), key=logits.__getitem__)

@@ -1,0 +1,140 @@
+"""GPT2: a checkpoint, an engine to run it on, and what to ask of it.
+
+with GPT2.from_pretrained("models/tales-6m") as gpt2:
+    logits = gpt2.logits([1, 2, 3])
+    tokens = list(gpt2.generate([1, 2, 3], max_new_tokens=20, temperature=0.8, seed=42))
+"""
+
+from collections.abc import Iterator, Sequence
+from os import PathLike
+from types import TracebackType
+from typing import Literal
+
+from starchart.checkpoints.folder import load_checkpoint
+from starchart.engine import Engine
+from starchart.engines import reference
+from starchart.errors import GenerationError
+from starchart.generation.generate import Limits, Step, generate
+from starchart.generation.sampling import SamplingSettings
+from starchart.model.cache import Cache, fork_cache, new_cache
+from starchart.model.config import GPT2Config
+from starchart.model.gpt_model import GPTModelWeights, gpt_model
+from starchart.tap import Tap, no_tap
+
+# Tokens of a prompt read at once: the attention scores of a long prompt, [H][T][S], need not all be in memory together.
+_CHUNK = 64
+
+
+class GPT2:
+    """A GPT-2 that is ready to run. Close it, or use it in a `with` block: an engine may hold processes."""
+
+    def __init__(self, config: GPT2Config, weights: GPTModelWeights, engine: Engine = reference) -> None:
+        self.config = config
+        self._engine = engine
+        self._weights = engine.prepare(weights, config)
+
+    @classmethod
+    def from_pretrained(cls, folder: str | PathLike[str], engine: str | Engine = "reference") -> "GPT2":
+        """Load a checkpoint folder as transformers writes it (config.json, model.safetensors).
+
+        `engine` is "reference" or any object with the operations of `starchart.engine.Engine`.
+        Raises CheckpointError or ConfigError, one line each, for a folder that is missing, damaged or not a GPT-2.
+        """
+        ops = _engine_named(engine) if isinstance(engine, str) else engine
+        return cls(*load_checkpoint(folder), ops)
+
+    def logits(
+        self, ids: Sequence[int], *, last_only: bool = False, tap: Tap = no_tap
+    ) -> list[list[float]]:  # [T] -> [T][V], or [1][V] with last_only
+        """Return, after each of `ids`, the score of every token of the vocabulary to come next.
+
+        `tap` sees or changes every named value on the way. Raises GenerationError for ids that the model cannot read.
+        """
+        return self.read(ids, last_only=last_only, tap=tap)[0]
+
+    def read(
+        self, ids: Sequence[int], cache: Cache | None = None, *, last_only: bool = True, tap: Tap = no_tap
+    ) -> tuple[list[list[float]], Cache]:  # [T] -> [T][V], or [1][V] with last_only
+        """Return the logits of `ids` that follow the tokens in `cache`, and the cache with them in it.
+
+        The given cache is used up. Raises GenerationError for ids that the model cannot read.
+        """
+        cache = cache or new_cache(self.config, self._engine)
+        self._check(ids, cache.length)
+        rows: list[list[float]] = []
+        chunk = _CHUNK if tap is no_tap else len(ids)
+        for start in range(0, len(ids), chunk):
+            part = ids[start : start + chunk]
+            logits, cache = gpt_model(part, self._weights, cache, self.config, self._engine, tap, last_only)
+            rows = ([] if last_only else rows) + self._engine.to_lists(logits)
+        return rows, cache
+
+    def fork(self, cache: Cache) -> Cache:
+        """Return a copy of `cache`, so that one past can have two futures."""
+        return fork_cache(cache, self._engine)
+
+    def generate(
+        self,
+        ids: Sequence[int],
+        *,
+        max_new_tokens: int = 20,
+        temperature: float = 1.0,
+        top_k: int = 0,
+        top_p: float = 1.0,
+        seed: int | None = None,
+        on_full: Literal["stop", "slide"] = "stop",
+    ) -> Iterator[int]:  # [T] -> new ids
+        """Return an iterator over new ids, each computed when it is asked for. The names are those of transformers.
+
+        temperature 0 is greedy; top_k 0 and top_p 1 cut nothing; the same seed gives the tokens that it gives in
+        transformers, no seed gives others every time. See `starchart.generation.generate` for the end of a text.
+        Raises GenerationError at once for a setting out of its range or a prompt that does not fit.
+        """
+        limits = Limits(self.config.n_positions, self.config.eos_token_ids, max_new_tokens, on_full)
+        steps = self.steps(ids, limits, SamplingSettings(temperature, top_k, top_p, seed))
+        return (step.token for step in steps)
+
+    def steps(self, ids: Sequence[int], limits: Limits, settings: SamplingSettings) -> Iterator[Step]:
+        """Return an iterator over the steps of `generate`: tokens with their logits and the reason of the end."""
+        check_ids(ids, self.config.vocab_size)
+        return generate(ids, self._read_last, limits, settings)
+
+    def close(self) -> None:
+        """Give back what the engine holds. The model is not used afterwards."""
+        self._engine.close()
+
+    def __enter__(self) -> "GPT2":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _read_last(self, ids: Sequence[int], cache: Cache | None) -> tuple[Sequence[float], Cache]:  # [T] -> [V]
+        rows, cache = self.read(ids, cache)
+        return rows[-1], cache
+
+    def _check(self, ids: Sequence[int], read_before: int) -> None:
+        check_ids(ids, self.config.vocab_size)
+        if read_before + len(ids) > self.config.n_positions:
+            raise GenerationError(
+                f"{read_before + len(ids)} tokens do not fit: this model reads at most {self.config.n_positions}"
+            )
+
+
+def check_ids(ids: Sequence[int], vocab_size: int) -> None:
+    """Raise GenerationError unless `ids` are one or more whole numbers from 0 to vocab_size - 1."""
+    if len(ids) == 0:
+        raise GenerationError("there are no tokens to read; begin with the end-of-text token")
+    for index in ids:
+        if isinstance(index, bool) or not isinstance(index, int) or not 0 <= index < vocab_size:
+            raise GenerationError(
+                f"token id {index!r} is not one of the model's {vocab_size}: use 0 to {vocab_size - 1}"
+            )
+
+
+def _engine_named(name: str) -> Engine:
+    if name != "reference":
+        raise GenerationError(f"engine {name!r} is not known; known is 'reference', and any object with its operations")
+    return reference

@@ -1,0 +1,1 @@
+"""Where tokens exchange what they know (attention) and think about it alone (feed-forward)."""

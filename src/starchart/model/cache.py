@@ -1,0 +1,24 @@
+"""What a GPT-2 remembers of the tokens it has read: a cache a block, and how many tokens they hold."""
+
+from dataclasses import dataclass
+
+from starchart.engine import Engine, LayerCache
+from starchart.model.config import GPT2Config
+
+
+@dataclass(frozen=True)
+class Cache:
+    """A value: `gpt_model` takes one and returns the next. Used once; `fork_cache` makes two futures of one past."""
+
+    length: int  # S, tokens read so far
+    layers: tuple[LayerCache, ...]
+
+
+def new_cache(config: GPT2Config, ops: Engine) -> Cache:
+    """Return the cache of a model that has read nothing."""
+    return Cache(0, tuple(ops.new_cache(config.n_head) for _ in range(config.n_layer)))
+
+
+def fork_cache(cache: Cache, ops: Engine) -> Cache:
+    """Return a copy of `cache` that shares nothing with it."""
+    return Cache(cache.length, tuple(ops.fork(layer) for layer in cache.layers))

@@ -1,0 +1,121 @@
+"""The tokenizer of GPT-2: text -> ids -> text, byte-level, so that every text can be encoded and comes back exactly.
+
+Encoding: split into words (`pre_tokenizer`), take the UTF-8 bytes of each, merge them (`byte_pair_encoding`).
+Decoding: put the bytes of the tokens together. Nothing is normalized, nothing is unknown, no token is added.
+
+Source: Radford et al. 2019, section 2.2.
+"""
+
+import codecs
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
+from os import PathLike
+from typing import Self
+
+from starchart.errors import VocabularyError
+from starchart.tokenizer.byte_pair_encoding import merge_word
+from starchart.tokenizer.pre_tokenizer import repair, split_chunks, split_words
+from starchart.tokenizer.vocabulary import Vocabulary, make_vocabulary
+from starchart.tokenizer.vocabulary_files import read_vocabulary
+
+END_OF_TEXT = "<|endoftext|>"
+
+MAX_PIECES = 1 << 17  # remembered at a time; with MAX_LENGTH this bounds the memory: about 20 MB for English
+MAX_LENGTH = 32  # characters; longer pieces hardly ever come twice
+
+
+class _PieceIds(dict[str, tuple[int, ...]]):
+    """The ids of the pieces of text seen so far. A text is mostly the same pieces again, so most are found here.
+
+    When it is full it is emptied: what is frequent is soon back, and a look-up stays a plain look-up.
+    """
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        self._vocabulary = vocabulary
+
+    def __missing__(self, piece: str) -> tuple[int, ...]:
+        words = split_words(piece)
+        ids = self._merge(piece) if len(words) == 1 else tuple(chain.from_iterable(map(self.__getitem__, words)))
+        if len(piece) <= MAX_LENGTH:
+            if len(self) >= MAX_PIECES:
+                self.clear()
+            self[piece] = ids
+        return ids
+
+    def _merge(self, word: str) -> tuple[int, ...]:
+        vocabulary = self._vocabulary
+        byte_ids = vocabulary.byte_ids
+        return tuple(merge_word([byte_ids[byte] for byte in word.encode()], vocabulary.ranks, vocabulary.merged))
+
+
+class Tokenizer:
+    """Encodes text to ids and decodes ids to text. `vocab_size` is one more than the largest id.
+
+    `special_tokens` maps the text of each special token to its id; `end_of_text` is the id of <|endoftext|>, or None.
+    """
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        self._token_bytes = vocabulary.token_bytes
+        self._ids_of = _PieceIds(vocabulary).__getitem__
+        self.vocab_size = max(vocabulary.token_bytes) + 1
+        self.special_tokens: Mapping[str, int] = dict(vocabulary.special_tokens)
+        self.end_of_text = self.special_tokens.get(END_OF_TEXT)
+
+    @classmethod
+    def from_pretrained(cls, folder: str | PathLike[str]) -> Self:
+        """The tokenizer of a folder with vocab.json and merges.txt, or tokenizer.json alone; else VocabularyError."""
+        return cls(read_vocabulary(folder))
+
+    @classmethod
+    def from_merges(cls, ids: Mapping[str, int], merges: Iterable[tuple[str, str]]) -> Self:
+        """The tokenizer of tokens with their ids and merges, as the trainer gives them; else VocabularyError."""
+        return cls(make_vocabulary(ids, merges))
+
+    def encode(self, text: str, *, allow_special: bool = False) -> list[int]:
+        """The ids of a text. <|endoftext|> is one id only with `allow_special`, otherwise text like any other.
+
+        A lone surrogate, which no UTF-8 text can hold, counts as U+FFFD.
+        """
+        text = repair(text)
+        if not allow_special or not self.special_tokens:
+            return self._encode(text)
+        longest_first = sorted(self.special_tokens, key=len, reverse=True)
+        ids = []
+        # Split at a group, the text between and the special tokens come in turn.
+        for number, part in enumerate(re.split(f"({'|'.join(map(re.escape, longest_first))})", text)):
+            ids.extend([self.special_tokens[part]] if number % 2 else self._encode(part))
+        return ids
+
+    def _encode(self, text: str) -> list[int]:
+        ids: list[int] = []
+        for chunks in split_chunks(text):
+            ids.extend(chain.from_iterable(map(self._ids_of, chunks)))
+        return ids
+
+    def decode_bytes(self, ids: Iterable[int]) -> bytes:
+        """The bytes of the tokens, put together. VocabularyError for an id that is not in the vocabulary."""
+        wanted = list(ids)  # first, so that a KeyError in making the ids is not taken for an unknown id
+        try:
+            return b"".join(map(self._token_bytes.__getitem__, wanted))
+        except KeyError as unknown:
+            raise VocabularyError(
+                f"token id {unknown.args[0]!r} is not in the vocabulary; ids go from 0 to {self.vocab_size - 1}"
+            ) from None
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """The text of the tokens; bytes that are not UTF-8 become U+FFFD. VocabularyError for an unknown id."""
+        return self.decode_bytes(ids).decode("utf-8", "replace")
+
+    def stream(self, ids: Iterable[int]) -> Iterator[str]:
+        """The text of the tokens as they come, whole characters only; the pieces joined are `decode` of all ids.
+
+        A character may be spread over several tokens: it is given as soon as its last byte has come. No piece is
+        empty. VocabularyError for an unknown id.
+        """
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        for i in ids:
+            if piece := decoder.decode(self.decode_bytes([i])):
+                yield piece
+        if rest := decoder.decode(b"", final=True):
+            yield rest

@@ -1,0 +1,100 @@
+"""The single-file form, tokenizer.json of Hugging Face tokenizers: taken if it says what GPT-2 does, else refused.
+
+The format can hold other tokenizers and settings that change the ids. Those are refused by name, never ignored.
+
+Source: the file format of the tokenizers library, a pipeline of normalizer, pre_tokenizer, model, post_processor and
+decoder.
+"""
+
+from typing import Any
+
+from starchart.errors import VocabularyError
+from starchart.tokenizer.vocabulary import Vocabulary, make_vocabulary
+
+# For each setting that could change the ids, the values with which it does not. The first is named in the message.
+_MODEL: dict[str, tuple[Any, ...]] = {
+    "type": ("BPE", None),  # the first files of the format have no type
+    "dropout": (None, 0),
+    "continuing_subword_prefix": ("", None),
+    "end_of_word_suffix": ("", None),
+    "byte_fallback": (False, None),
+    "ignore_merges": (False, None),
+}
+_PRE_TOKENIZER = {"type": ("ByteLevel",), "add_prefix_space": (False,), "use_regex": (True, None)}
+_DECODER = {"type": ("ByteLevel",)}
+_TEXT_ALONE = [{"Sequence": {"id": "A", "type_id": 0}}]
+_ADDED_TOKEN = {"special": (True,), "lstrip": (False, None), "rstrip": (False, None), "single_word": (False, None)}
+
+
+def parse_tokenizer_json(content: dict[str, Any], name: str) -> Vocabulary:
+    """The vocabulary in the object of a tokenizer.json; `name` is the file, for the messages.
+
+    Raises VocabularyError where it is not a GPT-2 tokenizer, or not well formed.
+    """
+    model = _part(content, "model", _MODEL, name)
+    _part(content, "pre_tokenizer", _PRE_TOKENIZER, name)
+    _part(content, "decoder", _DECODER, name)
+    normalizer = content.get("normalizer")
+    if normalizer is not None:
+        kind = normalizer.get("type") if isinstance(normalizer, dict) else normalizer
+        raise VocabularyError(f"{name}: it has a normalizer ({kind!r}), GPT-2 has none; use a GPT-2 tokenizer")
+    _check_post_processor(content.get("post_processor"), name)
+    if not isinstance(model.get("vocab"), dict):
+        raise VocabularyError(f"{name}: model.vocab is missing or not an object; get the file again")
+    ids = dict(model["vocab"])
+    special = _add_tokens(ids, content.get("added_tokens") or [], name)
+    merges = _merges(model.get("merges"), name)
+    return make_vocabulary(ids, merges, special or None, ids_name=f"{name}: model.vocab", merge_name=f"{name}: merge")
+
+
+def _part(whole: dict[str, Any], part: str, settings: dict[str, tuple[Any, ...]], name: str) -> dict[str, Any]:
+    """An object inside the file, its settings checked."""
+    found = whole.get(part)
+    if not isinstance(found, dict):
+        raise VocabularyError(f"{name}: {part} is missing or not an object; use a GPT-2 tokenizer.json")
+    for key, allowed in settings.items():
+        if found.get(key) not in allowed:
+            raise VocabularyError(
+                f"{name}: {part}.{key} is {found.get(key)!r}, GPT-2 has {allowed[0]!r}; use a GPT-2 tokenizer"
+            )
+    return found
+
+
+def _check_post_processor(value: object, name: str) -> None:
+    """Refuses one that adds tokens to those of the text. ByteLevel does not, nor a template of the text alone."""
+    processor = value if isinstance(value, dict) else {}
+    kind = processor.get("type")
+    if value is not None and kind != "ByteLevel" and processor.get("single") != _TEXT_ALONE:
+        raise VocabularyError(f"{name}: the post_processor {kind!r} adds tokens, GPT-2 adds none; use a GPT-2 tokenizer")
+
+
+def _add_tokens(ids: dict[str, int], added: object, name: str) -> list[str]:
+    """Enters the added tokens into `ids` and gives their texts."""
+    if not isinstance(added, list):
+        raise VocabularyError(f"{name}: added_tokens is not a list; get the file again")
+    texts = []
+    for number, value in enumerate(added):
+        where = f"added_tokens[{number}]"
+        token = _part({where: value}, where, _ADDED_TOKEN, name)
+        text, i = token.get("content"), token.get("id")
+        if not isinstance(text, str) or type(i) is not int:
+            raise VocabularyError(f"{name}: {where} has no content or no id; get the file again")
+        if ids.setdefault(text, i) != i:
+            raise VocabularyError(f"{name}: {text!r} is {ids[text]} in model.vocab and {i} in added_tokens")
+        texts.append(text)
+    return texts
+
+
+def _merges(merges: object, name: str) -> list[tuple[str, str]]:
+    """The merges, written as "a b" in older files and as ["a", "b"] in newer ones."""
+    if not isinstance(merges, list):
+        raise VocabularyError(f"{name}: model.merges is missing or not a list; get the file again")
+    pairs = []
+    for number, merge in enumerate(merges, 1):
+        tokens = merge.split(" ") if isinstance(merge, str) else merge
+        match tokens:
+            case [str(left), str(right)]:
+                pairs.append((left, right))
+            case _:
+                raise VocabularyError(f"{name}: merge {number}: {merge!r} is not two tokens; get the file again")
+    return pairs

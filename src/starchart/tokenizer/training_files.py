@@ -1,0 +1,55 @@
+"""Files around the trainer: lines of text in, vocab.json and merges.txt out."""
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from os import PathLike
+from pathlib import Path
+
+from starchart.errors import VocabularyError
+
+
+def read_lines(files: Iterable[str | PathLike[str]]) -> Iterator[str]:
+    """The lines of UTF-8 text files, each with its line feed. VocabularyError names a file that cannot be read.
+
+    The tokenizers library trains on files line by line; with these as its texts, so does ours.
+    """
+    for file in files:
+        try:
+            with open(file, "rb") as lines:
+                for number, line in enumerate(lines, 1):
+                    yield _decode(line, file, number)
+        except OSError as error:
+            raise VocabularyError(f"{file}: cannot be read: {error.strerror}") from None
+
+
+def _decode(line: bytes, file: str | PathLike[str], number: int) -> str:
+    try:
+        return line.decode("utf-8")
+    except UnicodeDecodeError:
+        raise VocabularyError(f"{file}: line {number} is not UTF-8; convert the file first") from None
+
+
+def save_vocabulary(folder: str | PathLike[str], ids: Mapping[str, int], merges: Iterable[tuple[str, str]]) -> None:
+    """Writes vocab.json and merges.txt, byte for byte as the tokenizers library does.
+
+    Both are written aside and then renamed, so that a failure leaves what was there. VocabularyError if it fails.
+    """
+    place = Path(folder)
+    in_order = dict(sorted(ids.items(), key=lambda item: item[1]))
+    contents = {
+        "vocab.json": json.dumps(in_order, ensure_ascii=False, separators=(",", ":")),
+        "merges.txt": "#version: 0.2\n" + "".join(f"{left} {right}\n" for left, right in merges),
+    }
+    asides = {name: place / f".{name}.{os.getpid()}.part" for name in contents}
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        for name, content in contents.items():
+            asides[name].write_text(content, encoding="utf-8", newline="\n")
+        for name, aside in asides.items():
+            aside.replace(place / name)
+    except OSError as error:
+        raise VocabularyError(f"{place}: the vocabulary cannot be written: {error.strerror}") from None
+    finally:
+        for aside in asides.values():
+            aside.unlink(missing_ok=True)

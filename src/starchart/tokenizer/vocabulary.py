@@ -1,0 +1,98 @@
+"""A vocabulary as the tokenizer uses it: the bytes of every id, the merges as pairs of ids, and the special tokens.
+
+The tokens and merges that come in are written in GPT-2's alphabet. Whatever could make an encoding or a decoding
+fail later is refused here, so that a tokenizer that was made works on every text.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from starchart.errors import VocabularyError
+from starchart.tokenizer.byte_alphabet import ALPHABET, from_alphabet
+from starchart.tokenizer.byte_pair_encoding import Pair
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Tokens and merges, checked, in the form that encoding and decoding look them up."""
+
+    token_bytes: dict[int, bytes]  # id -> what it decodes to
+    byte_ids: list[int]  # byte -> id of the token that is this byte alone
+    ranks: dict[Pair, int]  # two neighbouring ids -> the place of their merge
+    merged: list[int]  # the place of a merge -> the id it makes
+    special_tokens: dict[str, int]  # text -> id; made by no merge
+
+
+def make_vocabulary(
+    ids: Mapping[str, int],
+    merges: Iterable[tuple[str, str]],
+    special: Iterable[str] | None = None,
+    *,
+    ids_name: str = "vocabulary",
+    merge_name: str = "merge",
+    first: int = 1,
+) -> Vocabulary:
+    """A checked vocabulary from tokens with their ids and the merges in the order they were learned.
+
+    special: the tokens that stand for their own text. None where nobody lists them, as in vocab.json: then they
+    are the tokens that are neither a byte nor made by a merge. The names are for the messages: `merge_name` and a
+    number, counted from `first`, point at a merge.
+
+    Raises VocabularyError: an id that is negative, not an integer or given twice, a byte without a token, a merge
+    that is there twice, has no id for its result, or uses a token that no earlier merge makes.
+    """
+    _check_ids(ids, ids_name)
+    byte_ids = [ids[character] for character in ALPHABET]
+    token_bytes = {byte_id: bytes([byte]) for byte, byte_id in enumerate(byte_ids)}
+    ranks: dict[Pair, int] = {}
+    merged: list[int] = []
+    for left, right in merges:
+        try:
+            pair, new = (ids[left], ids[right]), ids[left + right]
+            token_bytes[new] = token_bytes[pair[0]] + token_bytes[pair[1]]
+        except KeyError:
+            raise VocabularyError(f"{merge_name} {first + len(merged)}: {_fault(left, right, ids)}") from None
+        if ranks.setdefault(pair, len(merged)) != len(merged):
+            raise VocabularyError(f"{merge_name} {first + len(merged)}: {left!r} {right!r} is there twice; remove one")
+        merged.append(new)
+    if special is None:
+        special = [token for token, i in ids.items() if i not in token_bytes]
+    special_tokens = {token: ids[token] for token in special}
+    for token, i in ids.items():
+        if i not in token_bytes or token in special_tokens:
+            token_bytes[i] = _literal_bytes(token, token in special_tokens, ids_name)
+    return Vocabulary(token_bytes, byte_ids, ranks, merged, special_tokens)
+
+
+def _check_ids(ids: Mapping[str, int], name: str) -> None:
+    taken: dict[int, str] = {}
+    for token, i in ids.items():
+        if type(i) is not int or i < 0:
+            raise VocabularyError(f"{name}: the id of {token!r} is {i!r}; it must be an integer, 0 or more")
+        if i in taken:
+            raise VocabularyError(f"{name}: {taken[i]!r} and {token!r} both have the id {i}; ids must be different")
+        taken[i] = token
+    if "" in ids:
+        raise VocabularyError(f"{name}: there is an empty token; remove it")
+    missing = [byte for byte, character in enumerate(ALPHABET) if character not in ids]
+    if missing:
+        raise VocabularyError(
+            f"{name}: no token for byte 0x{missing[0]:02X} ({len(missing)} of 256 missing); "
+            "a byte-level vocabulary has one for every byte"
+        )
+
+
+def _fault(left: str, right: str, ids: Mapping[str, int]) -> str:
+    """What is wrong with a merge that could not be followed."""
+    for token in (left, right, left + right):
+        if token not in ids:
+            return f"the merge {left!r} {right!r} needs the token {token!r}, which is not in the vocabulary"
+    return f"the merge {left!r} {right!r} uses a token that no earlier merge makes; keep the order of training"
+
+
+def _literal_bytes(token: str, is_special: bool, name: str) -> bytes:
+    """The bytes of a token that no merge makes: its own text if it is special, else what the alphabet says."""
+    try:
+        return token.encode() if is_special else from_alphabet(token)
+    except (UnicodeEncodeError, KeyError):
+        raise VocabularyError(f"{name}: the token {token!r} is not written in GPT-2's byte alphabet") from None

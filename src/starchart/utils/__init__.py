@@ -1,0 +1,1 @@
+"""The laws of physics: operations on plain numbers, vectors and matrices."""

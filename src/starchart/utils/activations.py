@@ -1,0 +1,34 @@
+"""The activation functions, under the names that config.json has for them (Hugging Face's `activation_function`)."""
+
+from collections.abc import Callable
+
+from starchart.errors import ConfigError
+from starchart.utils.gelu import gelu, gelu_fast, gelu_new
+from starchart.utils.matrix import Matrix
+from starchart.utils.relu import relu
+from starchart.utils.silu import silu
+from starchart.utils.tanh import tanh
+
+ACTIVATIONS: dict[str, Callable[[float], float]] = {
+    "gelu_new": gelu_new,
+    "gelu": gelu,
+    "gelu_pytorch_tanh": gelu_new,
+    "gelu_fast": gelu_fast,
+    "relu": relu,
+    "silu": silu,
+    "swish": silu,
+    "tanh": tanh,
+}
+
+
+def activation(name: str) -> Callable[[float], float]:
+    """Return the activation function called `name`. Raises ConfigError where there is none."""
+    if name not in ACTIVATIONS:
+        raise ConfigError(f"activation_function {name!r} is not known; known are {', '.join(ACTIVATIONS)}")
+    return ACTIVATIONS[name]
+
+
+def activate(x: Matrix, name: str) -> list[list[float]]:  # [T][F] -> [T][F]
+    """Return the activation function called `name`, of every entry of `x`."""
+    function = activation(name)
+    return [[function(value) for value in row] for row in x]

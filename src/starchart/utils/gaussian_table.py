@@ -1,0 +1,52 @@
+"""Tables of the integral of a Gaussian, from which `erf` (k = 2) and `normal_cdf` (k = 1) are made.
+
+The density g(t) = g(0) exp(-k t^2/2) obeys g' = -k t g. So its Taylor coefficients at a point c follow from one
+another:
+
+    a_0 = g(c),    a_n = -k (c a_{n-1} + a_{n-2}) / n
+
+They give the integral near c, and the density and the integral at the next point of the table. All is in fixed
+point.
+"""
+
+from math import isqrt
+
+from starchart.utils.fixed_point import FRACTION_BITS, UNIT, atan_of_reciprocal, split
+
+# integral = high + low at the point; then the coefficients a_n / (n + 1) of (integral(c + r) - integral(c)) / r.
+Row = tuple[float, ...]
+_COEFFICIENTS = 10
+
+
+def reciprocal_root_pi(numerator: int, denominator: int) -> int:
+    """Return sqrt(numerator / (denominator * pi)) in fixed point; pi by Machin's formula (1706).
+
+    >>> reciprocal_root_pi(1, 2) * UNIT  # the height of the normal density
+    0.3989422804014327
+    """
+    pi = 4 * (4 * atan_of_reciprocal(5) - atan_of_reciprocal(239))
+    return isqrt((numerator << 3 * FRACTION_BITS) // (denominator * pi))
+
+
+def gaussian_table(k: int, density: int, start: int, points: int) -> list[Row]:
+    """Return a row for each of c = 0, 1/16, 2/16, ...: start + the integral from 0 to c, and its coefficients.
+
+    `density` is g(0); it and `start` are in fixed point.
+    """
+    table = []
+    integral = start
+    for j in range(points):
+        terms = _taylor_terms(k, j, density)
+        coefficients = [(term << 4 * n) // (n + 1) * UNIT for n, term in enumerate(terms[:_COEFFICIENTS])]
+        table.append((*split(integral, 53), *coefficients))
+        density = sum(terms)
+        integral += sum(term // (n + 1) for n, term in enumerate(terms)) // 16
+    return table
+
+
+def _taylor_terms(k: int, j: int, density: int) -> list[int]:
+    """Return a_n h^n at the point c = j h for n = 0 .. 20, h = 1/16. The first one left out is below 2^-96."""
+    terms = [density, -k * j * density // 256]
+    for n in range(2, 21):
+        terms.append(-k * (j * terms[-1] + terms[-2]) // (256 * n))
+    return terms

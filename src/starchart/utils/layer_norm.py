@@ -1,0 +1,41 @@
+"""Layer normalisation: every token's channels are shifted to mean 0 and scaled to variance 1, then to a learned size.
+
+    y_c = weight_c (x_c - mean) / sqrt(variance + epsilon) + bias_c
+
+The variance is the biased one (divided by C, not C - 1). Source: Ba, Kiros and Hinton 2016, equations 3 and 4; the
+position before each sub-layer is GPT-2's (Radford et al. 2019, section 2.3).
+"""
+
+from dataclasses import dataclass
+from math import fsum, sqrt
+from typing import Annotated
+
+from starchart.utils.matrix import Matrix, Vector
+
+
+@dataclass(frozen=True)
+class LayerNormWeights:
+    weight: Annotated[Vector, "C"]  # gamma in the paper
+    bias: Annotated[Vector, "C"]  # beta
+
+
+def layer_norm(x: Matrix, weight: Vector, bias: Vector, epsilon: float) -> list[list[float]]:  # [T][C] -> [T][C]
+    """Return each row of `x` normalised, then scaled by `weight` [C] and shifted by `bias` [C].
+
+    >>> layer_norm([[1.0, 3.0]], [10.0, 10.0], [0.5, 0.5], 0.0)
+    [[-9.5, 10.5]]
+    """
+    return [_normalise(row, weight, bias, epsilon) for row in x]
+
+
+def _normalise(row: Vector, weight: Vector, bias: Vector, epsilon: float) -> list[float]:  # [C] -> [C]
+    centred = _remove_mean(_remove_mean(row))
+    variance = fsum([value * value for value in centred]) / len(centred)
+    deviation = sqrt(variance + epsilon)
+    return [value / deviation * w + b for value, w, b in zip(centred, weight, bias, strict=True)]
+
+
+def _remove_mean(row: Vector) -> list[float]:  # [C] -> [C]
+    # Twice: the first mean is rounded, and with a mean of 1e6 that rounding would be all that is left of a small row.
+    mean = fsum(row) / len(row)
+    return [value - mean for value in row]

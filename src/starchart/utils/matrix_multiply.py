@@ -1,0 +1,42 @@
+"""Matrix products, each number the correctly rounded sum of its rounded products.
+
+Every product of GPT-2 is rows against rows: a row of activations against a column of weights, a query against a key. So
+`multiply_transposed` is the one that the engine runs; `matrix_multiply` is the textbook form over it.
+"""
+
+from math import fsum
+from operator import mul
+
+from starchart.utils.matrix import Matrix, Vector
+from starchart.utils.transpose_matrix import transpose_matrix
+
+
+def dot_product(a: Vector, b: Vector) -> float:  # [C], [C] -> scalar
+    """Return sum_i a_i b_i.
+
+    Each product is rounded once and `math.fsum` rounds their exact sum once, so the error is at most 2^-53 sum|a_i
+    b_i| for the products plus 2^-53 |result| for the sum: 2^-52 sum|a_i b_i| in all (to first order, without
+    underflow). The order of the terms does not matter, which is why cached and uncached attention agree to the bit.
+
+    >>> dot_product([1e16, 1.0, -1e16], [1.0, 3.0, 1.0])
+    3.0
+    """
+    return fsum(map(mul, a, b))
+
+
+def multiply_transposed(a: Matrix, b: Matrix) -> list[list[float]]:  # [T][C], [N][C] -> [T][N]
+    """Return a b^T: entry [t][n] is row t of `a` times row n of `b`.
+
+    >>> multiply_transposed([[1.0, 2.0]], [[3.0, 4.0], [5.0, 6.0], [7.0, 8.0]])
+    [[11.0, 17.0, 23.0]]
+    """
+    return [[dot_product(row, other) for other in b] for row in a]
+
+
+def matrix_multiply(a: Matrix, b: Matrix) -> list[list[float]]:  # [T][C], [C][N] -> [T][N]
+    """Return a b.
+
+    >>> matrix_multiply([[1.0, 2.0]], [[3.0, 4.0], [5.0, 6.0]])
+    [[13.0, 16.0]]
+    """
+    return multiply_transposed(a, transpose_matrix(b))

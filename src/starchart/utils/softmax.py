@@ -1,0 +1,26 @@
+"""Softmax: scores become probabilities.
+
+    softmax(s)_i = exp(s_i - m) / sum_j exp(s_j - m),    m = max_j s_j
+
+Subtracting the largest score changes nothing in exact arithmetic and keeps exp from overflowing.
+Source: Bridle 1990; the shift is the common practice.
+"""
+
+from math import fsum
+
+from starchart.utils.exp import exp
+from starchart.utils.matrix import Vector
+
+
+def softmax(scores: Vector) -> list[float]:  # [S] -> [S]
+    """Return positive numbers that sum to 1, in the ratio of exp(score).
+
+    A score of -inf gets exactly 0. The scores must not be empty, NaN or all -inf.
+
+    >>> softmax([2.0, 2.0])
+    [0.5, 0.5]
+    """
+    largest = max(scores)
+    weights = [exp(score - largest) for score in scores]
+    total = fsum(weights)
+    return [weight / total for weight in weights]

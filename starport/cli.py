@@ -1,0 +1,93 @@
+"""The console command `starchart`: reads the arguments, runs a command, turns errors into one line and an exit code.
+
+0 done, 2 something is wrong with the input (one line on standard error says what and what to do), 130 Ctrl-C.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from starchart import __version__
+from starchart.errors import StarchartError
+from starport import generate_command, train_tokenizer_command
+
+_COMMANDS = {"generate": generate_command, "train-tokenizer": train_tokenizer_command}
+
+
+class _Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}; --help lists the options\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+    try:
+        code = _run(sys.argv[1:] if arguments is None else arguments)
+        sys.stdout.flush()
+    except StarchartError as error:
+        return _complain(str(error))
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        _abandon_output()
+        return 0
+    except OSError as error:
+        _abandon_output()
+        return _complain(f"{error.filename or 'standard output'}: {error.strerror or error}")
+    except MemoryError:
+        return _complain("not enough memory; try a smaller model")
+    return code
+
+
+def _run(arguments: Sequence[str]) -> int:
+    try:
+        options = _parser().parse_args(_with_dashes(arguments))
+    except SystemExit as done:  # --help, --version, or an error that has been printed
+        return int(done.code or 0)
+    options.run(options)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="starchart", description="GPT-2 in pure Python.", allow_abbrev=False)
+    parser.add_argument("--version", action="version", version=f"starchart {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=_Parser)
+    for name, command in _COMMANDS.items():
+        described = commands.add_parser(
+            name, help=command.SUMMARY, description=command.SUMMARY, allow_abbrev=False,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )  # fmt: skip
+        command.add_arguments(described)
+        described.set_defaults(run=command.run)
+    return parser
+
+
+def _with_dashes(arguments: Sequence[str]) -> list[str]:
+    """Let --max_new_tokens stand for --max-new-tokens: transformers' names are typed from memory."""
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    return [_with_dashed_name(argument) for argument in arguments[:end]] + list(arguments[end:])
+
+
+def _with_dashed_name(argument: str) -> str:
+    name, equals, value = argument.partition("=")
+    return name.replace("_", "-") + equals + value if name.startswith("--") else argument
+
+
+def _complain(message: str) -> int:
+    print(f"starchart: {message}", file=sys.stderr)
+    return 2
+
+
+def _abandon_output() -> None:
+    """Send what is left in the buffer of standard output nowhere: flushing it at exit would fail once more."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

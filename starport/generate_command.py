@@ -1,0 +1,157 @@
+"""`starchart generate`: a prompt in, a text out, streamed as it is made. `run_gpt2.py` is this command."""
+
+import argparse
+import json
+import os
+import secrets
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from starchart import GPT2, Tokenizer, __version__
+from starchart.errors import GenerationError, VocabularyError
+from starchart.generation.generate import Limits
+from starchart.generation.sampling import SamplingSettings
+from starchart.generation.stop_texts import StopTexts
+from starport.hub.find_model import find_model
+from starport.telling import Telling
+
+SUMMARY = "Go on with a text, one token after another."
+OPENING = "Once upon a time"
+
+# Checkpoints pad their vocabulary to a multiple of 64 or 128 for the sake of GPUs; more than that is another
+# vocabulary.
+_LARGEST_PADDING = 127
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of this command."""
+    parser.add_argument(
+        "prompt", nargs="?", metavar="PROMPT",
+        help=f"text to go on from; - or piped input: standard input, less one final line end; default {OPENING!r};"
+        " empty: begin with the end-of-text token",
+    )  # fmt: skip
+    parser.add_argument("--version", action="version", version=f"starchart {__version__}")
+    add = parser.add_argument
+    add("--model", metavar="NAME|DIR", help="a folder, or a model in the Hugging Face cache (default: gpt2)")
+    add("--engine", default="reference", metavar="NAME", help="reference: plain lists, exact sums (default)")
+    add("--precision", default="full", choices=["full", "fast"], help="fast needs an engine that has it")
+    add("--workers", type=int, default=1, metavar="N", help="processes that compute; the reference engine has 1")
+    add("--max-new-tokens", type=int, default=60, metavar="N", help="default 60")
+    add("--temperature", type=float, default=0.8, metavar="T", help="0: always the likeliest token; default 0.8")
+    add("--top-k", type=int, default=40, metavar="K", help="draw from the K likeliest tokens; 0: from all; default 40")
+    add(
+        "--top-p", type=float, default=1.0, metavar="P", help="draw from the likeliest tokens that make up P; default 1"
+    )
+    add("--seed", type=int, metavar="S", help="the same seed gives the same text; default: random, and printed")
+    add("--stop", action="append", default=[], metavar="TEXT", help="end before this text (may be given again)")
+    add(
+        "--on-full", default="stop", choices=["stop", "slide"],
+        help="where the model can read no further: stop (default), or go on from the last half",
+    )  # fmt: skip
+    add("--no-echo", action="store_true", help="print the continuation without the prompt")
+    add("--json", action="store_true", help="print one JSON object instead of text")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Load the model, tell the text, print it. Raises StarchartError for whatever is wrong with the input."""
+    _check_engine(options)
+    stop_texts = StopTexts(options.stop)
+    seed = secrets.randbits(32) if options.seed is None else options.seed
+    settings = SamplingSettings(options.temperature, options.top_k, options.top_p, seed)
+    prompt = _prompt(options.prompt)
+    folder, choice = find_model(options.model)
+    began = time.perf_counter()
+    tokenizer = Tokenizer.from_pretrained(folder)
+    with GPT2.from_pretrained(folder, engine=options.engine) as gpt2:
+        seconds = time.perf_counter() - began
+        check_vocabulary(tokenizer, gpt2.config.vocab_size)
+        ids = _prompt_ids(prompt, tokenizer)
+        limits = Limits(gpt2.config.n_positions, gpt2.config.eos_token_ids, options.max_new_tokens, options.on_full)
+        telling = Telling(gpt2.steps(ids, limits, settings), tokenizer, stop_texts)
+        print(f"{choice}; {options.engine} engine; seed {seed}", file=sys.stderr, flush=True)
+        if options.json:
+            list(telling.pieces())
+            print(json.dumps(_report(options, str(folder), prompt, ids, seed, seconds, telling), ensure_ascii=False))
+        else:
+            _print_text(telling, "" if options.no_echo else prompt)
+
+
+def check_vocabulary(tokenizer: Tokenizer, vocab_size: int) -> None:
+    """Raise VocabularyError unless the tokenizer's ids are those of a model with `vocab_size` tokens."""
+    if not 0 <= vocab_size - tokenizer.vocab_size <= _LARGEST_PADDING:
+        raise VocabularyError(
+            f"the vocabulary has {tokenizer.vocab_size} tokens and the model {vocab_size}: they do not belong together;"
+            " put the model's own vocab.json and merges.txt beside its weights"
+        )
+
+
+def _check_engine(options: argparse.Namespace) -> None:
+    if options.precision != "full":
+        raise GenerationError(f"--precision {options.precision}: the {options.engine} engine has full precision only")
+    if options.workers != 1:
+        raise GenerationError(f"--workers {options.workers}: the {options.engine} engine computes in 1 process")
+
+
+def _prompt(argument: str | None) -> str:
+    """Return the prompt: the argument, else standard input if something is piped in, else an opening."""
+    if argument is not None and argument != "-":
+        return _checked_text(os.fsencode(argument), "the prompt")
+    if argument == "-" or _is_piped():
+        text = _checked_text(sys.stdin.buffer.read(), "standard input")
+        return text.removesuffix("\n").removesuffix("\r")
+    return OPENING
+
+
+def _is_piped() -> bool:
+    return sys.stdin is not None and not sys.stdin.isatty()
+
+
+def _checked_text(raw: bytes, name: str) -> str:
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise GenerationError(
+            f"{name} is not UTF-8 text: byte {error.start} is {raw[error.start]:#04x}; convert it first"
+        ) from None
+
+
+def _prompt_ids(prompt: str, tokenizer: Tokenizer) -> list[int]:
+    if prompt:
+        return tokenizer.encode(prompt)
+    if tokenizer.end_of_text is None:
+        raise GenerationError(
+            "an empty prompt needs <|endoftext|> to begin with, and this vocabulary has none; give a prompt"
+        )
+    return [tokenizer.end_of_text]
+
+
+def _print_text(telling: Telling, echo: str) -> None:
+    sys.stdout.write(echo)
+    sys.stdout.flush()
+    for piece in telling.pieces():
+        sys.stdout.write(piece)
+        sys.stdout.flush()
+    sys.stdout.write("\n")
+    if telling.finish_reason == "context":
+        sys.stdout.flush()
+        print("the model can read no further; --on-full slide goes on from the last half", file=sys.stderr)
+
+
+def _report(
+    options: argparse.Namespace, model: str, prompt: str, ids: Sequence[int], seed: int, load: float, telling: Telling
+) -> dict[str, Any]:
+    names = ("max_new_tokens", "temperature", "top_k", "top_p", "stop", "on_full")
+    return {
+        "model": options.model or model,
+        "engine": options.engine,
+        "precision": options.precision,
+        "workers": options.workers,
+        "settings": {name: getattr(options, name) for name in names},
+        "seed": seed,
+        "prompt": prompt,
+        "prompt_ids": list(ids),
+        **telling.report(),
+        "seconds": {"load": load, "prefill": telling.prefill, "decode": telling.decode},
+    }

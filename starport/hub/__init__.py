@@ -1,0 +1,1 @@
+"""Models by name: where Hugging Face's tools keep what they downloaded."""

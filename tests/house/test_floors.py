@@ -1,0 +1,80 @@
+"""The floors of the house: imports only go down."""
+
+import pytest
+
+from tests.house.source_tree import ROOT, SRC, imports, parse, python_files
+
+# For every room and every file that stands by itself: what it may import of starchart. The bottom floor is first.
+FLOORS = {
+    "errors": set(),
+    "tap": {"errors"},
+    "tokenizer": {"errors"},
+    "utils": {"errors"},
+    "engine": {"tap"},
+    "embeddings": {"engine", "tap", "utils"},
+    "layers": {"engine", "tap", "utils"},
+    "model": {"embeddings", "engine", "errors", "layers", "tap", "utils"},
+    "checkpoints": {"embeddings", "errors", "layers", "model", "utils"},
+    "engines": {"embeddings", "engine", "errors", "layers", "model", "tap", "utils"},
+    "generation": {"errors", "model", "utils"},
+    "gpt2": {"checkpoints", "engine", "engines", "errors", "generation", "model", "tap"},
+    "__init__": {"gpt2", "tokenizer"},
+}
+MODULES = {
+    ".".join(file.relative_to(SRC).with_suffix("").parts).removesuffix(".__init__"): file for file in python_files(SRC)
+}
+
+
+def room(module: str) -> str:
+    """Return the room that a module of starchart stands in: its second name, `__init__` for the package itself."""
+    parts = module.split(".")
+    return parts[1] if len(parts) > 1 else "__init__"
+
+
+def imported_modules(module: str) -> set[str]:
+    """Return the modules of starchart that `module` imports."""
+    names = [name for name, _ in imports(parse(MODULES[module])) if name.partition(".")[0] == "starchart"]
+    return {name if name in MODULES else name.rpartition(".")[0] for name in names}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_imports_only_go_down(module):
+    here = room(module)
+    assert {room(other) for other in imported_modules(module)} - {here} <= FLOORS[here]
+
+
+def test_floors_are_in_order():
+    names = list(FLOORS)
+    for above, (name, below) in enumerate(FLOORS.items()):
+        assert below <= set(names[:above]), name
+    assert {room(module) for module in MODULES} == set(names)
+
+
+def test_no_module_imports_itself_by_way_of_others():
+    done: set[str] = set()
+
+    def visit(module: str, path: tuple[str, ...]) -> None:
+        assert module not in path, " -> ".join([*path, module])
+        if module not in done:
+            for other in imported_modules(module):
+                visit(other, (*path, module))
+            done.add(module)
+
+    for module in MODULES:
+        visit(module, ())
+
+
+def test_only_the_package_imports_the_class_on_top():
+    importers = [module for module in MODULES if "starchart.gpt2" in imported_modules(module)]
+    assert importers == ["starchart"]
+
+
+def test_the_front_doors_open_on_starport_alone():
+    for file in ROOT.glob("*.py"):
+        ours = {name.split(".")[0] for name, _ in imports(parse(file))} & {"starchart", "starport", "tests", "bench"}
+        assert ours == {"starport"}, file.name
+
+
+def test_nothing_shipped_imports_tests():
+    for file in [*python_files(SRC), *python_files(ROOT / "starport")]:
+        assert not {name.split(".")[0] for name, _ in imports(parse(file))} & {"tests", "bench", "tools"}, file

@@ -1,0 +1,35 @@
+"""The other Pythons of this machine, to show that the same code gives the same result on each."""
+
+import os
+import shutil
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+_VERSIONS = ("3.11", "3.12", "3.13", "3.14")
+_RUNNING = f"{sys.version_info.major}.{sys.version_info.minor}"
+_ASK_VERSION = "import sys; print('%d.%d' % sys.version_info[:2])"
+
+
+@cache
+def other_interpreters() -> list[str]:
+    """Paths of Pythons 3.11 and later that run, one for each minor version other than the running one."""
+    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
+    on_path = [shutil.which(f"python{version}") for version in _VERSIONS]
+    candidates = [path for path in on_path if path] + sorted(map(str, pyenv.glob("versions/3.1*/bin/python")))
+    found: dict[str, str] = {}
+    for path in candidates:
+        version = _version(path)
+        if version in _VERSIONS and version != _RUNNING:
+            found.setdefault(version, path)
+    return list(found.values())
+
+
+def _version(path: str) -> str:
+    """The minor version that an interpreter says it has; empty if it does not run (pyenv's shims may not)."""
+    command = [path, "-I", "-S", "-c", _ASK_VERSION]
+    try:
+        return subprocess.run(command, capture_output=True, check=True, text=True, timeout=30).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return ""

@@ -1,0 +1,247 @@
+"""`run_gpt2.py` as a person meets it: what it prints, and one clear line for whatever goes wrong."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from starchart import GPT2, Tokenizer
+from starchart.generation.fingerprint import fingerprint
+from tests.tiny_model import write_tiny_model
+
+ROOT = Path(__file__).resolve().parents[2]
+RUN = [sys.executable, str(ROOT / "run_gpt2.py")]
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return str(write_tiny_model(tmp_path_factory.mktemp("tiny"), seed=5, n_positions=40))
+
+
+@pytest.fixture
+def run(tmp_path):
+    def run_command(*arguments, stdin=b"", **variables):
+        environment = {**os.environ, "HF_HUB_CACHE": str(tmp_path / "empty"), **variables}
+        return subprocess.run(
+            [*RUN, *arguments], input=stdin, capture_output=True, env=environment, check=False, timeout=60
+        )
+
+    return run_command
+
+
+def complaint(done):
+    """Return the one line that a refusal consists of."""
+    assert done.returncode == 2, done.stderr.decode()
+    assert done.stdout == b""
+    lines = done.stderr.decode().splitlines()
+    assert len(lines) == 1, lines
+    return lines[0]
+
+
+def test_text_and_json_agree(run, model):
+    arguments = ["Hello", "--model", model, "--seed", "3", "--max-new-tokens", "8"]
+    report = json.loads(run(*arguments, "--json").stdout)
+    assert run(*arguments).stdout.decode() == "Hello" + report["text"] + "\n"
+    assert run(*arguments, "--no-echo").stdout.decode() == report["text"] + "\n"
+
+
+def test_json_says_what_happened(run, model):
+    report = json.loads(run("Hello", "--model", model, "--seed", "3", "--max-new-tokens", "8", "--json").stdout)
+    tokenizer, gpt2 = Tokenizer.from_pretrained(model), GPT2.from_pretrained(model)
+    ids = tokenizer.encode("Hello")
+    new = list(gpt2.generate(ids, max_new_tokens=8, temperature=0.8, top_k=40, seed=3))
+    assert report["prompt_ids"] == ids
+    assert report["generated_ids"] == new
+    assert report["text"] == tokenizer.decode(new)
+    assert report["fingerprint"] == fingerprint(gpt2.logits([*ids, *new[:-1]], last_only=True)[0])
+    assert (report["finish_reason"], report["seed"], report["prompt"]) == ("length", 3, "Hello")
+    assert (report["model"], report["engine"], report["precision"], report["workers"]) == (
+        model,
+        "reference",
+        "full",
+        1,
+    )
+    assert report["settings"] == {
+        "max_new_tokens": 8, "temperature": 0.8, "top_k": 40, "top_p": 1.0, "stop": [], "on_full": "stop",
+    }  # fmt: skip
+    assert set(report["seconds"]) == {"load", "prefill", "decode"}
+    assert report["tokens_per_second"] > 0
+
+
+def test_a_random_seed_is_printed_and_repeats_the_text(run, model):
+    first = run("Hello", "--model", model, "--max-new-tokens", "12")
+    seed = first.stderr.decode().rsplit("seed ", 1)[1].strip()
+    assert run("Hello", "--model", model, "--max-new-tokens", "12", "--seed", seed).stdout == first.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "stdin", "prompt"),
+    [
+        ([], b"piped\n", "piped"),
+        (["-"], b"piped\r\n", "piped"),
+        (["-"], b"two lines\n\n", "two lines\n"),
+        ([], b"", ""),
+        ([""], b"ignored", ""),
+        (["given"], b"ignored", "given"),
+        (["--", "--my_dash"], b"", "--my_dash"),
+        (["\u00e9\U0001f600"], b"", "\u00e9\U0001f600"),
+    ],
+    ids=repr,
+)
+def test_prompts(run, model, arguments, stdin, prompt):
+    done = run("--model", model, "--max-new-tokens", "1", "--json", *arguments, stdin=stdin)
+    report = json.loads(done.stdout)
+    assert report["prompt"] == prompt
+    assert report["prompt_ids"] == (Tokenizer.from_pretrained(model).encode(prompt) or [260])  # 260 is <|endoftext|>
+
+
+def test_stop_text_ends_before_it(run, model):
+    arguments = ["Hello", "--model", model, "--seed", "1", "--max-new-tokens", "20", "--top-k", "0", "--json"]
+    text = json.loads(run(*arguments).stdout)["text"]
+    stop = text[3:5]
+    report = json.loads(run(*arguments, "--stop", "never there", "--stop", stop).stdout)
+    assert report["finish_reason"] == "stop"
+    assert report["text"] == text[: text.index(stop)]
+    assert len(report["generated_ids"]) < 20
+
+
+def test_context_stops_or_slides(run, model):
+    arguments = ["x" * 39, "--model", model, "--max-new-tokens", "9", "--seed", "2", "--json"]
+    stopped = json.loads(run(*arguments).stdout)
+    assert (stopped["finish_reason"], len(stopped["generated_ids"])) == ("context", 2)
+    slid = json.loads(run(*arguments, "--on-full", "slide").stdout)
+    assert (slid["finish_reason"], len(slid["generated_ids"])) == ("length", 9)
+    assert slid["generated_ids"][:2] == stopped["generated_ids"]
+
+
+def test_end_of_text_ends_and_is_not_printed(run, tmp_path):
+    model = write_tiny_model(tmp_path / "m", seed=5, n_positions=40)
+    ids = json.loads(run("Hello", "--model", str(model), "--seed", "3", "--json").stdout)["generated_ids"]
+    config = json.loads((model / "config.json").read_text())
+    (model / "config.json").write_text(json.dumps({**config, "eos_token_id": [ids[4], 259]}))
+    report = json.loads(run("Hello", "--model", str(model), "--seed", "3", "--json").stdout)
+    cut = ids.index(ids[4])
+    assert report["finish_reason"] == "end_of_text"
+    assert report["generated_ids"] == ids[: cut + 1]
+    assert report["text"] == Tokenizer.from_pretrained(model).decode(ids[:cut])
+
+
+def test_underscores_do_for_dashes(run, model):
+    assert run("Hi", "--model", model, "--max_new_tokens=3", "--top_k", "5", "--json").returncode == 0
+
+
+def test_gpt2_is_found_in_the_hugging_face_cache(run, tmp_path):
+    repository = tmp_path / "hub" / "models--openai-community--gpt2"
+    write_tiny_model(repository / "snapshots" / "abc123", seed=5)
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text("abc123")
+    for name in ([], ["--model", "gpt2"], ["--model", "openai-community/gpt2"]):
+        done = run("Hi", "--max-new-tokens", "2", *name, HF_HUB_CACHE="", HF_HOME=str(tmp_path))
+        assert done.returncode == 0
+        assert b"gpt2" in done.stderr
+        assert b"Hugging Face cache" in done.stderr
+
+
+def test_without_any_model_one_line_says_how_to_get_one(run):
+    line = complaint(run("Hi"))
+    assert "--model DIR" in line
+    assert "hf download" in line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--temperature", "-1"], "temperature"),
+        (["--temperature", "nan"], "temperature"),
+        (["--temperature", "warm"], "warm"),
+        (["--top-k", "-3"], "top_k"),
+        (["--top-p", "0"], "top_p"),
+        (["--top-p", "1.5"], "top_p"),
+        (["--seed", str(1 << 64)], "seed"),
+        (["--max-new-tokens", "0"], "max_new_tokens"),
+        (["--max-new-tokens", "9" * 5000], "max-new-tokens"),
+        (["--stop", ""], "stop"),
+        (["--on-full", "wrap"], "wrap"),
+        (["--engine", "warp"], "warp"),
+        (["--precision", "fast"], "precision"),
+        (["--workers", "2"], "workers"),
+        (["--workers", "0"], "workers"),
+        (["--frobnicate"], "frobnicate"),
+        (["one", "two"], "two"),
+        (["--model"], "--model"),
+        (["--model", "no/such/folder"], "no/such/folder"),
+        (["--model", ""], "--model"),
+        (["--model", "a\0b"], "model"),
+        (["x" * 41], "41 tokens"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_bad_options(run, model, arguments, words):
+    given = [] if "--model" in arguments else ["--model", model]
+    if "\0" in "".join(arguments):
+        from starport.cli import main  # noqa: PLC0415  a shell cannot pass NUL, a program can
+
+        assert main(["generate", *arguments]) == 2
+        return
+    assert words in complaint(run(*given, *arguments))
+
+
+def test_a_prompt_that_is_not_utf8(run, model):
+    assert "UTF-8" in complaint(run("--model", model, stdin=b"caf\xe9"))
+    if os.name == "posix":
+        assert "UTF-8" in complaint(run(b"caf\xe9", "--model", model))
+
+
+@pytest.mark.parametrize("damage", ["config", "weights", "vocabulary", "mismatch", "empty"])
+def test_a_damaged_folder(run, tmp_path, damage):
+    model = write_tiny_model(tmp_path / "m", vocab_size=500 if damage == "mismatch" else 261)
+    files = {"config": "config.json", "weights": "model.safetensors", "vocabulary": "vocab.json"}
+    if damage in files:
+        file = model / files[damage]
+        file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    elif damage == "empty":
+        for file in model.iterdir():
+            file.unlink()
+    line = complaint(run("Hi", "--model", str(model)))
+    assert {"mismatch": "do not belong together", "empty": "m"}.get(damage, files.get(damage)) in line
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+@pytest.mark.parametrize("arguments", [[], ["--json"]], ids=str)
+def test_a_full_disk(model, arguments):
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [*RUN, "Hi", "--model", model, *arguments], stdout=full, stderr=subprocess.PIPE, check=False
+        )
+    assert done.returncode == 2
+    assert b"standard output: No space left on device" in done.stderr
+    assert b"Traceback" not in done.stderr
+    assert b"Exception" not in done.stderr
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes close differently on Windows")
+def test_a_closed_pipe_ends_silently(model):
+    command = [*RUN, "Hi", "--model", model, "--on-full", "slide", "--max-new-tokens", "100000", "--seed", "1"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+        running.stdout.read(3)
+        running.stdout.close()
+        errors = running.stderr.read()
+        assert running.wait(timeout=30) == 0
+    assert len(errors.splitlines()) == 1  # the line that names the model, nothing more
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Ctrl-C cannot be sent to one process on Windows")
+@pytest.mark.parametrize("delay", [0.05, 0.15, 0.3, 1.0])
+def test_ctrl_c_at_any_time(model, delay):
+    command = [*RUN, "Hi", "--model", model, "--on-full", "slide", "--max-new-tokens", "100000", "--seed", "1"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as running:
+        time.sleep(delay)
+        running.send_signal(signal.SIGINT)
+        errors = running.stderr.read()
+        assert running.wait(timeout=30) in (130, -signal.SIGINT)  # -SIGINT: before Python had set up its own handler
+    assert b"Traceback" not in errors or delay < 0.1  # the interpreter itself was still starting

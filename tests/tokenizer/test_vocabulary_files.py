@@ -1,0 +1,135 @@
+"""Vocabularies on disk: what is read, and that every damaged file is refused in one line that names it."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from starchart.errors import VocabularyError
+from starchart.tokenizer.tokenizer import Tokenizer
+from tests.tokenizer.small_vocabulary import TALE, small_vocabulary
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    ids, merges = small_vocabulary()
+    (tmp_path / "vocab.json").write_text(json.dumps(ids), encoding="utf-8")
+    lines = ["#version: 0.2", *(" ".join(merge) for merge in merges), ""]
+    (tmp_path / "merges.txt").write_bytes("\n".join(lines).encode())
+    return tmp_path
+
+
+def expected() -> list[int]:
+    return Tokenizer.from_merges(*small_vocabulary()).encode(TALE)
+
+
+def test_reads_a_folder(folder: Path) -> None:
+    tokenizer = Tokenizer.from_pretrained(str(folder))
+    assert tokenizer.encode(TALE) == expected()
+    assert tokenizer.vocab_size == 400
+    assert tokenizer.end_of_text == 0
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda merges: merges.replace(b"\n", b"\r\n"),  # checked out on Windows
+        lambda merges: merges.removesuffix(b"\n"),
+        lambda merges: merges.removeprefix(b"#version: 0.2\n"),
+    ],
+)
+def test_reads_other_line_ends(folder: Path, change: Callable[[bytes], bytes]) -> None:
+    merges = folder / "merges.txt"
+    assert change(merges.read_bytes()) != merges.read_bytes()
+    merges.write_bytes(change(merges.read_bytes()))
+    assert Tokenizer.from_pretrained(folder).encode(TALE) == expected()
+
+
+def test_reads_added_tokens(folder: Path) -> None:
+    (folder / "added_tokens.json").write_text('{"<pad>": 400, "<|endoftext|>": 0}')
+    tokenizer = Tokenizer.from_pretrained(folder)
+    assert tokenizer.special_tokens == {"<|endoftext|>": 0, "<pad>": 400}
+    assert tokenizer.encode("<pad>", allow_special=True) == [400]
+
+
+def refused(folder: Path) -> str:
+    with pytest.raises(VocabularyError) as caught:
+        Tokenizer.from_pretrained(folder)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+def test_missing_files(folder: Path) -> None:
+    (folder / "merges.txt").rename(folder / "merges")
+    assert refused(folder) == f"{folder}: no merges.txt; needed are vocab.json and merges.txt, or tokenizer.json"
+    (folder / "vocab.json").unlink()
+    assert "no vocab.json and no merges.txt" in refused(folder)
+    assert "no such folder" in refused(folder / "nowhere")
+    assert "no such folder" in refused(folder / "merges")
+    assert "no such folder" in refused(folder / ("x" * 5000))
+    assert "no such folder" in refused(folder / "a\0b")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "vocab.json: line 1: not JSON"),
+        (b'{"a": 1,\n "b": }', "vocab.json: line 2: not JSON"),
+        (b'{"\xff": 1}', "vocab.json: not UTF-8 text (byte 2)"),
+        (b"[" * 200_000, "vocab.json: not JSON that can be used"),
+        (b'{"a": ' + b"1" * 5000 + b"}", "vocab.json: not JSON that can be used"),
+        (b'["a"]', "vocab.json: not a JSON object"),
+        (b'{"a": 1, "b": 2, "a": 3}', "vocab.json: not JSON that can be used: 'a' is there twice"),
+        (b'{"a": "1"}', "vocab.json: the id of 'a' is '1'"),
+        (b'{"a": 1.0}', "vocab.json: the id of 'a' is 1.0"),
+        (b'{"a": true}', "vocab.json: the id of 'a' is True"),
+        (b'{"a": -1}', "vocab.json: the id of 'a' is -1"),
+        (b'{"a": {}}', "vocab.json: the id of 'a' is {}"),
+        (b'{"a": 7, "b\\n": 7}', "vocab.json: 'a' and 'b\\n' both have the id 7"),
+        (b'{"a": 1}', "vocab.json: no token for byte 0x00 (255 of 256 missing)"),
+        (b'{"a": 1, "": 2}', "vocab.json: there is an empty token"),
+    ],
+)
+def test_bad_vocab_json(folder: Path, content: bytes, message: str) -> None:
+    (folder / "vocab.json").write_bytes(content)
+    assert refused(folder).startswith(f"{folder / message}")
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("ab", "'ab' is not two tokens"),
+        ("a b c", "'a b c' is not two tokens"),
+        ("a ", "'a ' is not two tokens"),
+        ("", "'' is not two tokens"),
+        ("s t", "'s' 't' is there twice"),
+        ("zz q", "the merge 'zz' 'q' needs the token 'zz', which is not in the vocabulary"),
+        ("q z", "the merge 'q' 'z' needs the token 'qz', which is not in the vocabulary"),
+        ("q \x85", "the merge 'q' '\\x85' needs the token '\\x85', which is not in the vocabulary"),
+    ],
+)
+def test_bad_merges(folder: Path, line: str, message: str) -> None:
+    merges = folder / "merges.txt"
+    count = merges.read_bytes().count(b"\n")
+    merges.write_bytes(merges.read_bytes() + line.encode() + b"\na b\n")
+    assert refused(folder).startswith(f"{merges}: line {count + 1}: {message}")
+
+
+def test_merges_out_of_order(folder: Path) -> None:
+    (folder / "merges.txt").write_bytes(b"#version: 0.2\nst ar\ns t\na r\n")
+    ids, merges = small_vocabulary()
+    assert {("s", "t"), ("a", "r"), ("st", "ar")} <= set(merges)
+    assert "merges.txt: line 2: the merge 'st' 'ar' uses a token that no earlier merge makes" in refused(folder)
+
+
+def test_other_bad_files(folder: Path) -> None:
+    added = folder / "added_tokens.json"
+    added.write_text('{"s": 500}')
+    assert f"{added}: 's' has the id 500 here" in refused(folder)
+    added.write_text('{"\\ud800": 500}')
+    assert "is not written in GPT-2's byte alphabet" in refused(folder)
+    added.unlink()
+    (folder / "merges.txt").write_bytes(b"\xff\n")
+    assert "merges.txt: not UTF-8 text (byte 0)" in refused(folder)
