@@ -1,15 +1,16 @@
 """Same seed, same tokens: our text against transformers' `generate`, token for token.
 
-    python bench/same_tokens.py --model DIR [--tokens 200]
+    python bench/same_tokens.py [--model DIR ...] [--tokens 200] [--greedy 500]
 
-Runs ten settings of temperature, top_k, top_p and seed, each for so many tokens, and greedy. Where a token differs,
-transformers' token is read on (teacher forcing), and the difference counts as a near-tie only if our winner's lead,
+Runs ten settings of temperature, top_k, top_p and seed, each for so many tokens, and greedy; without --model for two tiny
+random models, and for tales-6m where the shared data is there. Both sides compute in float64. Where a token differs, transformers' token is read on (teacher forcing), and the difference counts as a near-tie only if our winner's lead,
 log(p/q), is below 4 max|logit difference| / T, or one of the two tokens lies that close to the cut of a filter.
 """
 
 import argparse
 import platform
 import sys
+import tempfile
 from datetime import date
 from math import log, log1p
 from pathlib import Path
@@ -23,6 +24,10 @@ sys.path[:0] = [str(ROOT / "src"), str(ROOT)]
 from starchart import GPT2  # noqa: E402
 from starchart.generation.sampling import SamplingSettings, sample  # noqa: E402
 from starchart.generation.torch_random import TorchGenerator  # noqa: E402
+from tests.data import DATA  # noqa: E402
+from tests.random_gpt2 import write_random_gpt2  # noqa: E402
+
+PROMPT = [11, 7, 5]
 
 SETTINGS = [
     SamplingSettings(temperature=1.0, seed=0),
@@ -105,32 +110,49 @@ def near_cut(scores, index, settings, bound):
     return abs(scores[index] - cut) <= bound
 
 
+def run(folder, tokens, greedy):
+    """Print a table for one model and return the number of defects."""
+    gpt2 = GPT2.from_pretrained(folder)
+    model = transformers.GPT2LMHeadModel.from_pretrained(folder, dtype=torch.float64).eval()
+    runs = [(SamplingSettings(temperature=0), greedy)] * bool(greedy) + [(settings, tokens) for settings in SETTINGS]
+    config = gpt2.config
+    print(f"{Path(folder).name}: vocabulary {config.vocab_size}, {config.n_layer} layers of {config.n_embd} channels")
+    print("temperature  top_k  top_p        seed  tokens  equal  near-ties  defects")
+    total = [0, 0, 0, 0]
+    for settings, count in runs:
+        result = compare(gpt2, model, PROMPT, settings, count)
+        total = [a + b for a, b in zip(total, result, strict=True)]
+        seed = "-" if settings.seed is None else settings.seed
+        print(f"{settings.temperature:11} {settings.top_k:6} {settings.top_p:6} {seed:>11}", row_of(result), flush=True)
+    print(f"{'in all':>37}", row_of(total))
+    return total[3]
+
+
+def row_of(numbers):
+    return "{:7} {:6} {:10} {:8}".format(*numbers)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--model", required=True, metavar="DIR")
+    parser.add_argument("--model", action="append", metavar="DIR")
     parser.add_argument("--tokens", type=int, default=200, help="a setting (default 200)")
     parser.add_argument("--greedy", type=int, default=500, help="tokens of greedy text (default 500)")
     options = parser.parse_args()
-    print(f"{date.today()}, {platform.machine()}, CPython {platform.python_version()}, torch {torch.__version__}, "
-          f"transformers {transformers.__version__}, model {Path(options.model).name}, reference engine")  # fmt: skip
-    gpt2 = GPT2.from_pretrained(options.model)
-    model = transformers.GPT2LMHeadModel.from_pretrained(options.model, dtype=torch.float64).eval()
-    ids = [11, 7, 5]
-    runs = [(SamplingSettings(temperature=0), options.greedy)] * bool(options.greedy)
-    runs += [(settings, options.tokens) for settings in SETTINGS]
-    total = [0, 0, 0, 0]
-    print("temperature  top_k  top_p        seed  tokens  equal  near-ties  defects")
-    for settings, count in runs:
-        result = compare(gpt2, model, ids, settings, count)
-        total = [a + b for a, b in zip(total, result, strict=True)]
-        seed = "-" if settings.seed is None else settings.seed
-        print(
-            f"{settings.temperature:11} {settings.top_k:6} {settings.top_p:6} {seed:>11} "
-            + "{:7} {:6} {:10} {:8}".format(*result),
-            flush=True,
-        )
-    print(f"{'in all':>37} " + "{:7} {:6} {:10} {:8}".format(*total))
-    return 1 if total[3] else 0
+    print(
+        f"{date.today()}, {platform.machine()}, CPython {platform.python_version()}, torch {torch.__version__},"
+        f" transformers {transformers.__version__}, reference engine"
+    )
+    with tempfile.TemporaryDirectory() as temporary:
+        folders = options.model or [*random_models(Path(temporary)), *filter(Path.is_dir, [DATA / "models/tales-6m"])]
+        return 1 if sum(run(folder, options.tokens, options.greedy) for folder in folders) else 0
+
+
+def random_models(folder):
+    """Write the two tiny random models and return their folders."""
+    sizes = {"n_positions": 520, "n_embd": 16, "n_head": 2}
+    write_random_gpt2(folder / "random-1000", seed=1, vocab_size=1000, **sizes)
+    write_random_gpt2(folder / "random-50257", seed=2, vocab_size=50257, n_layer=1, **sizes)
+    return [folder / "random-1000", folder / "random-50257"]
 
 
 if __name__ == "__main__":

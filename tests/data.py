@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).resolve().parents[1]
+DATA = Path(os.environ.get("STARCHART_DATA") or ROOT.parent / "shared" / "data")
 
 
 def shared(relative: str) -> Path:
@@ -13,7 +14,7 @@ def shared(relative: str) -> Path:
 
     The data lie in ../shared/data beside the repository, or where the variable STARCHART_DATA says.
     """
-    path = Path(os.environ.get("STARCHART_DATA") or ROOT.parent / "shared" / "data") / relative
+    path = DATA / relative
     if not path.exists():
         pytest.skip(f"shared data not here: {relative}")
     return path

@@ -45,6 +45,7 @@ def test_top_p_keeps_the_fewest_that_reach_p():
 
 def test_top_p_always_keeps_the_likeliest():
     assert top_p([0.0, 1.0, 0.0], range(3), 1e-9) == [1]
+    assert top_p([0.0, 0.0], range(2), 0.001) == [1]
 
 
 def test_top_p_removes_what_fits_exactly_into_the_rest():
@@ -59,6 +60,8 @@ def test_top_p_compares_in_float32():
     # 1 - 0.749999999 = 0.250000001 is 0.25 in float32, 1 - 0.750000001 is too: both remove the 0.25.
     assert top_p([0.0, 0.0, 0.0, 0.0], range(4), 0.749999999) == [1, 2, 3]
     assert top_p([0.0, 0.0, 0.0, 0.0], range(4), 0.750000001) == [1, 2, 3]
+    # exp(-20) = 2e-9 beside four times 1: the probability below the cut is 0.25 + 4e-10, which is 0.25 too.
+    assert top_p([0.0, 0.0, 0.0, 0.0, -20.0], range(5), 0.75) == [1, 2, 3]
 
 
 def test_of_equal_logits_at_the_cut_of_top_p_the_later_stay():

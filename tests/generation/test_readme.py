@@ -3,7 +3,7 @@
 import doctest
 from pathlib import Path
 
-import starchart.generation.sampling as sampling
+from starchart.generation import sampling
 
 
 def test_the_worked_example():

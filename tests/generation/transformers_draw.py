@@ -37,7 +37,7 @@ def random_row(generator: random.Random, size: int) -> list[float]:
 def random_settings(generator: random.Random) -> SamplingSettings:
     return SamplingSettings(
         temperature=generator.choice([1, 0.7, 0.8, 1.3, 2.0]),
-        top_k=generator.choice([0, 0, 1, 5, 40, 999]),
+        top_k=generator.choice([0, 0, 1, 2, 5, 40, 999]),
         top_p=generator.choice([1, 1, 0.9, 0.5, 0.1, 0.999]),
         seed=generator.choice([0, 42, 2**32 + 5, -3, generator.randrange(2**64)]),
     )

@@ -1,6 +1,8 @@
-"""Compares our ids with tiktoken's on random Unicode texts, and decodes them: python -m tests.tokenizer.fuzz_tiktoken
+"""Compares our ids with tiktoken's on random Unicode texts, and decodes them.
 
-Run from the root, with PYTHONPATH=src. Exits 1 at the first difference.
+    PYTHONPATH=src python -m tests.tokenizer.fuzz_tiktoken --strings 200000
+
+Run it from the root of the repository. Exits 1 at the first difference.
 """
 
 import argparse

@@ -12,7 +12,7 @@ GPT2_PATTERN = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?
 
 
 def tiktoken_gpt2(folder: Path) -> tiktoken.Encoding:
-    """tiktoken's GPT-2, its ranks read by tiktoken from the vocab.json and merges.txt of a folder."""
+    """Tiktoken's GPT-2, its ranks read by tiktoken from the vocab.json and merges.txt of a folder."""
     os.environ["TIKTOKEN_CACHE_DIR"] = ""  # read these files, not a copy from another day
     ranks = data_gym_to_mergeable_bpe_ranks(str(folder / "merges.txt"), str(folder / "vocab.json"))
     return tiktoken.Encoding(
@@ -35,7 +35,21 @@ _SPACES = [*" \t\n\r\v\f\x1c\x1d\x1e\x1f\x85\xa0\u1680\u180e\u2000\u2003\u200a\u
 _SPACES += [*"\u200b\u200c\u2060\ufeff"]
 _WORDS = ["the", "Tale", "don", "STAR", "naïve", "Größe", "звезда", "αστέρι", "نجم", "कहानी", "星図", "이야기", "นิทาน"]
 _CONTRACTIONS = ["'s", "'t", "'m", "'d", "'ll", "'ve", "'re", "'S", "'LL", "'", "’s", "''"]
-_OTHERS = ["<|endoftext|>", "👩‍👩‍👧‍👦", "🏳️‍🌈", "🇫🇷", "👍🏽", "e\u0301", "\0", "\ufffd", "1,000.50", "x²", "٣٤", "Ⅷ", "½"]
+_OTHERS = [
+    "<|endoftext|>",
+    "👩‍👩‍👧‍👦",
+    "🏳️‍🌈",
+    "🇫🇷",
+    "👍🏽",
+    "e\u0301",
+    "\0",
+    "\ufffd",
+    "1,000.50",
+    "x²",
+    "٣٤",
+    "Ⅷ",
+    "½",
+]
 
 
 class RandomTexts:

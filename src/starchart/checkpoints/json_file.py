@@ -17,9 +17,11 @@ from starchart.errors import CheckpointError
 
 MAX_JSON_BYTES = 100_000_000  # the safetensors library's own limit for a header
 
+_MAX_SHOWN = 200  # characters of a value in a message
 _short = Repr()
 _short.maxstring = _short.maxother = 100
 _short.maxlist = _short.maxdict = 6
+_short.maxlevel = 3
 
 
 def shown(value: object) -> str:
@@ -29,9 +31,10 @@ def shown(value: object) -> str:
     ("'wte.weight'", 100)
     """
     try:
-        return _short.repr(value)
+        text = _short.repr(value)
     except ValueError:  # Python does not write out a number of more than 4300 digits
         return "a number of thousands of digits"
+    return text if len(text) <= _MAX_SHOWN else text[: _MAX_SHOWN - 3] + "..."
 
 
 def read_json_file(path: Path) -> dict[str, Any]:

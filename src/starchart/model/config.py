@@ -10,7 +10,7 @@ from math import sqrt
 from typing import Any
 
 from starchart.errors import ConfigError
-from starchart.utils.activations import ACTIVATIONS
+from starchart.utils.activations import activation
 
 # transformers reads these too (GPT2Config.attribute_map).
 _OTHER_NAMES = {
@@ -58,9 +58,7 @@ class GPT2Config:
         epsilon = self.layer_norm_epsilon
         if not isinstance(epsilon, float) or not 0 < epsilon < 1:
             raise ConfigError(f"layer_norm_epsilon must be a number between 0 and 1, not {epsilon!r}")
-        if self.activation_function not in list(ACTIVATIONS):
-            known = ", ".join(ACTIVATIONS)
-            raise ConfigError(f"activation_function {self.activation_function!r} is not known; known are {known}")
+        activation(str(self.activation_function))
 
     @property
     def feed_forward_width(self) -> int:

@@ -65,7 +65,9 @@ def _check_post_processor(value: object, name: str) -> None:
     processor = value if isinstance(value, dict) else {}
     kind = processor.get("type")
     if value is not None and kind != "ByteLevel" and processor.get("single") != _TEXT_ALONE:
-        raise VocabularyError(f"{name}: the post_processor {kind!r} adds tokens, GPT-2 adds none; use a GPT-2 tokenizer")
+        raise VocabularyError(
+            f"{name}: the post_processor {kind!r} adds tokens, GPT-2 adds none; use a GPT-2 tokenizer"
+        )
 
 
 def _add_tokens(ids: dict[str, int], added: object, name: str) -> list[str]:

@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from os import PathLike
 from pathlib import Path
 
@@ -33,7 +34,8 @@ def _decode(line: bytes, file: str | PathLike[str], number: int) -> str:
 def save_vocabulary(folder: str | PathLike[str], ids: Mapping[str, int], merges: Iterable[tuple[str, str]]) -> None:
     """Writes vocab.json and merges.txt, byte for byte as the tokenizers library does.
 
-    Both are written aside and then renamed, so that a failure leaves what was there. VocabularyError if it fails.
+    Both are written aside first and then renamed, so that a full disk leaves what was there. VocabularyError if a
+    file cannot be written.
     """
     place = Path(folder)
     in_order = dict(sorted(ids.items(), key=lambda item: item[1]))
@@ -51,5 +53,6 @@ def save_vocabulary(folder: str | PathLike[str], ids: Mapping[str, int], merges:
     except OSError as error:
         raise VocabularyError(f"{place}: the vocabulary cannot be written: {error.strerror}") from None
     finally:
-        for aside in asides.values():
-            aside.unlink(missing_ok=True)
+        with suppress(OSError):
+            for aside in asides.values():
+                aside.unlink(missing_ok=True)

@@ -6,8 +6,8 @@
   erf(c + r) - erf(c) is the Taylor polynomial of degree ten (`gaussian_table`).
 - beyond, erf rounds to 1.
 
-Error: the last addition rounds, 0.5 ulp. What it adds is below 1/7 of the result and is wrong by little more than
-half of its own ulp. In all below 0.7 ulp.
+Error: the last addition rounds, 0.5 ulp. What it adds has ulps of at most 1/8 of the result's, and is wrong
+by 1.5 of them at most. In all below 0.7 ulp.
 
 Source: Abramowitz and Stegun, Handbook of Mathematical Functions (1964), 7.1.5 (series), 7.1.19 (derivatives).
 """

@@ -1,9 +1,9 @@
 """Fixed-point integers, from which the tables of exp, log, tanh and the Gaussian integrals are made at import.
 
-A real number v is held as an integer near v * ONE, ONE = 2**96; n * UNIT is the float again. Integers are exact and the same everywhere, so the
-tables are too: no number is copied from a book, and none comes from the platform. Every division below drops less
-than one unit; a table collects a few thousand of them at most, so its numbers are good to 2**-80, far beyond a
-float's 2**-53.
+A real number v is held as an integer n near v * ONE, ONE = 2**96; n * UNIT is the float again. Integers are exact and
+the same everywhere, so the tables are too: no number is copied from a book, and none comes from the platform. Every
+division below drops less than one unit; a table collects a few thousand of them at most, so its numbers are good to
+2**-80, far beyond a float's 2**-53.
 """
 
 FRACTION_BITS = 96
