@@ -2,9 +2,9 @@
 
     python bench/reference_engine.py [--model DIR] [--tokens 3]
 
-Without --model, transformers writes a 124M checkpoint with seeded random weights into a temporary folder. The logits of
-the first token are checked against transformers in float64 before anything is timed. Later positions are timed against a
-cache of random keys and values, which costs the same as one that was read and takes seconds to fill instead of an hour.
+Without --model, transformers writes a 124M checkpoint with seeded random weights into a temporary folder. The logits
+of the first token are checked against transformers in float64 before anything is timed. Later positions are timed
+against a cache of random keys and values: it costs what one that was read costs, and is filled in seconds.
 """
 
 import argparse

@@ -2,9 +2,10 @@
 
     python bench/same_tokens.py [--model DIR ...] [--tokens 200] [--greedy 500]
 
-Runs ten settings of temperature, top_k, top_p and seed, each for so many tokens, and greedy; without --model for two tiny
-random models, and for tales-6m where the shared data is there. Both sides compute in float64. Where a token differs, transformers' token is read on (teacher forcing), and the difference counts as a near-tie only if our winner's lead,
-log(p/q), is below 4 max|logit difference| / T, or one of the two tokens lies that close to the cut of a filter.
+Runs ten settings of temperature, top_k, top_p and seed, each for so many tokens, and greedy; without --model for two
+tiny random models, and for tales-6m where the shared data is there. Both sides compute in float64. Where a token
+differs, transformers' token is read on (teacher forcing), and the difference counts as a near-tie only if our winner's
+lead, log(p/q), is below 4 max|logit difference| / T, or one of the two tokens lies that close to the cut of a filter.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Tiny GPT-2s with every number random, written by transformers: gammas, betas and biases too, which it would leave neutral."""
+"""Tiny GPT-2s written by transformers, every number random: gammas, betas and biases too, which it leaves neutral."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Draws docs/architecture.svg from the imports in the code: `python tools/draw_architecture.py`.
+"""Draws docs/architecture.svg from the imports in the code: `python -m tools.draw_architecture`.
 
 Rooms are boxes with their files; they stand on floors so that every import goes down. An arrow from one room to another
 says that a file in the first imports a file in the second. An import that a path of other arrows implies is left out.
@@ -8,12 +8,15 @@ each floor by the mean of the neighbours, then places. Source: Sugiyama, Tagawa 
 code gives the same file.
 """
 
-import ast
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
+from math import fsum
 from pathlib import Path
 from xml.sax.saxutils import escape
+
+from tools.read_architecture import Edges, levels, read_house, without_implied
 
 ROOT = Path(__file__).resolve().parents[1]
 DRAWING = ROOT / "docs" / "architecture.svg"
@@ -43,82 +46,7 @@ class Node:
     bottom: float = 0.0  # of its floor
 
 
-Edges = set[tuple[str, str]]
-
-
-# ---- what the code says
-
-
-def module_files() -> dict[str, Path]:
-    """Return the modules of the house and its front doors by their full names."""
-    files = {file.stem: file for file in sorted(ROOT.glob("*.py"))}
-    for base in (ROOT / "src", ROOT):
-        for file in sorted([*base.glob("starchart/**/*.py"), *base.glob("starport/**/*.py")]):
-            files[".".join(file.relative_to(base).with_suffix("").parts).removesuffix(".__init__")] = file
-    return files
-
-
-def room_of(module: str, files: dict[str, Path]) -> str:
-    """Return the room of a module: its package; files of starchart outside a room stand by themselves."""
-    package = module if files[module].name == "__init__.py" else module.rpartition(".")[0]
-    if package == "" or (package == "starchart" and module in ("starchart.engine", "starchart.errors", "starchart.tap")):
-        return files[module].name
-    return package
-
-
-def imported(module: str, files: dict[str, Path]) -> Iterator[str]:
-    """Yield the modules of the house that a module imports, wherever the import stands."""
-    for node in ast.walk(ast.parse(files[module].read_text(encoding="utf-8"))):
-        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-        if isinstance(node, ast.ImportFrom):
-            names = [f"{node.module}.{alias.name}" for alias in node.names]
-        for name in names:
-            found = name if name in files else name.rpartition(".")[0]
-            if found in files:
-                yield found
-
-
-def read_house() -> tuple[dict[str, Node], Edges]:
-    """Return the rooms, and which of them import which."""
-    files = module_files()
-    rooms: dict[str, Node] = {}
-    edges: Edges = set()
-    for module, file in files.items():
-        room = room_of(module, files)
-        node = rooms.setdefault(room, Node(room))
-        if file.stem not in ("__init__", room.removesuffix(".py")):
-            node.files.append(file.stem)
-        edges |= {(room, room_of(other, files)) for other in imported(module, files)}
-    return rooms, {(a, b) for a, b in edges if a != b}
-
-
 # ---- floors
-
-
-def without_implied(edges: Edges) -> Edges:
-    """Return the edges that no path of other edges implies."""
-
-    def reach(start: str, seen: set[str]) -> set[str]:
-        for a, b in edges:
-            if a == start and b not in seen:
-                reach(b, seen | {b})
-                seen.add(b)
-                seen |= reach(b, seen)
-        return seen
-
-    below = {a: {b for c, b in edges if c == a} for a, _ in edges}
-    return {(a, b) for a, b in edges if not any(b in reach(other, set()) for other in below[a] - {b})}
-
-
-def set_levels(rooms: dict[str, Node], edges: Edges) -> None:
-    """Put every room directly below the lowest room that imports it; all of starchart below all of starport."""
-    stairs = edges | {(a, "starchart") for a in rooms if a.startswith("starport")}
-    depth = dict.fromkeys(rooms, 0)
-    for _ in rooms:
-        for a, b in sorted(stairs):
-            depth[b] = max(depth[b], depth[a] + 1)
-    for name, node in rooms.items():
-        node.level = max(depth.values()) - depth[name]
 
 
 def with_crossings(rooms: dict[str, Node], edges: Edges) -> list[list[Node]]:
@@ -153,26 +81,27 @@ def set_size(node: Node, limit: float) -> None:
         node.width = max([8.5 * len(node.name), *map(row_width, node.rows)]) + 32
         node.height = 33 + LINE_HEIGHT * len(node.rows) + (7 if node.rows else 0)
     if node.level == 0:
-        node.width = WIDTH - 2.5 * MARGIN  # the ground floor carries the house
+        node.width = WIDTH - 1.5 * MARGIN  # the ground floor carries the house
 
 
 def row_width(row: list[str]) -> float:
     """Return the width of a row of file names."""
-    return sum(CHARACTER * len(name) + SPACE for name in row) - SPACE
+    return CHARACTER * len("".join(row)) + SPACE * (len(row) - 1)
 
 
 def place(floors: list[list[Node]], paths: list[list[Node]]) -> None:
     """Order the floors and set every x: each node near the mean of its neighbours, none over another.
 
-    The ground floor pulls nobody: it is below every place. Points of one arrow pull each other harder, to keep it straight.
+    The ground floor pulls nobody: it is below every place. Points of one arrow pull each other harder: it
+    stays straight.
     """
-    pairs = [pair for path in paths for pair in zip(path, path[1:], strict=False) if pair[1].level > 0]
+    pairs = [pair for path in paths for pair in pairwise(path) if pair[1].level > 0]
     pairs += [(a, b) for a, b in pairs if not a.name or not b.name] * 3
     for _ in range(40):
         for floor in floors:
             for node in floor:
                 near = [b.x if a is node else a.x for a, b in pairs if node is a or node is b]
-                node.x = sum(near) / len(near) if near else WIDTH / 2
+                node.x = fsum(near) / len(near) if near else WIDTH / 2
             floor.sort(key=lambda node: node.x)
             spread(floor)
 
@@ -180,7 +109,7 @@ def place(floors: list[list[Node]], paths: list[list[Node]]) -> None:
 def spread(floor: list[Node]) -> None:
     """Push the nodes of a floor apart, as little as possible, and keep them on the paper."""
     for _ in range(60):
-        for left, right in zip(floor, floor[1:], strict=False):
+        for left, right in pairwise(floor):
             overlap = (left.width + right.width) / 2 + GAP - (right.x - left.x)
             if overlap > 0:
                 left.x -= overlap / 2
@@ -268,9 +197,10 @@ def ends(paths: list[list[Node]], last: bool) -> list[float]:
 
 def draw() -> str:
     """Return the drawing of the code as it is now."""
-    rooms, edges = read_house()
+    files, edges = read_house()
+    level = levels(set(files), edges)
+    rooms = {name: Node(name, names, level=level[name]) for name, names in files.items()}
     edges = without_implied(edges)
-    set_levels(rooms, edges)
     paths = with_crossings(rooms, edges)
     nodes = [*rooms.values(), *(node for path in paths for node in path[1:-1])]
     floors = [[n for n in nodes if n.level == level] for level in range(max(n.level for n in nodes) + 1)]
@@ -292,7 +222,8 @@ def draw() -> str:
 
 
 CAPTION = (
-    "An arrow: a file in the upper room imports from the lower one. Imports that follow from other arrows are not drawn."
+    "An arrow: a file in the upper room imports from the lower one."
+    " Imports that follow from other arrows are not drawn."
 )
 HEAD = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img">
 <title>The rooms of Starchart and what they import</title>

@@ -1,6 +1,6 @@
 """Starchart: GPT-2 charted in pure Python. Everything here uses the standard library only.
 
-    from starchart import GPT2, Tokenizer
+>>> from starchart import GPT2, Tokenizer
 """
 
 from starchart.gpt2 import GPT2

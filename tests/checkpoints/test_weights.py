@@ -72,6 +72,13 @@ def test_the_number_of_axes_counts(shape, tensors, tmp_path):
     assert f"ln_f.bias is {list(shape)}, not [6]" in message_of(tmp_path, tensors)
 
 
+@pytest.mark.parametrize("shape", [(66,), (11, 6, 1)])
+def test_a_table_that_is_no_matrix(shape, tensors, tmp_path):
+    _, numbers = tensors[WTE]
+    tensors[WTE] = (shape, numbers)
+    assert f"wte.weight is {list(shape)}" in message_of(tmp_path, tensors)
+
+
 def test_everything_wrong_is_in_one_line(tensors, tmp_path):
     for name in [name for name in tensors if ".h.0." in name][:7]:
         tensors[name.replace("h.0.", "h.0.x.")] = tensors.pop(name)
@@ -141,6 +148,11 @@ def test_an_untied_head_is_a_field(tmp_path):
     tensors = tiny_tensors(CONFIG | {"tie_word_embeddings": False}, seed=1)
     _, weights = load(tmp_path, tensors, tie_word_embeddings=False)
     assert [number for row in weights.lm_head.weight for number in row] == list(tensors[HEAD][1])
+
+
+def test_an_untied_head_stays_a_field_where_it_equals_the_table(tensors, tmp_path):
+    _, weights = load(tmp_path, tensors | {HEAD: tensors[WTE]}, tie_word_embeddings=False)
+    assert weights.lm_head == weights.wte
 
 
 def test_an_untied_model_needs_its_head(tensors, tmp_path):

@@ -58,8 +58,8 @@ def test_slide_goes_on_from_the_last_half():
     tokens, reasons, reads = run([1, 2, 3, 4, 5, 6], max_new_tokens=9, on_full="slide")
     assert tokens == list(range(7, 16))
     assert reasons == [None] * 8 + ["length"]
-    assert reads == [([1, 2, 3, 4, 5, 6], None), ([7], 6), ([8], 7), ([6, 7, 8, 9], None), ([10], 4), ([11], 5), ([12], 6),
-                     ([13], 7), ([11, 12, 13, 14], None)]  # fmt: skip
+    first, again = [([1, 2, 3, 4, 5, 6], None), ([7], 6), ([8], 7)], [([10], 4), ([11], 5), ([12], 6), ([13], 7)]
+    assert reads == [*first, ([6, 7, 8, 9], None), *again, ([11, 12, 13, 14], None)]
 
 
 def test_slide_takes_the_end_of_a_long_prompt():
@@ -88,7 +88,7 @@ def test_tokens_are_made_only_when_asked_for():
     ("ids", "limits", "words"),
     [
         ([], {}, "empty prompt"),
-        (list(range(9)), {}, "9 tokens.*at most 8"),
+        (list(range(9)), {}, r"9 tokens.*at most 8"),
         ([1], {"max_new_tokens": 0}, "max_new_tokens"),
         ([1], {"max_new_tokens": True}, "max_new_tokens"),
         ([1], {"max_new_tokens": 2.0}, "max_new_tokens"),
@@ -111,7 +111,7 @@ def gpt2(tmp_path):
 def test_the_api_repeats_itself_with_a_seed_and_not_without(gpt2):
     settings = {"max_new_tokens": 12, "temperature": 1.3}
     assert list(gpt2.generate([65, 66], seed=7, **settings)) == list(gpt2.generate([65, 66], seed=7, **settings))
-    # 6 runs of 12 tokens: the tiny model spreads its choice over many of 261 tokens, so equal runs are out of the question.
+    # 6 runs of 12 tokens, each drawn from many of 261: six equal runs are out of the question.
     assert len({tuple(gpt2.generate([65, 66], **settings)) for _ in range(6)}) > 1
 
 
@@ -123,7 +123,7 @@ def test_ids_that_are_none_of_the_models(gpt2, ids):
 
 
 def test_more_tokens_than_the_model_reads(gpt2):
-    with pytest.raises(GenerationError, match="17 tokens do not fit.*at most 16"):
+    with pytest.raises(GenerationError, match=r"17 tokens do not fit.*at most 16"):
         gpt2.logits([1] * 17)
 
 

@@ -10,7 +10,7 @@ from starchart.layers.linear_layer import linear_layer, linear_layer_transposed
 from starchart.layers.scaled_dot_product_attention import attention_scores, scaled_dot_product_attention
 from starchart.tap import no_tap
 
-# Errors of a float64 product of n terms stay below n 2^-53 sum|terms| on either side; n is at most 33 and the terms about 1.
+# A float64 product of n terms errs by less than n 2^-53 sum|terms| on either side; here n <= 33, the terms about 1.
 TOLERANCE = 1e-13
 
 random = np.random.default_rng(11)

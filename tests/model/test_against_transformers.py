@@ -84,7 +84,7 @@ def test_tales_6m():
 
 
 def test_tales_6m_in_a_long_context():
-    # 512 tokens through NumPy's engine, which the test above ties to the reference engine, and the reference engine at the end.
+    # 512 tokens through the engine over NumPy, which the first test ties to the reference engine.
     folder = shared("models/tales-6m")
     ids = some_ids(512, 4096)
     expected = transformers_logits(folder, ids)

@@ -65,12 +65,12 @@ def test_transposed_weights_keep_their_number_type():
 
 @pytest.mark.parametrize("other", [[[1.0]], [[1.0, 2.0, 3.0]], [[1.0, 2.0], [3.0, 4.0]]], ids=str)
 def test_nothing_is_broadcast(other):
-    with pytest.raises(ValueError, match="numbers|argument 2"):
+    with pytest.raises(ValueError, match=r"numbers|argument 2"):
         add_matrices([[1.0, 2.0]], other)
 
 
 def test_a_ragged_matrix_has_no_transpose():
-    with pytest.raises(ValueError, match="shorter|longer"):
+    with pytest.raises(ValueError, match=r"shorter|longer"):
         transpose_matrix([[1.0, 2.0], [3.0]])
 
 

@@ -28,7 +28,7 @@ def test_softmax_against_60_digits(row):
     with mpmath.workdps(60):
         weights = [mpmath.exp(mpmath.mpf(x)) for x in row]
         truth = [float(w / mpmath.fsum(weights)) for w in weights]
-    # score - max is rounded to 2^-53 |score|, which exp turns into a relative error; exp, the sum and the quotient add 2 ulp.
+    # score - max is rounded to 2^-53 of itself, which exp makes a relative error; exp, sum and quotient add 2 ulp.
     tolerance = 4 * 2.0**-52 + 2.0**-52 * max((abs(x) for x in row if -1e3 < x < 1e7), default=0)
     np.testing.assert_allclose(softmax(row), truth, rtol=tolerance, atol=5e-324)
 

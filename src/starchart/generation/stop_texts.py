@@ -29,9 +29,10 @@ class StopTexts:
         self.stopped = False
 
     def push(self, piece: str) -> str:
-        """Take the next piece and return the text that is now safe to show."""
-        if self.stopped:
-            return ""
+        """Take the next piece and return the text that is now safe to show.
+
+        Once stopped, the held text begins with the stop text, so nothing is ever safe again.
+        """
         self._held += piece
         found = self._found()
         growing = self._growing()
@@ -43,8 +44,8 @@ class StopTexts:
     def finish(self) -> str:
         """The text has no more pieces: return what was held back, up to a stop text."""
         found = self._found()
-        text = "" if self.stopped else self._held[:found]
-        self.stopped = self.stopped or found is not None
+        self.stopped = found is not None
+        text = self._held[:found]
         self._held = ""
         return text
 

@@ -15,6 +15,10 @@ from starchart.utils.matrix import Matrix, Vector
 
 @dataclass(frozen=True)
 class LayerNormWeights:
+    """The learned size and shift of every channel."""
+
+    """The size and the mean that each channel gets."""
+
     weight: Annotated[Vector, "C"]  # gamma in the paper
     bias: Annotated[Vector, "C"]  # beta
 

@@ -1,0 +1,51 @@
+"""One text that must be the same on every machine and Python, to the last bit of its last logits.
+
+`python -m tests.house.same_text` tells it on the Python that runs this, with nothing but the standard library, and
+fails where it differs from the text below. Print the new one with --print when the arithmetic was changed on purpose.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from tests.tiny_model import write_tiny_model
+
+RUN_GPT2 = Path(__file__).resolve().parents[2] / "run_gpt2.py"
+SETTINGS = ["--max-new-tokens", "30", "--temperature", "1.7", "--top-p", "0.97", "--seed", "7", "--on-full", "slide"]
+EXPECTED = {
+    "generated_ids": [
+        *(200, 131, 160, 214, 151, 58, 178, 154, 106, 157, 109, 86, 178, 86, 256),
+        *(214, 202, 58, 108, 27, 108, 76, 149, 108, 256, 244, 76, 108, 58, 76),
+    ],
+    "fingerprint": "d58a0629a41fb8aa53beb3f4f4918d6e2df7d1b1ee8932dd67f9d89272dffd37",
+}
+
+
+def run_isolated(python: str, *arguments: str) -> bytes:
+    """Return what run_gpt2.py writes to standard output where no package and no variable can reach it."""
+    command = [python, "-I", "-S", str(RUN_GPT2), *arguments]
+    return subprocess.run(command, stdout=subprocess.PIPE, check=True, timeout=300).stdout
+
+
+def tell(python: str, folder: Path, prompt: str, *settings: str) -> dict[str, Any]:
+    """Return the ids, the text and the fingerprint that `python` gets from a model."""
+    report = json.loads(run_isolated(python, prompt, "--model", str(folder), "--json", *settings))
+    return {name: report[name] for name in ("generated_ids", "text", "fingerprint")}
+
+
+def tell_the_text(python: str) -> dict[str, Any]:
+    """Return what `python` makes of the tiny model; EXPECTED says what it should be."""
+    with tempfile.TemporaryDirectory() as folder:
+        told = tell(python, write_tiny_model(folder, seed=3), "the one", *SETTINGS)
+    return {name: told[name] for name in EXPECTED}
+
+
+if __name__ == "__main__":
+    told = tell_the_text(sys.executable)
+    if "--print" in sys.argv:
+        print(told)
+    elif told != EXPECTED:
+        sys.exit(f"told {told}\nnot  {EXPECTED}")
