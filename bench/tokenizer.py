@@ -6,8 +6,8 @@ The ids are compared first: all three must be equal. Cold is a new Tokenizer, wh
 same text again. tiktoken and tokenizers are warm too. Importing the tokenizer (which compiles its patterns) and loading
 the vocabulary are timed by themselves, in a new Python.
 
---train N also trains a vocabulary of N tokens on the whole file, with ours and with the tokenizers library, and compares
-the files that both write.
+--train N also trains a vocabulary of N tokens on the whole file, with ours and with the tokenizers library, and
+compares the files that both write.
 
 Needs tiktoken and tokenizers.
 """

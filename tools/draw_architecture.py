@@ -115,7 +115,7 @@ def spread(floor: list[Node]) -> None:
                 left.x -= overlap / 2
                 right.x += overlap / 2
         for node in floor:
-            half = node.width / 2 + MARGIN
+            half = min(node.width / 2 + MARGIN, WIDTH / 2)
             node.x = min(max(node.x, half), WIDTH - half)
 
 

@@ -159,6 +159,11 @@ def test_an_untied_model_needs_its_head(tensors, tmp_path):
     assert message_of(tmp_path, tensors, tie_word_embeddings=False).endswith("1 missing: lm_head.weight")
 
 
+def test_an_untied_model_needs_its_table(tensors, tmp_path):
+    tensors[HEAD] = tensors.pop(WTE)
+    assert message_of(tmp_path, tensors, tie_word_embeddings=False).endswith("1 missing: wte.weight")
+
+
 def test_a_tied_model_needs_no_head(tensors, tmp_path):
     assert load(tmp_path, tensors)[1].lm_head is None
 

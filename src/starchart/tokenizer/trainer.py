@@ -4,8 +4,9 @@ Again and again, the most frequent pair of neighbouring tokens becomes a new tok
 frequent, the one with the smaller ids comes first. So the texts alone decide the result, and it equals that of
 the tokenizers library.
 
-Words are counted once. A merge then touches only the words that hold its pair, and the counts of their pairs.
-Memory grows with the number of different words, not with the length of the texts.
+Words are counted once. A merge then rewrites only the words that hold its pair, and the counts of their pairs. So
+memory and time grow with the number of different pieces between white space, not with the length of the texts. A
+single word of a megabyte would take long: each merge rewrites the whole of it.
 
 Source: Sennrich, Haddow and Birch 2016, section 3.2, algorithm 1.
 """
