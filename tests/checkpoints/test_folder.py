@@ -109,13 +109,15 @@ def test_shards(folder):
     assert load_checkpoint(folder) == expected
 
 
-@pytest.mark.parametrize(("name", "module"), [("config.json", "json_file"), ("model.safetensors", "safetensors")])
+@pytest.mark.parametrize(
+    ("name", "module"), [("config.json", "json_file"), ("model.safetensors", "checkpoints.safetensors")]
+)
 def test_a_file_that_may_not_be_read(name, module, folder, monkeypatch):
     def refuse(*args):
         raise PermissionError(13, "Permission denied")
 
     # Not by taking the permission away: the tests may run as root, who may read everything.
-    monkeypatch.setattr(f"starchart.checkpoints.{module}.open", refuse, raising=False)
+    monkeypatch.setattr(f"starchart.{module}.open", refuse, raising=False)
     assert message_of(folder) == f"{folder / name}: cannot be read: Permission denied"
 
 

@@ -6,7 +6,7 @@ from tools.read_architecture import read_house, without_implied
 
 def test_the_committed_drawing_is_that_of_the_code():
     drawn = DRAWING.read_text(encoding="utf-8")
-    assert drawn == draw(), "run python tools/draw_architecture.py"
+    assert drawn == draw(), "run python -m tools.draw_architecture"
 
 
 def test_arrows_are_imports_that_exist():

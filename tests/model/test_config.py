@@ -54,6 +54,7 @@ def test_end_of_text(given, ids):
         ({"activation_function": ["gelu"]}, "gelu"),
         ({"n_embd": 10, "n_head": 3}, "n_embd 10"),
         ({"n_embd": 0}, "n_embd"),
+        ({"n_embd": -(10**4200)}, "n_embd"),
         ({"n_layer": -1}, "n_layer"),
         ({"n_head": True}, "n_head"),
         ({"n_positions": 10.0}, "n_positions"),
@@ -73,3 +74,8 @@ def test_refused(values, words):
     with pytest.raises(ConfigError, match=words) as refusal:
         GPT2Config.from_json(values)
     assert "\n" not in str(refusal.value)
+    assert len(str(refusal.value)) < 300
+
+
+def test_only_files_names_are_read():
+    assert GPT2Config.from_json({"eos_token_ids": "no key of a config.json", "eos_token_id": 3}).eos_token_ids == (3,)

@@ -3,10 +3,10 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from starchart.checkpoints.json_file import shown
 from starchart.checkpoints.safetensors import StoredTensor
 from starchart.checkpoints.weight_tree import Shape
 from starchart.errors import CheckpointError
+from starchart.json_file import shown
 
 _BLOCK = re.compile(r"h\.([0-9]+)\.")
 _NAMED = 5  # how many tensors of a kind an error names

@@ -10,18 +10,22 @@ tokenizer.json, are for the tokenizer.
 """
 
 import os
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, TypeVar
 
-from starchart.checkpoints.json_file import read_json_file
 from starchart.checkpoints.names import rename_tensors
 from starchart.checkpoints.safetensors import StoredTensor, open_safetensors
 from starchart.checkpoints.sharded import open_shards
 from starchart.checkpoints.weights import build_weights
 from starchart.errors import CheckpointError, ConfigError
+from starchart.json_file import read_json_file
 from starchart.model.config import GPT2Config, token_ids
 from starchart.model.gpt_model import GPTModelWeights
+
+Parsed = TypeVar("Parsed")
 
 _SINGLE_FILE = "model.safetensors"
 _INDEX = "model.safetensors.index.json"
@@ -53,17 +57,24 @@ def read_config(folder: Path) -> GPT2Config:
     path = folder / "config.json"
     if not os.path.isfile(path):
         raise ConfigError(f"{folder}: holds no config.json; {_LAYOUT}")
-    generation_path = folder / "generation_config.json"
+    config = _from_values(GPT2Config.from_json, path)
+    generation = folder / "generation_config.json"
+    if not os.path.isfile(generation):
+        return config
+    return replace(config, eos_token_ids=_from_values(_end_of_text, generation))
+
+
+def _end_of_text(values: Mapping[str, Any]) -> tuple[int, ...]:
+    return token_ids(values.get("eos_token_id"))
+
+
+def _from_values(parse: Callable[[Mapping[str, Any]], Parsed], path: Path) -> Parsed:
+    """Return what `parse` makes of the JSON object at `path`; its errors name the file."""
+    values = read_json_file(path, ConfigError)
     try:
-        config = GPT2Config.from_json(read_json_file(path))
-        if not os.path.isfile(generation_path):
-            return config
-        path = generation_path
-        return replace(config, eos_token_ids=token_ids(read_json_file(path).get("eos_token_id")))
+        return parse(values)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from None
-    except CheckpointError as error:  # of read_json_file, which has named the file
-        raise ConfigError(str(error)) from None
 
 
 def _find_weights(folder: Path) -> Path:

@@ -9,8 +9,8 @@ import re
 from collections.abc import Mapping
 from typing import TypeVar
 
-from starchart.checkpoints.json_file import shown
 from starchart.errors import CheckpointError
+from starchart.json_file import shown
 
 _PREFIX = "transformer."
 _MASK = re.compile(r"h\.[0-9]+\.attn\.(bias|masked_bias)")

@@ -12,10 +12,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from starchart.checkpoints.json_file import shown
 from starchart.checkpoints.safetensors_header import TensorEntry, read_header
 from starchart.checkpoints.tensor_values import bytes_per_number, decode_numbers, first_not_finite, is_weight_dtype
 from starchart.errors import CheckpointError
+from starchart.json_file import shown
 from starchart.utils.matrix import Vector
 
 

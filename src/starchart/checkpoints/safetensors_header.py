@@ -14,8 +14,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from starchart.checkpoints.json_file import MAX_JSON_BYTES, parse_json_object, shown
 from starchart.errors import CheckpointError
+from starchart.json_file import MAX_JSON_BYTES, parse_json_object, shown
 
 # Every type of number in the format, and its size in bits. Which of them can be weights is for `tensor_values` to say.
 _ONE_BYTE = ("BOOL", "U8", "I8", "F8_E5M2", "F8_E4M3", "F8_E8M0", "F8_E4M3FNUZ", "F8_E5M2FNUZ")
@@ -58,7 +58,7 @@ def read_header(file: BinaryIO, size: int, source: str) -> dict[str, TensorEntry
     header = file.read(length)
     if not header.startswith(b"{"):
         raise CheckpointError(f"{source}: its header does not begin with '{{' but with {header[:8]!r}")
-    values = parse_json_object(header, f"{source}: header")
+    values = parse_json_object(header, f"{source}: header", CheckpointError)
     _check_metadata(values.pop("__metadata__", {}), source)
     entries = [_entry(name, value, 8 + length, size, source) for name, value in values.items()]
     _check_coverage(entries, 8 + length, size, source)

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from starchart.checkpoints.json_file import read_json_file, shown
 from starchart.checkpoints.safetensors import StoredTensor, open_safetensors
 from starchart.errors import CheckpointError
+from starchart.json_file import read_json_file, shown
 
 # A plain name: no folder, no drive, no "..", nothing hidden. An index must not lead out of its own folder.
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\.safetensors")
@@ -37,7 +37,7 @@ def open_shards(index: Path) -> Iterator[dict[str, StoredTensor]]:
 
 
 def _read_weight_map(index: Path) -> dict[str, str]:
-    weight_map = read_json_file(index).get("weight_map")
+    weight_map = read_json_file(index, CheckpointError).get("weight_map")
     if not isinstance(weight_map, dict) or not all(isinstance(value, str) for value in weight_map.values()):
         raise CheckpointError(f"{index}: must hold a weight_map from names of tensors to names of files")
     for file_name in set(weight_map.values()):

@@ -10,6 +10,7 @@ from math import sqrt
 from typing import Any
 
 from starchart.errors import ConfigError
+from starchart.json_file import shown
 from starchart.utils.activations import activation
 
 # transformers reads these too (GPT2Config.attribute_map).
@@ -52,13 +53,13 @@ class GPT2Config:
             "tie_word_embeddings",
         ):
             if not isinstance(getattr(self, name), bool):
-                raise ConfigError(f"{name} must be true or false, not {getattr(self, name)!r}")
+                raise ConfigError(f"{name} must be true or false, not {shown(getattr(self, name))}")
         if self.n_embd % self.n_head:
-            raise ConfigError(f"n_embd {self.n_embd} does not divide into n_head {self.n_head} heads")
+            raise ConfigError(f"n_embd {shown(self.n_embd)} does not divide into n_head {shown(self.n_head)} heads")
         epsilon = self.layer_norm_epsilon
         if not isinstance(epsilon, float) or not 0 < epsilon < 1:
-            raise ConfigError(f"layer_norm_epsilon must be a number between 0 and 1, not {epsilon!r}")
-        activation(str(self.activation_function))
+            raise ConfigError(f"layer_norm_epsilon must be a number between 0 and 1, not {shown(epsilon)}")
+        activation(self.activation_function)
 
     @property
     def feed_forward_width(self) -> int:
@@ -75,7 +76,7 @@ class GPT2Config:
         """Return the configuration that the values of a config.json describe, or raise ConfigError."""
         _check_architecture(values)
         named = {_OTHER_NAMES.get(key, key): value for key, value in values.items()}
-        fields = {key: named[key] for key in cls.__dataclass_fields__ if key in named}
+        fields = {key: named[key] for key in cls.__dataclass_fields__ if key in named and key != "eos_token_ids"}
         if "eos_token_id" in named:
             fields["eos_token_ids"] = token_ids(named["eos_token_id"])
         return cls(**fields)
@@ -85,17 +86,17 @@ def token_ids(value: Any) -> tuple[int, ...]:
     """Return the ids in an `eos_token_id` field, which may be a number, a list of numbers, or null."""
     ids = [] if value is None else value if isinstance(value, list) else [value]
     if any(isinstance(index, bool) or not isinstance(index, int) for index in ids):
-        raise ConfigError(f"eos_token_id must be a number, a list of numbers or null, not {value!r}")
+        raise ConfigError(f"eos_token_id must be a number, a list of numbers or null, not {shown(value)}")
     return tuple(ids)
 
 
 def _check_architecture(values: Mapping[str, Any]) -> None:
     model_type = values.get("model_type", "gpt2")
     if model_type != "gpt2":
-        raise ConfigError(f"this is a model of type {model_type!r}; only 'gpt2' can be read")
+        raise ConfigError(f"this is a model of type {shown(model_type)}; only 'gpt2' can be read")
     architectures = values.get("architectures") or [_ARCHITECTURES[0]]
     if not isinstance(architectures, list) or architectures[0] not in _ARCHITECTURES:
-        raise ConfigError(f"architecture {architectures!r} cannot be read; known are {', '.join(_ARCHITECTURES)}")
+        raise ConfigError(f"architecture {shown(architectures)} cannot be read; known are {', '.join(_ARCHITECTURES)}")
     for key in ("add_cross_attention", "quantization_config"):
         if values.get(key):
             raise ConfigError(f"{key} is set: this is not a plain GPT-2 and cannot be read")
@@ -103,4 +104,4 @@ def _check_architecture(values: Mapping[str, Any]) -> None:
 
 def _check_positive_int(name: str, value: Any) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ConfigError(f"{name} must be a positive whole number, not {value!r}")
+        raise ConfigError(f"{name} must be a positive whole number, not {shown(value)}")

@@ -6,13 +6,12 @@ between. added_tokens.json, if it is there, has special tokens that were added l
 Every fault is a VocabularyError that names the file, and the line where there is one.
 """
 
-import json
 from os import PathLike
 from os.path import isdir, isfile
 from pathlib import Path
-from typing import Any
 
 from starchart.errors import VocabularyError
+from starchart.json_file import read_json_file
 from starchart.tokenizer.tokenizer_json import parse_tokenizer_json
 from starchart.tokenizer.vocabulary import Vocabulary, make_vocabulary
 
@@ -24,16 +23,16 @@ def read_vocabulary(folder: str | PathLike[str]) -> Vocabulary:
         raise VocabularyError(f"{place}: no such folder; give one with vocab.json and merges.txt, or tokenizer.json")
     vocab, merges, single = place / "vocab.json", place / "merges.txt", place / "tokenizer.json"
     if isfile(single) and not (isfile(vocab) and isfile(merges)):
-        return parse_tokenizer_json(_read_object(single), str(single))
+        return parse_tokenizer_json(read_json_file(single, VocabularyError), str(single))
     missing = [file.name for file in (vocab, merges) if not isfile(file)]
     if missing:
         raise VocabularyError(
             f"{place}: no {' and no '.join(missing)}; needed are vocab.json and merges.txt, or tokenizer.json"
         )
-    ids = _read_object(vocab)
+    ids = read_json_file(vocab, VocabularyError)
     pairs, first_line = _read_merges(merges)
     added = place / "added_tokens.json"
-    for token, i in _read_object(added).items() if isfile(added) else ():
+    for token, i in read_json_file(added, VocabularyError).items() if isfile(added) else ():
         if ids.setdefault(token, i) != i:
             raise VocabularyError(f"{added}: {token!r} has the id {i!r} here and {ids[token]!r} in vocab.json")
     return make_vocabulary(ids, pairs, ids_name=str(vocab), merge_name=f"{merges}: line", first=first_line)
@@ -46,29 +45,6 @@ def _read_text(file: Path) -> str:
         raise VocabularyError(f"{file}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise VocabularyError(f"{file}: not UTF-8 text (byte {error.start}); it is damaged, get it again") from None
-
-
-def _read_object(file: Path) -> dict[str, Any]:
-    """The JSON object in a file."""
-    try:
-        value = json.loads(_read_text(file), object_pairs_hook=_unique)
-    except json.JSONDecodeError as error:
-        raise VocabularyError(f"{file}: line {error.lineno}: not JSON ({error.msg}); get the file again") from None
-    except (ValueError, RecursionError) as error:
-        raise VocabularyError(f"{file}: not JSON that can be used: {error}") from None
-    if not isinstance(value, dict):
-        raise VocabularyError(f"{file}: not a JSON object; a vocabulary maps every token to its id")
-    return value
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object of distinct names; the plain reader would silently keep the last of two."""
-    members = dict(pairs)
-    if len(members) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"{twice!r} is there twice")
-    return members
 
 
 def _read_merges(file: Path) -> tuple[list[tuple[str, str]], int]:

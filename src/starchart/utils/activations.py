@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from starchart.errors import ConfigError
+from starchart.json_file import shown
 from starchart.utils.gelu import gelu, gelu_fast, gelu_new
 from starchart.utils.matrix import Matrix
 from starchart.utils.relu import relu
@@ -23,8 +24,8 @@ ACTIVATIONS: dict[str, Callable[[float], float]] = {
 
 def activation(name: str) -> Callable[[float], float]:
     """Return the activation function called `name`. Raises ConfigError where there is none."""
-    if name not in ACTIVATIONS:
-        raise ConfigError(f"activation_function {name!r} is not known; known are {', '.join(ACTIVATIONS)}")
+    if not isinstance(name, str) or name not in ACTIVATIONS:
+        raise ConfigError(f"activation_function {shown(name)} is not known; known are {', '.join(ACTIVATIONS)}")
     return ACTIVATIONS[name]
 
 

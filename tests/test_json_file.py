@@ -1,10 +1,10 @@
-"""JSON that nobody vouches for: one CheckpointError, on one line, with the file's name."""
+"""JSON that nobody vouches for: one error, on one line, with the file's name."""
 
 import pytest
 
-from starchart.checkpoints import json_file
-from starchart.checkpoints.json_file import parse_json_object, read_json_file, shown
+from starchart import json_file
 from starchart.errors import CheckpointError
+from starchart.json_file import parse_json_object, read_json_file, shown
 
 LIES = {
     "empty": (b"", "Expecting value"),
@@ -29,7 +29,7 @@ LIES = {
 @pytest.mark.parametrize(("data", "words"), LIES.values(), ids=LIES)
 def test_refused(data, words):
     with pytest.raises(CheckpointError) as caught:
-        parse_json_object(data, "config.json")
+        parse_json_object(data, "config.json", CheckpointError)
     assert str(caught.value).startswith("config.json: ")
     assert words in str(caught.value)
     assert len(str(caught.value)) < 300
@@ -38,23 +38,23 @@ def test_refused(data, words):
 
 def test_values_of_every_kind():
     text = '{"a": [1, -2.5e3, true, null], "é\\u00e9": {"": "x"}}'
-    assert parse_json_object(text.encode(), "x") == {"a": [1, -2500.0, True, None], "éé": {"": "x"}}
+    assert parse_json_object(text.encode(), "x", CheckpointError) == {"a": [1, -2500.0, True, None], "éé": {"": "x"}}
 
 
 def test_a_file_over_the_limit_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(json_file, "MAX_JSON_BYTES", 20)
     path = tmp_path / "config.json"
     path.write_bytes(b'{"a": 1}' + b" " * 12)
-    assert read_json_file(path) == {"a": 1}
+    assert read_json_file(path, CheckpointError) == {"a": 1}
     path.write_bytes(b'{"a": 1}' + b" " * 13)
     with pytest.raises(CheckpointError, match="longer than 20 bytes"):
-        read_json_file(path)
+        read_json_file(path, CheckpointError)
 
 
 def test_a_missing_file_and_a_folder(tmp_path):
     for path in (tmp_path, tmp_path / "none.json", tmp_path / ("x" * 5000)):
         with pytest.raises(CheckpointError, match="there is no such file"):
-            read_json_file(path)
+            read_json_file(path, CheckpointError)
 
 
 def test_shown_keeps_strange_text_on_one_short_line():

@@ -1,0 +1,83 @@
+"""JSON from a file that nobody vouches for: config.json, vocab.json, the header of a safetensors file.
+
+Whatever the bytes are, the answer is a dict or one error that names the file, of the kind that the caller asks for.
+Python's json takes a name that is there twice (RFC 8259, section 4, warns of it) and NaN (section 6 forbids it); both
+are refused here, because a file that says two things is not to be trusted with either. Text from such a file stands in
+a message only through `shown`, which keeps it on one short line.
+"""
+
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from reprlib import Repr
+from typing import Any
+
+from starchart.errors import StarchartError
+
+MAX_JSON_BYTES = 100_000_000  # the safetensors library's own limit for a header
+
+_MAX_SHOWN = 200  # characters of a value in a message
+_short = Repr()
+_short.maxstring = _short.maxother = 100
+_short.maxlist = _short.maxdict = 6
+_short.maxlevel = 3
+
+
+def shown(value: object) -> str:
+    """Return `value` as it may stand in an error message: quoted, on one line, cut where it is long.
+
+    >>> shown("wte.weight"), len(shown("x" * 10**6))
+    ("'wte.weight'", 100)
+    """
+    try:
+        text = _short.repr(value)
+    except ValueError:  # Python does not write out a number of more than 4300 digits
+        return "a number of thousands of digits"
+    return text if len(text) <= _MAX_SHOWN else text[: _MAX_SHOWN - 3] + "..."
+
+
+def read_json_file(path: Path, error: type[StarchartError]) -> dict[str, Any]:
+    """Return the JSON object in the file at `path`, or raise `error`."""
+    if not os.path.isfile(path):
+        raise error(f"{path}: there is no such file")
+    try:
+        with open(path, "rb") as file:
+            data = file.read(MAX_JSON_BYTES + 1)
+    except OSError as fault:
+        raise error(f"{path}: cannot be read: {fault.strerror}") from None
+    if len(data) > MAX_JSON_BYTES:
+        raise error(f"{path}: is longer than {MAX_JSON_BYTES} bytes, which no such file should be")
+    return parse_json_object(data, str(path), error)
+
+
+def parse_json_object(data: bytes, source: str, error: type[StarchartError]) -> dict[str, Any]:
+    """Return the JSON object that `data` spells in UTF-8, or raise `error`. `source` says in it whose bytes they were.
+
+    >>> parse_json_object(b'{"n_layer": 12}', "config.json", StarchartError)
+    {'n_layer': 12}
+    """
+    try:
+        value = json.loads(data.decode(), object_pairs_hook=_without_duplicates, parse_constant=_refuse_constant)
+    except UnicodeDecodeError as fault:
+        raise error(f"{source}: is not UTF-8 text: byte {fault.start} is {data[fault.start]:#04x}") from None
+    except RecursionError:
+        raise error(f"{source}: its JSON is nested too deeply") from None
+    except ValueError as fault:  # JSONDecodeError, a number of thousands of digits, and the two below
+        raise error(f"{source}: cannot be read as JSON: {fault}") from None
+    if not isinstance(value, dict):
+        raise error(f"{source}: is not a JSON object but {shown(value)}")
+    return value
+
+
+def _without_duplicates(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in values:
+            raise ValueError(f"the name {shown(name)} appears twice")
+        values[name] = value
+    return values
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not a JSON number")
