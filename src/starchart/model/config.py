@@ -11,7 +11,7 @@ from typing import Any
 
 from starchart.errors import ConfigError
 from starchart.json_file import shown
-from starchart.utils.activations import activation
+from starchart.utils.activations import ACTIVATIONS
 
 # transformers reads these too (GPT2Config.attribute_map).
 _OTHER_NAMES = {
@@ -59,7 +59,9 @@ class GPT2Config:
         epsilon = self.layer_norm_epsilon
         if not isinstance(epsilon, float) or not 0 < epsilon < 1:
             raise ConfigError(f"layer_norm_epsilon must be a number between 0 and 1, not {shown(epsilon)}")
-        activation(self.activation_function)
+        if self.activation_function not in list(ACTIVATIONS):
+            known = ", ".join(ACTIVATIONS)
+            raise ConfigError(f"activation_function {shown(self.activation_function)} is not known; known are {known}")
 
     @property
     def feed_forward_width(self) -> int:

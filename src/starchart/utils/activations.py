@@ -2,8 +2,6 @@
 
 from collections.abc import Callable
 
-from starchart.errors import ConfigError
-from starchart.json_file import shown
 from starchart.utils.gelu import gelu, gelu_fast, gelu_new
 from starchart.utils.matrix import Matrix
 from starchart.utils.relu import relu
@@ -22,14 +20,7 @@ ACTIVATIONS: dict[str, Callable[[float], float]] = {
 }
 
 
-def activation(name: str) -> Callable[[float], float]:
-    """Return the activation function called `name`. Raises ConfigError where there is none."""
-    if not isinstance(name, str) or name not in ACTIVATIONS:
-        raise ConfigError(f"activation_function {shown(name)} is not known; known are {', '.join(ACTIVATIONS)}")
-    return ACTIVATIONS[name]
-
-
 def activate(x: Matrix, name: str) -> list[list[float]]:  # [T][F] -> [T][F]
     """Return the activation function called `name`, of every entry of `x`."""
-    function = activation(name)
+    function = ACTIVATIONS[name]
     return [[function(value) for value in row] for row in x]
