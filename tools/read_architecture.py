@@ -1,7 +1,7 @@
 """Reads the architecture from the code: rooms, their files, and which rooms import which.
 
-A room is a package. The files of starchart that every room may use (engine, errors, json_file, tap) and the front doors at the
-root stand by themselves.
+A room is a package. The files of starchart that every room may use (engine, errors, json_file, tap) and the front doors
+at the root stand by themselves.
 """
 
 import ast
