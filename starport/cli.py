@@ -20,20 +20,26 @@ class _Parser(argparse.ArgumentParser):
     """An argument parser whose errors are one line."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message}; --help lists the options\n")
+        self.exit(2, f"starchart: {message}; --help lists the options\n")
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return the exit code."""
+def main(arguments: Sequence[str] | None = None, program: str = "starchart generate") -> int:
+    """Run the command line and return the exit code. `program` is how the user calls `generate`, for its --help."""
+    if sys.stderr is None:  # closed by the shell: 2>&-
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115  it stays open to the end
+    if sys.stdout is None:
+        return _complain("standard output is closed; there is nowhere to write to")
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     try:
-        code = _run(sys.argv[1:] if arguments is None else arguments)
+        code = _run(sys.argv[1:] if arguments is None else arguments, program)
         sys.stdout.flush()
     except StarchartError as error:
         return _complain(str(error))
     except KeyboardInterrupt:
+        if sys.stderr.isatty():
+            print(file=sys.stderr)  # the shell's prompt goes on a line of its own
         return 130
     except BrokenPipeError:
         _abandon_output()
@@ -46,24 +52,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
-def _run(arguments: Sequence[str]) -> int:
+def _run(arguments: Sequence[str], program: str) -> int:
     try:
-        options = _parser().parse_args(_with_dashes(arguments))
+        options = _parser(program).parse_args(_with_dashes(arguments))
     except SystemExit as done:  # --help, --version, or an error that has been printed
         return int(done.code or 0)
     options.run(options)
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(program: str) -> argparse.ArgumentParser:
     parser = _Parser(prog="starchart", description="GPT-2 in pure Python.", allow_abbrev=False)
     parser.add_argument("--version", action="version", version=f"starchart {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=_Parser)
     for name, command in _COMMANDS.items():
         described = commands.add_parser(
-            name, help=command.SUMMARY, description=command.SUMMARY, allow_abbrev=False,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )  # fmt: skip
+            name,
+            prog=program if name == "generate" else f"starchart {name}",
+            help=command.SUMMARY,
+            description=command.SUMMARY,
+            allow_abbrev=False,
+        )
         command.add_arguments(described)
         described.set_defaults(run=command.run)
     return parser

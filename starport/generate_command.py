@@ -29,13 +29,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of this command."""
     parser.add_argument(
         "prompt", nargs="?", metavar="PROMPT",
-        help=f"text to go on from; - or piped input: standard input, less one final line end; default {OPENING!r};"
-        " empty: begin with the end-of-text token",
+        help=f"text to go on from (after -- if it begins with a dash); -: read standard input, less one final line end;"
+        f" none: the same where input is piped, {OPENING!r} on a terminal; empty: begin with the end-of-text token",
     )  # fmt: skip
     parser.add_argument("--version", action="version", version=f"starchart {__version__}")
     add = parser.add_argument
     add("--model", metavar="NAME|DIR", help="a folder, or a model in the Hugging Face cache (default: gpt2)")
-    add("--engine", default="reference", metavar="NAME", help="reference: plain lists, exact sums (default)")
+    add("--engine", default="reference", choices=["reference"], help="reference: plain lists, exact sums (default)")
     add("--precision", default="full", choices=["full", "fast"], help="fast needs an engine that has it")
     add("--workers", type=int, default=1, metavar="N", help="processes that compute; the reference engine has 1")
     add("--max-new-tokens", type=int, default=60, metavar="N", help="default 60")
@@ -63,8 +63,8 @@ def run(options: argparse.Namespace) -> None:
     prompt = _prompt(options.prompt)
     folder, choice = find_model(options.model)
     began = time.perf_counter()
-    tokenizer = Tokenizer.from_pretrained(folder)
     with GPT2.from_pretrained(folder, engine=options.engine) as gpt2:
+        tokenizer = Tokenizer.from_pretrained(folder)
         seconds = time.perf_counter() - began
         check_vocabulary(tokenizer, gpt2.config.vocab_size)
         ids = _prompt_ids(prompt, tokenizer)

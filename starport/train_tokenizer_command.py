@@ -2,31 +2,48 @@
 
 import argparse
 import sys
+from pathlib import Path
 
-from starchart.errors import GenerationError
+from starchart.errors import VocabularyError
 from starchart.tokenizer.trainer import train_bpe
 from starchart.tokenizer.training_files import read_lines, save_vocabulary
 
 SUMMARY = "Train a byte-level BPE vocabulary on text files."
 BYTES = 256
+FILES = ("vocab.json", "merges.txt")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of the command."""
+    """Declare the arguments of this command."""
     parser.add_argument("files", nargs="+", metavar="FILE", help="UTF-8 text")
     parser.add_argument("--out", required=True, metavar="DIR", help="folder for vocab.json and merges.txt")
-    parser.add_argument("--vocab-size", type=int, default=4096, metavar="N", help="tokens in all (default 4096)")
-    parser.add_argument("--min-frequency", type=int, default=2, metavar="N", help="rarest pair to merge (default 2)")
+    parser.add_argument("--vocab-size", type=int, default=4096, metavar="N", help="tokens in all; default 4096")
+    parser.add_argument("--min-frequency", type=int, default=2, metavar="N", help="rarest pair to merge; default 2")
+    parser.add_argument("--overwrite", action="store_true", help="replace a vocabulary that is there already")
 
 
 def run(options: argparse.Namespace) -> None:
-    """Train, and write both files. Raises VocabularyError for a file that cannot be read or written."""
+    """Train, and write both files. Raises VocabularyError for an option or a file that is of no use."""
     if options.vocab_size <= BYTES:
-        raise GenerationError(
-            f"--vocab-size {options.vocab_size}: it must be above {BYTES}, one for each byte and <|endoftext|>"
-        )
+        raise VocabularyError(f"--vocab-size {options.vocab_size}: above {BYTES}, one for each byte, and <|endoftext|>")
     if options.min_frequency < 1:
-        raise GenerationError(f"--min-frequency {options.min_frequency}: it must be at least 1")
+        raise VocabularyError(f"--min-frequency {options.min_frequency}: it must be at least 1")
+    folder = _folder(options.out, options.overwrite)
     ids, merges = train_bpe(read_lines(options.files), options.vocab_size, min_frequency=options.min_frequency)
-    save_vocabulary(options.out, ids, merges)
-    print(f"{len(ids)} tokens, {len(merges)} merges: {options.out}/vocab.json and merges.txt", file=sys.stderr)
+    if not merges:
+        raise VocabularyError(
+            f"no pair of characters occurs {options.min_frequency} times in {', '.join(options.files)}: give more text"
+        )
+    save_vocabulary(folder, ids, merges)
+    short = "" if len(ids) == options.vocab_size else f" ({options.vocab_size} were asked for; the text has no more)"
+    print(f"{len(ids)} tokens{short}: {' and '.join(str(folder / name) for name in FILES)}", file=sys.stderr)
+
+
+def _folder(name: str, overwrite: bool) -> Path:
+    """Return the folder to write to, unless there is a vocabulary in it: ids of a trained model must not change."""
+    if not name:
+        raise VocabularyError("--out is empty; give the folder to write to")
+    there = [file for file in FILES if (Path(name) / file).exists()]
+    if there and not overwrite:
+        raise VocabularyError(f"{name}: holds {' and '.join(there)} already; choose another folder, or add --overwrite")
+    return Path(name)

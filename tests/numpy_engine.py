@@ -1,4 +1,4 @@
-"""A second engine in 25 lines: the proof that GPT-2 is defined once and an engine is only its operations."""
+"""A second engine, over NumPy: the proof that GPT-2 is defined once and an engine is only its operations."""
 
 from dataclasses import fields, is_dataclass, replace
 

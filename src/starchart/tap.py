@@ -30,6 +30,32 @@ def under(tap: Tap, prefix: str) -> Tap:
     return lambda name, value: tap(prefix + name, value)
 
 
+def same_shape(tap: Tap) -> Tap:
+    """Return a tap that raises TapError where `tap` returns a value of another shape than it was given."""
+
+    def checked(name: str, value: Any) -> Any:
+        shape = _shape(value)
+        result = tap(name, value)
+        if _shape(result) != shape:
+            raise TapError(f"the tap returned a value of shape {_shape(result)} for {name}, which has shape {shape}")
+        return result
+
+    return checked
+
+
+def _shape(value: Any) -> list[int] | str:
+    """Return the lengths of nested lists, [T, C] for a matrix, or what is there instead of lists of equal lengths."""
+    if isinstance(value, float | int):
+        return []
+    if not isinstance(value, list | tuple):
+        return f"{type(value).__name__}, no list"
+    inner = [_shape(part) for part in value]
+    first = inner[0] if inner else []
+    if isinstance(first, str) or any(other != first for other in inner):
+        return "unequal rows" if not isinstance(first, str) else first
+    return [len(value), *first]
+
+
 class Recording(dict[str, Any]):
     """A tap that keeps every value under its name.
 

@@ -15,6 +15,8 @@ def find_model(name: str | None) -> tuple[Path, str]:
     """
     if name and Path(name).is_dir():
         return Path(name), f"model {Path(name).resolve().name} from the folder {name}"
+    if name and Path(name).is_file():
+        raise CheckpointError(f"--model {name}: this is a file; give the folder that it lies in")
     wanted = DEFAULT if name is None else name
     if folder := cached_model(wanted):
         return folder, f"model {wanted} from the Hugging Face cache"

@@ -78,6 +78,15 @@ def test_a_name_that_never_ran_is_an_error(folder):
         gpt2.logits(IDS, tap=tap)
 
 
+@pytest.mark.parametrize(
+    "wrong", [None, 0.0, [[0.0]], "five", [[0.0] * 12] * 4, [[0.0] * 12] * 4 + [[0.0] * 11]], ids=str
+)
+def test_a_value_of_another_shape_is_refused_by_name(folder, wrong):
+    gpt2 = GPT2.from_pretrained(folder)
+    with pytest.raises(TapError, match=r"h\.1\.ln_2.*\[5, 12\]"), Changes({"h.1.ln_2": lambda value: wrong}) as tap:
+        gpt2.logits(IDS, tap=tap)
+
+
 def test_another_error_is_not_hidden_by_unused_names():
     with pytest.raises(ZeroDivisionError), Changes({"nothing": halved}):
         raise ZeroDivisionError

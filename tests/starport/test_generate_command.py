@@ -176,6 +176,7 @@ def test_without_any_model_one_line_says_how_to_get_one(run):
         (["--model"], "--model"),
         (["--model", "no/such/folder"], "no/such/folder"),
         (["--model", ""], "--model"),
+        (["--model", str(RUN[1])], "is a file"),
         (["--model", "a\0b"], "model"),
         (["x" * 41], "41 tokens"),
     ],
@@ -222,6 +223,21 @@ def test_a_full_disk(model, arguments):
     assert b"standard output: No space left on device" in done.stderr
     assert b"Traceback" not in done.stderr
     assert b"Exception" not in done.stderr
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a shell of POSIX closes the streams")
+def test_closed_streams(model):
+    def run_with(closed):
+        command = 'exec "$@" ' + closed
+        arguments = [*RUN, "Hi", "--model", model, "--json", "--max-new-tokens", "2"]
+        return subprocess.run(["sh", "-c", command, "sh", *arguments], capture_output=True, check=False)
+
+    without_output = run_with(">&-")
+    assert without_output.returncode == 2
+    assert without_output.stderr == b"starchart: standard output is closed; there is nowhere to write to\n"
+    without_errors = run_with("2>&-")
+    assert without_errors.returncode == 0
+    assert len(json.loads(without_errors.stdout)["generated_ids"]) == 2
 
 
 @pytest.mark.skipif(os.name != "posix", reason="pipes close differently on Windows")

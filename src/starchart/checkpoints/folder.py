@@ -33,7 +33,10 @@ _OTHER_FORMATS = (
     *("pytorch_model.bin", "pytorch_model.bin.index.json"),
     *("tf_model.h5", "flax_model.msgpack", "model.ckpt.index", "checkpoint"),
 )
-_LAYOUT = f"a model folder holds config.json, {_SINGLE_FILE} (or {_INDEX} and its files), vocab.json and merges.txt"
+_LAYOUT = (
+    f"a model folder holds config.json, {_SINGLE_FILE} (or {_INDEX} and its files),"
+    " vocab.json and merges.txt (or tokenizer.json)"
+)
 
 
 def load_checkpoint(folder: str | os.PathLike[str]) -> tuple[GPT2Config, GPTModelWeights]:

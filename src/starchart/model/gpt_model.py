@@ -16,7 +16,7 @@ from starchart.layers.transformer_block import TransformerBlockWeights
 from starchart.model.cache import Cache
 from starchart.model.config import GPT2Config
 from starchart.model.gpt_decoder import gpt_decoder
-from starchart.tap import Tap, no_tap
+from starchart.tap import Tap, no_tap, same_shape
 from starchart.utils.layer_norm import LayerNormWeights
 
 
@@ -59,4 +59,5 @@ def _in_lists(tap: Tap, ops: Engine) -> Tap:
     """Return a tap that shows the values of any engine as lists of floats."""
     if tap is no_tap:
         return no_tap
-    return lambda name, value: ops.from_lists(tap(name, ops.to_lists(value)))
+    checked = same_shape(tap)
+    return lambda name, value: ops.from_lists(checked(name, ops.to_lists(value)))
