@@ -60,7 +60,7 @@ def test_a_vocabulary_is_replaced_only_when_asked(text, tmp_path, capsys):
 def test_refused(tmp_path, monkeypatch, capsys, content, options, words):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "bad.txt").write_bytes(content)
-    assert main(["train-tokenizer", "bad.txt", "--out", "new", *options]) == 2
+    assert main(["train-tokenizer", "--out", "new", *options, "bad.txt"]) == 2
     error = capsys.readouterr().err
     assert words in error
     assert error.count("\n") == 1
