@@ -62,14 +62,15 @@ def theirs(model, ids, settings, count):
     return out.sequences[0, len(ids) :].tolist(), torch.cat(out.logits)
 
 
-def compare(gpt2, model, ids, settings, count):
-    """Return (tokens, of them equal, near-ties, defects)."""
+def compare(gpt2, model, ids, settings, count, ours_with=None):
+    """Return (tokens, of them equal, near-ties, defects). `ours_with`: other settings on our side, to test this."""
+    ours_with = ours_with or settings
     tokens, logits = theirs(model, ids, settings, count)
-    generator = TorchGenerator(settings.seed or 0)
+    generator = TorchGenerator(ours_with.seed or 0)
     rows, cache = gpt2.read(ids)
     equal = near = 0
     for step, token in enumerate(tokens):
-        ours = sample(rows[-1], settings, generator)
+        ours = sample(rows[-1], ours_with, generator)
         if ours == token:
             equal += 1
         else:

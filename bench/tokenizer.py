@@ -9,7 +9,7 @@ the vocabulary are timed by themselves, in a new Python.
 --train N also trains a vocabulary of N tokens on the whole file, with ours and with the tokenizers library, and
 compares the files that both write.
 
-Needs tiktoken and tokenizers.
+Needs tiktoken, tokenizers and pytest (which tests/data.py imports).
 """
 
 import argparse
@@ -35,9 +35,9 @@ from tokenizers import ByteLevelBPETokenizer  # noqa: E402
 from starchart.tokenizer.tokenizer import Tokenizer  # noqa: E402
 from starchart.tokenizer.trainer import train_bpe  # noqa: E402
 from starchart.tokenizer.training_files import read_lines, save_vocabulary  # noqa: E402
+from tests.data import DATA  # noqa: E402
 from tests.tokenizer.references import tiktoken_gpt2  # noqa: E402
 
-DATA = ROOT.parent / "shared" / "data"
 START = "import sys; sys.path.insert(0, sys.argv[1])\n"
 LOAD = START + "from starchart.tokenizer.tokenizer import Tokenizer; Tokenizer.from_pretrained(sys.argv[2])"
 
@@ -64,7 +64,7 @@ def new_python(program: str, folder: Path) -> Callable[[], object]:
 
 
 def compare_encoders(text: str, folder: Path) -> None:
-    """Checks that the ids are equal, then prints the table."""
+    """Check that the ids are equal, then print the table."""
     ours, openai = Tokenizer.from_pretrained(folder), tiktoken_gpt2(folder)
     library = ByteLevelBPETokenizer(str(folder / "vocab.json"), str(folder / "merges.txt"))
     ids = ours.encode(text)
@@ -88,7 +88,7 @@ def compare_encoders(text: str, folder: Path) -> None:
 
 
 def compare_trainers(text_file: Path, vocab_size: int) -> None:
-    """Trains both on the file and compares what they write."""
+    """Train both on the file and compare what they write."""
     with tempfile.TemporaryDirectory() as ours, tempfile.TemporaryDirectory() as theirs:
         our_time = seconds(lambda: save_vocabulary(ours, *train_bpe(read_lines([text_file]), vocab_size)))
         library = ByteLevelBPETokenizer()

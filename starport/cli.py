@@ -7,11 +7,12 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from starchart import __version__
 from starchart.errors import StarchartError
 from starport import generate_command, train_tokenizer_command
+from starport.console import tell
 
 _COMMANDS = {"generate": generate_command, "train-tokenizer": train_tokenizer_command}
 
@@ -20,7 +21,11 @@ class _Parser(argparse.ArgumentParser):
     """An argument parser whose errors are one line."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"starchart: {message}; --help lists the options\n")
+        tell(f"starchart: {message}; --help lists the options")
+        sys.exit(2)
+
+    def _print_message(self, message: str, _: Any = None) -> None:
+        sys.stdout.write(message)  # argparse's own would hide that the disk is full
 
 
 def main(arguments: Sequence[str] | None = None, program: str = "starchart generate") -> int:
@@ -39,7 +44,7 @@ def main(arguments: Sequence[str] | None = None, program: str = "starchart gener
         return _complain(str(error))
     except KeyboardInterrupt:
         if sys.stderr.isatty():
-            print(file=sys.stderr)  # the shell's prompt goes on a line of its own
+            tell("")  # the shell's prompt goes on a line of its own
         return 130
     except BrokenPipeError:
         _abandon_output()
@@ -90,7 +95,7 @@ def _with_dashed_name(argument: str) -> str:
 
 
 def _complain(message: str) -> int:
-    print(f"starchart: {message}", file=sys.stderr)
+    tell(f"starchart: {message}")
     return 2
 
 

@@ -7,15 +7,16 @@ import secrets
 import sys
 import time
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 from starchart import GPT2, Tokenizer, __version__
 from starchart.errors import GenerationError, VocabularyError
-from starchart.generation.generate import Limits
 from starchart.generation.sampling import SamplingSettings
 from starchart.generation.stop_texts import StopTexts
+from starport.console import tell
 from starport.hub.find_model import find_model
-from starport.telling import Telling
+from starport.streamed_text import StreamedText
 
 SUMMARY = "Go on with a text, one token after another."
 OPENING = "Once upon a time"
@@ -68,14 +69,14 @@ def run(options: argparse.Namespace) -> None:
         seconds = time.perf_counter() - began
         check_vocabulary(tokenizer, gpt2.config.vocab_size)
         ids = _prompt_ids(prompt, tokenizer)
-        limits = Limits(gpt2.config.n_positions, gpt2.config.eos_token_ids, options.max_new_tokens, options.on_full)
-        telling = Telling(gpt2.steps(ids, limits, settings), tokenizer, stop_texts)
-        print(f"{choice}; {options.engine} engine; seed {seed}", file=sys.stderr, flush=True)
+        steps = gpt2.steps(ids, settings, max_new_tokens=options.max_new_tokens, on_full=options.on_full)
+        streamed = StreamedText(steps, tokenizer, stop_texts)
+        tell(f"{choice}; {options.engine} engine; seed {seed}")
         if options.json:
-            list(telling.pieces())
-            print(json.dumps(_report(options, str(folder), prompt, ids, seed, seconds, telling), ensure_ascii=False))
+            list(streamed.pieces())
+            print(json.dumps(_report(options, str(folder), prompt, ids, seed, seconds, streamed), ensure_ascii=False))
         else:
-            _print_text(telling, "" if options.no_echo else prompt)
+            _print_text(streamed, "" if options.no_echo else prompt)
 
 
 def check_vocabulary(tokenizer: Tokenizer, vocab_size: int) -> None:
@@ -98,14 +99,19 @@ def _prompt(argument: str | None) -> str:
     """Return the prompt: the argument, else standard input if something is piped in, else an opening."""
     if argument is not None and argument != "-":
         return _checked_text(os.fsencode(argument), "the prompt")
-    if argument == "-" or _is_piped():
-        text = _checked_text(sys.stdin.buffer.read(), "standard input")
-        return text.removesuffix("\n").removesuffix("\r")
-    return OPENING
+    if argument is None and (sys.stdin is None or sys.stdin.isatty()):
+        return OPENING
+    text = _checked_text(_standard_input(), "standard input")
+    return text.removesuffix("\r\n") if text.endswith("\r\n") else text.removesuffix("\n")
 
 
-def _is_piped() -> bool:
-    return sys.stdin is not None and not sys.stdin.isatty()
+def _standard_input() -> bytes:
+    if sys.stdin is None:
+        raise GenerationError("standard input is closed; give the prompt as an argument")
+    try:
+        return sys.stdin.buffer.read()
+    except OSError as error:
+        raise GenerationError(f"standard input cannot be read: {error.strerror}") from None
 
 
 def _checked_text(raw: bytes, name: str) -> str:
@@ -127,20 +133,26 @@ def _prompt_ids(prompt: str, tokenizer: Tokenizer) -> list[int]:
     return [tokenizer.end_of_text]
 
 
-def _print_text(telling: Telling, echo: str) -> None:
-    sys.stdout.write(echo)
-    sys.stdout.flush()
-    for piece in telling.pieces():
-        sys.stdout.write(piece)
+def _print_text(streamed: StreamedText, echo: str) -> None:
+    try:
+        for piece in chain([echo], streamed.pieces()):
+            sys.stdout.write(piece)
+            sys.stdout.flush()
+    finally:
+        sys.stdout.write("\n")
+    if streamed.finish_reason == "context":
         sys.stdout.flush()
-    sys.stdout.write("\n")
-    if telling.finish_reason == "context":
-        sys.stdout.flush()
-        print("the model can read no further; --on-full slide goes on from the last half", file=sys.stderr)
+        tell("the model can read no further; --on-full slide goes on from the last half")
 
 
 def _report(
-    options: argparse.Namespace, model: str, prompt: str, ids: Sequence[int], seed: int, load: float, telling: Telling
+    options: argparse.Namespace,
+    model: str,
+    prompt: str,
+    ids: Sequence[int],
+    seed: int,
+    load: float,
+    streamed: StreamedText,
 ) -> dict[str, Any]:
     names = ("max_new_tokens", "temperature", "top_k", "top_p", "stop", "on_full")
     return {
@@ -152,6 +164,6 @@ def _report(
         "seed": seed,
         "prompt": prompt,
         "prompt_ids": list(ids),
-        **telling.report(),
-        "seconds": {"load": load, "prefill": telling.prefill, "decode": telling.decode},
+        **streamed.report(),
+        "seconds": {"load": load, "prefill": streamed.prefill, "decode": streamed.decode},
     }

@@ -1,12 +1,12 @@
 """`starchart train-tokenizer`: text files in, vocab.json and merges.txt out."""
 
 import argparse
-import sys
 from pathlib import Path
 
 from starchart.errors import VocabularyError
 from starchart.tokenizer.trainer import train_bpe
 from starchart.tokenizer.training_files import read_lines, save_vocabulary
+from starport.console import tell
 
 SUMMARY = "Train a byte-level BPE vocabulary on text files."
 BYTES = 256
@@ -30,13 +30,13 @@ def run(options: argparse.Namespace) -> None:
         raise VocabularyError(f"--min-frequency {options.min_frequency}: it must be at least 1")
     folder = _folder(options.out, options.overwrite)
     ids, merges = train_bpe(read_lines(options.files), options.vocab_size, min_frequency=options.min_frequency)
-    if not merges:
+    if not merges and options.vocab_size > BYTES + 1:
         raise VocabularyError(
             f"no pair of characters occurs {options.min_frequency} times in {', '.join(options.files)}: give more text"
         )
     save_vocabulary(folder, ids, merges)
     short = "" if len(ids) == options.vocab_size else f" ({options.vocab_size} were asked for; the text has no more)"
-    print(f"{len(ids)} tokens{short}: {' and '.join(str(folder / name) for name in FILES)}", file=sys.stderr)
+    tell(f"{len(ids)} tokens{short}: {' and '.join(str(folder / name) for name in FILES)}")
 
 
 def _folder(name: str, overwrite: bool) -> Path:

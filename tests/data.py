@@ -10,7 +10,7 @@ DATA = Path(os.environ.get("STARCHART_DATA") or ROOT.parent / "shared" / "data")
 
 
 def shared(relative: str) -> Path:
-    """The shared file or folder of this name; the test is skipped where it is not there.
+    """Return the shared file or folder of this name; the test is skipped where it is not there.
 
     The data lie in ../shared/data beside the repository, or where the variable STARCHART_DATA says.
     """

@@ -14,7 +14,7 @@ _ASK_VERSION = "import sys; print('%d.%d' % sys.version_info[:2])"
 
 @cache
 def other_interpreters() -> list[str]:
-    """Paths of Pythons 3.11 and later that run, one for each minor version other than the running one."""
+    """Return paths of Pythons 3.11 and later that run, one for each minor version other than the running one."""
     pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
     on_path = [shutil.which(f"python{version}") for version in _VERSIONS]
     candidates = [path for path in on_path if path] + sorted(map(str, pyenv.glob("versions/3.1*/bin/python")))
@@ -27,7 +27,7 @@ def other_interpreters() -> list[str]:
 
 
 def _version(path: str) -> str:
-    """The minor version that an interpreter says it has; empty if it does not run (pyenv's shims may not)."""
+    """Return the minor version that an interpreter says it has; empty if it does not run (pyenv's shims may not)."""
     command = [path, "-I", "-S", "-c", _ASK_VERSION]
     try:
         return subprocess.run(command, capture_output=True, check=True, text=True, timeout=30).stdout.strip()

@@ -8,7 +8,10 @@ from starchart.utils.activations import ACTIVATIONS
 
 
 class NumpyEngine:
-    """The operations of `starchart.engine.Engine` over float64 arrays."""
+    """The operations of `starchart.engine.Engine` over float64 arrays.
+
+    Nothing here changes an array in place, so a used cache stays as it was, and a fork needs no copy.
+    """
 
     def prepare(self, weights, config):
         if is_dataclass(weights):

@@ -36,18 +36,28 @@ END_OF_TEXT = "<|endoftext|>"
 
 
 def write_tiny_model(
-    folder: str | Path, seed: int = 0, *, prefix: str = "transformer.", dtype: str = "F32", **config: Any
+    folder: str | Path,
+    seed: int = 0,
+    *,
+    prefix: str = "transformer.",
+    dtype: str = "F32",
+    scale: float = 1.0,
+    **config: Any,
 ) -> Path:
     """Write config.json, model.safetensors, vocab.json and merges.txt into `folder` (made if need be) and return it.
 
     `config` replaces entries of DEFAULTS. The vocabulary always has 261 tokens: 256 bytes, 4 merges, <|endoftext|>.
     An untied head (tie_word_embeddings=False) gets a tensor of its own. `dtype` is F32 or F64; both hold the same
-    numbers. The same seed gives the same bytes on every machine.
+    numbers, times `scale`. The same seed gives the same bytes on every machine.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     values = DEFAULTS | config
     tensors = tiny_tensors(values, seed, prefix)
+    if scale != 1.0:
+        tensors = {
+            name: (shape, array("d", [scale * x for x in numbers])) for name, (shape, numbers) in tensors.items()
+        }
     _write_json(folder / "config.json", values)
     (folder / "model.safetensors").write_bytes(safetensors_bytes(tensors, dtype))
     write_vocabulary(folder)

@@ -24,5 +24,9 @@ class GenerationError(StarchartError):
     """A setting out of its range, or a prompt that does not fit the model."""
 
 
+class ConsumedCacheError(StarchartError):
+    """A cache was used a second time. Fork it before its first use."""
+
+
 class TapError(StarchartError):
     """A change was asked for under a name that no value has."""

@@ -5,7 +5,8 @@ with GPT2.from_pretrained("models/tales-6m") as gpt2:
     tokens = list(gpt2.generate([1, 2, 3], max_new_tokens=20, temperature=0.8, seed=42))
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from operator import index
 from os import PathLike
 from types import TracebackType
 from typing import Literal
@@ -60,7 +61,10 @@ class GPT2:
         The given cache is used up. Raises GenerationError for ids that the model cannot read.
         """
         cache = cache or new_cache(self.config, self._engine)
-        self._check(ids, cache.length)
+        ids = checked_ids(ids, self.config.vocab_size)
+        length, most = cache.length + len(ids), self.config.n_positions
+        if length > most:
+            raise GenerationError(f"{length} tokens do not fit: this model reads at most {most}")
         rows: list[list[float]] = []
         chunk = _CHUNK if tap is no_tap else len(ids)
         for start in range(0, len(ids), chunk):
@@ -90,14 +94,20 @@ class GPT2:
         transformers, no seed gives others every time. See `starchart.generation.generate` for the end of a text.
         Raises GenerationError at once for a setting out of its range or a prompt that does not fit.
         """
-        limits = Limits(self.config.n_positions, self.config.eos_token_ids, max_new_tokens, on_full)
-        steps = self.steps(ids, limits, SamplingSettings(temperature, top_k, top_p, seed))
-        return (step.token for step in steps)
+        settings = SamplingSettings(temperature, top_k, top_p, seed)
+        return (step.token for step in self.steps(ids, settings, max_new_tokens=max_new_tokens, on_full=on_full))
 
-    def steps(self, ids: Sequence[int], limits: Limits, settings: SamplingSettings) -> Iterator[Step]:
+    def steps(
+        self,
+        ids: Sequence[int],
+        settings: SamplingSettings,
+        *,
+        max_new_tokens: int = 20,
+        on_full: Literal["stop", "slide"] = "stop",
+    ) -> Iterator[Step]:  # [T] -> new tokens
         """Return an iterator over the steps of `generate`: tokens with their logits and the reason of the end."""
-        check_ids(ids, self.config.vocab_size)
-        return generate(ids, self._read_last, limits, settings)
+        limits = Limits(self.config.n_positions, self.config.eos_token_ids, max_new_tokens, on_full)
+        return generate(checked_ids(ids, self.config.vocab_size), self._read_last, limits, settings)
 
     def close(self) -> None:
         """Give back what the engine holds. The model is not used afterwards."""
@@ -115,23 +125,19 @@ class GPT2:
         rows, cache = self.read(ids, cache)
         return rows[-1], cache
 
-    def _check(self, ids: Sequence[int], read_before: int) -> None:
-        check_ids(ids, self.config.vocab_size)
-        if read_before + len(ids) > self.config.n_positions:
-            raise GenerationError(
-                f"{read_before + len(ids)} tokens do not fit: this model reads at most {self.config.n_positions}"
-            )
 
-
-def check_ids(ids: Sequence[int], vocab_size: int) -> None:
-    """Raise GenerationError unless `ids` are one or more whole numbers from 0 to vocab_size - 1."""
-    if len(ids) == 0:
+def checked_ids(ids: Iterable[int], vocab_size: int) -> list[int]:
+    """Return `ids` as a list, or raise GenerationError unless they are one or more numbers from 0 to vocab_size - 1."""
+    try:
+        checked = [index(token) for token in ids]
+    except TypeError as error:
+        raise GenerationError(f"token ids must be whole numbers: {error}") from None
+    if not checked:
         raise GenerationError("there are no tokens to read; begin with the end-of-text token")
-    for index in ids:
-        if isinstance(index, bool) or not isinstance(index, int) or not 0 <= index < vocab_size:
-            raise GenerationError(
-                f"token id {index!r} is not one of the model's {vocab_size}: use 0 to {vocab_size - 1}"
-            )
+    for token in checked:
+        if not 0 <= token < vocab_size:
+            raise GenerationError(f"token id {token} is not one of the model's {vocab_size}: use 0 to {vocab_size - 1}")
+    return checked
 
 
 def _engine_named(name: str) -> Engine:

@@ -34,8 +34,10 @@ def same_shape(tap: Tap) -> Tap:
     """Return a tap that raises TapError where `tap` returns a value of another shape than it was given."""
 
     def checked(name: str, value: Any) -> Any:
-        shape = _shape(value)
         result = tap(name, value)
+        if result is value:
+            return value
+        shape = _shape(value)
         if _shape(result) != shape:
             raise TapError(f"the tap returned a value of shape {_shape(result)} for {name}, which has shape {shape}")
         return result

@@ -1,5 +1,6 @@
 """The loop over a model that is easy to predict: it always wants the number after the last one."""
 
+import numpy as np
 import pytest
 
 from starchart.errors import GenerationError
@@ -87,7 +88,6 @@ def test_tokens_are_made_only_when_asked_for():
 @pytest.mark.parametrize(
     ("ids", "limits", "words"),
     [
-        ([], {}, "empty prompt"),
         (list(range(9)), {}, r"9 tokens.*at most 8"),
         ([1], {"max_new_tokens": 0}, "max_new_tokens"),
         ([1], {"max_new_tokens": True}, "max_new_tokens"),
@@ -115,11 +115,15 @@ def test_the_api_repeats_itself_with_a_seed_and_not_without(gpt2):
     assert len({tuple(gpt2.generate([65, 66], **settings)) for _ in range(6)}) > 1
 
 
-@pytest.mark.parametrize("ids", [[], [261], [-1], [1.5], [True], ["a"]], ids=str)
+@pytest.mark.parametrize("ids", [[], [261], [-1], [1.5], [None], ["a"], "ab"], ids=str)
 def test_ids_that_are_none_of_the_models(gpt2, ids):
     for ask in (gpt2.logits, gpt2.generate):
         with pytest.raises(GenerationError):
             ask(ids)
+
+
+def test_ids_of_numpy_and_from_an_iterator(gpt2):
+    assert gpt2.logits(np.array([65, 66])) == gpt2.logits(iter([65, 66])) == gpt2.logits([65, 66])
 
 
 def test_more_tokens_than_the_model_reads(gpt2):

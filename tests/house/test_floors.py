@@ -15,7 +15,7 @@ FLOORS = {
     "tokenizer": {"errors", "json_file"},
     "engine": {"tap"},
     "embeddings": {"engine", "tap", "utils"},
-    "layers": {"engine", "tap", "utils"},
+    "layers": {"engine", "errors", "tap", "utils"},
     "model": {"embeddings", "engine", "errors", "json_file", "layers", "tap", "utils"},
     "checkpoints": {"embeddings", "errors", "json_file", "layers", "model", "utils"},
     "engines": {"embeddings", "engine", "errors", "layers", "model", "tap", "utils"},

@@ -4,7 +4,7 @@ import random
 
 import pytest
 import torch
-from transformers import GPT2LMHeadModel
+from transformers import GPT2Config, GPT2LMHeadModel
 
 from starchart.engines import reference
 from starchart.gpt2 import GPT2
@@ -92,8 +92,6 @@ def test_tales_6m_in_a_long_context():
 
 
 def test_gpt2_124m(tmp_path):
-    from transformers import GPT2Config  # noqa: PLC0415
-
     torch.manual_seed(0)
     model = GPT2LMHeadModel(GPT2Config())
     assert sum(p.numel() for p in model.parameters()) == 124_439_808

@@ -5,8 +5,9 @@ import random
 import pytest
 
 from starchart.engines import reference
+from starchart.errors import ConsumedCacheError
 from starchart.gpt2 import GPT2
-from starchart.layers.key_value_cache import ConsumedCacheError, fork, new_cache
+from starchart.layers.key_value_cache import fork, new_cache
 from starchart.tap import Recording
 from tests.tiny_model import write_tiny_model
 
@@ -44,8 +45,11 @@ def test_a_prompt_read_in_chunks_is_the_prompt_read_at_once(tmp_path):
     write_tiny_model(tmp_path, seed=4, n_positions=150)
     gpt2 = GPT2.from_pretrained(tmp_path)
     ids = [random.Random(6).randrange(257) for _ in range(150)]
-    at_once = gpt2.logits(ids, tap=Recording())  # a tap makes it one pass
+    recording = Recording()
+    at_once = gpt2.logits(ids, tap=recording)
+    assert len(recording["logits"]) == 150  # a tap makes it one pass
     assert gpt2.logits(ids) == at_once
+    assert gpt2.logits(ids, last_only=True) == at_once[-1:]
 
 
 def test_a_used_cache_raises(gpt2):

@@ -23,8 +23,10 @@ def test_defaults_are_the_smallest_gpt2():
 
 
 def test_other_names_of_transformers():
-    config = GPT2Config.from_json({"hidden_size": 20, "num_attention_heads": 5, "num_hidden_layers": 3, "n_inner": 7})
-    assert (config.n_embd, config.n_head, config.n_layer, config.feed_forward_width) == (20, 5, 3, 7)
+    others = {"hidden_size": 20, "num_attention_heads": 5, "num_hidden_layers": 3, "max_position_embeddings": 9}
+    config = GPT2Config.from_json({**others, "n_inner": 7})
+    assert (config.n_embd, config.n_head, config.n_layer, config.n_positions) == (20, 5, 3, 9)
+    assert config.feed_forward_width == 7
 
 
 @pytest.mark.parametrize(
@@ -45,6 +47,7 @@ def test_end_of_text(given, ids):
     ("values", "words"),
     [
         ({"model_type": "llama"}, "llama"),
+        ({"hidden_size": 20, "n_embd": 24}, "hidden_size is 20 and n_embd, its other name, 24"),
         ({"architectures": ["GPT2ForSequenceClassification"]}, "GPT2ForSequenceClassification"),
         ({"architectures": "GPT2LMHeadModel"}, "architecture"),
         ({"architectures": [["GPT2LMHeadModel"]]}, "architecture"),

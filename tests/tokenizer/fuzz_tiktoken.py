@@ -1,4 +1,4 @@
-"""Compares our ids with tiktoken's on random Unicode texts, and decodes them.
+"""Our ids beside tiktoken's on random Unicode texts, and decoded again.
 
     PYTHONPATH=src python -m tests.tokenizer.fuzz_tiktoken --strings 200000
 
@@ -10,11 +10,12 @@ import sys
 from pathlib import Path
 
 from starchart.tokenizer.tokenizer import Tokenizer
+from tests.data import DATA
 from tests.tokenizer.references import RandomTexts, tiktoken_gpt2
 
 
 def first_mismatch(folder: Path, strings: int, seed: int) -> str | None:
-    """The first of so many random texts on which the two differ, or that does not come back; None if none."""
+    """Return the first of so many random texts on which the two differ, or that does not come back; None if none."""
     ours, theirs, texts = Tokenizer.from_pretrained(folder), tiktoken_gpt2(folder), RandomTexts(seed)
     for _ in range(strings):
         text = texts.text()
@@ -25,11 +26,10 @@ def first_mismatch(folder: Path, strings: int, seed: int) -> str | None:
 
 
 def main() -> int:
-    root = Path(__file__).parents[2]
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--strings", type=int, default=200_000)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--vocabulary", type=Path, default=root.parent / "shared" / "data" / "gpt2-vocab")
+    parser.add_argument("--vocabulary", type=Path, default=DATA / "gpt2-vocab")
     options = parser.parse_args()
     text = first_mismatch(options.vocabulary, options.strings, options.seed)
     print(f"{options.strings:,} strings, seed {options.seed}: {'0 mismatches' if text is None else ascii(text)}")

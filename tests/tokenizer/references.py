@@ -12,7 +12,7 @@ GPT2_PATTERN = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?
 
 
 def tiktoken_gpt2(folder: Path) -> tiktoken.Encoding:
-    """Tiktoken's GPT-2, its ranks read by tiktoken from the vocab.json and merges.txt of a folder."""
+    """Return tiktoken's GPT-2, its ranks read by tiktoken from the vocab.json and merges.txt of a folder."""
     os.environ["TIKTOKEN_CACHE_DIR"] = ""  # read these files, not a copy from another day
     ranks = data_gym_to_mergeable_bpe_ranks(str(folder / "merges.txt"), str(folder / "vocab.json"))
     return tiktoken.Encoding(
@@ -21,7 +21,7 @@ def tiktoken_gpt2(folder: Path) -> tiktoken.Encoding:
 
 
 def _by_category() -> dict[str, list[str]]:
-    """Every character but the surrogates, by the first letter of its category in this Python; Cn is unassigned."""
+    """Return every character but the surrogates, by the first letter of its category in this Python; Cn is unassigned."""
     categories: dict[str, list[str]] = {}
     for point in (*range(0xD800), *range(0xE000, 0x110000)):
         character = chr(point)
@@ -60,7 +60,7 @@ class RandomTexts:
         self._pools = [*_by_category().values(), _WORDS, _WORDS, _CONTRACTIONS, _OTHERS, _SPACES, _SPACES]
 
     def text(self) -> str:
-        """The next text: up to 24 runs, each of one kind, often with spaces between."""
+        """Return the next text: up to 24 runs, each of one kind, often with spaces between."""
         draw = self._random
         runs: list[str] = []
         for _ in range(draw.randint(1, 24)):

@@ -14,5 +14,5 @@ TALE = (
 
 @cache
 def small_vocabulary() -> tuple[dict[str, int], list[tuple[str, str]]]:
-    """Tokens with their ids and merges: <|endoftext|> is 0, the bytes follow."""
+    """Return tokens with their ids and merges: <|endoftext|> is 0, the bytes follow."""
     return train_bpe([TALE], 400, min_frequency=1)

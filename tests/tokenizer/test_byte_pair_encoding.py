@@ -5,7 +5,8 @@ from itertools import product
 
 import pytest
 
-from starchart.tokenizer.byte_pair_encoding import Pair, merge_long, merge_word
+from starchart.tokenizer import byte_pair_encoding
+from starchart.tokenizer.byte_pair_encoding import LONG, Pair, merge_long, merge_word
 
 MERGE_FUNCTIONS = [merge_word, merge_long]
 
@@ -24,7 +25,7 @@ def test_by_hand(merge) -> None:
 
 
 def random_merges(draw: random.Random, count: int) -> tuple[dict[str, int], list[tuple[str, str]]]:
-    """Tokens over the letters a, b, c, and merges of tokens that are there already, in a random order."""
+    """Return tokens over the letters a, b, c, and merges of tokens that are there already, in a random order."""
     ids = {"a": 0, "b": 1, "c": 2}
     merges: list[tuple[str, str]] = []
     while len(merges) < count:
@@ -48,3 +49,16 @@ def test_equals_the_tokenizers_library(merge, seed: int) -> None:
     words += ["".join(draw.choices("abc", weights=(8, 2, 1), k=draw.randint(20, 90))) for _ in range(50)]
     for word in words:
         assert merge([ids[letter] for letter in word], ranks, merged) == [token.id for token in theirs.tokenize(word)]
+
+
+def test_a_long_word_goes_to_the_heap(monkeypatch: pytest.MonkeyPatch) -> None:
+    handed_over: list[int] = []
+
+    def watched(ids: list[int], ranks: dict[Pair, int], merged: list[int]) -> list[int]:
+        handed_over.append(len(ids))
+        return merge_long(ids, ranks, merged)
+
+    monkeypatch.setattr(byte_pair_encoding, "merge_long", watched)
+    for size in (1, LONG - 1, LONG, LONG + 1, 1000):
+        assert merge_word([0] * size, {(0, 0): 0}, [1]) == [1] * (size // 2) + [0] * (size % 2)
+    assert handed_over == [LONG + 1, 1000]

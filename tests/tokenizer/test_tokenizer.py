@@ -82,7 +82,7 @@ def test_broken_utf8_streams_as_python_decodes_it(data: bytes) -> None:
 
 
 def bytewise_id(ids: dict[str, int], byte: int) -> int:
-    """The id of a byte above 0x7F: from 0xA1 up, but for 0xAD, its character is that of Latin-1."""
+    """Return the id of a byte above 0x7F: from 0xA1 up, but for 0xAD, its character is that of Latin-1."""
     others = [*range(0x21), *range(0x7F, 0xA1), 0xAD]
     return ids[chr(256 + others.index(byte)) if byte in others else chr(byte)]
 
@@ -99,6 +99,13 @@ def test_a_character_is_streamed_when_its_last_byte_comes(tokenizer: Tokenizer) 
 
     pieces = [(piece, len(given_so_far)) for piece in tokenizer.stream(arriving())]
     assert pieces == [("a", 1), ("€", 4), ("b", 5), ("\ufffd", 6)]
+
+
+@pytest.mark.parametrize("unknown", [10**5000, "x" * 10**6])
+def test_an_unknown_id_of_any_size_is_named_on_a_short_line(tokenizer: Tokenizer, unknown: object) -> None:
+    with pytest.raises(VocabularyError, match="is not in the vocabulary; ids go from 0 to 399") as caught:
+        tokenizer.decode([unknown])
+    assert len(str(caught.value)) < 300
 
 
 @pytest.mark.parametrize("unknown", [400, -1, 10**30, "7"])

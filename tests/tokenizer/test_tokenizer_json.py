@@ -38,7 +38,7 @@ def older_file(content: dict[str, Any]) -> None:
 
 
 def template_of_the_text_alone(content: dict[str, Any]) -> None:
-    """As transformers writes it."""
+    """Put in the post_processor that transformers writes."""
     step = {"Sequence": {"id": "A", "type_id": 0}}
     content["post_processor"] = {"type": "TemplateProcessing", "single": [step], "pair": [step], "special_tokens": {}}
 
@@ -73,7 +73,7 @@ def test_gpt2_as_transformers_saves_it(tmp_path: Path) -> None:
 
 
 def put(path: str, value: object):
-    """A change of the file: the value at a path such as model.type."""
+    """Return a change of the file: the value at a path such as model.type."""
 
     def change(content: dict[str, Any]) -> None:
         *parents, name = path.split(".")

@@ -1,6 +1,7 @@
 """The trainer against the tokenizers library, on made-up texts and on the tales, and against merges worked by hand."""
 
 import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -65,8 +66,7 @@ def test_equals_the_tokenizers_library(
 
 
 def test_the_tales(tmp_path: Path) -> None:
-    """The library made the vocabulary of tales-6m from the same 22 MB."""
-    files = [shared("tales/train.txt")]
+    files = [shared("tales/train.txt")]  # 22 MB, from which the library made the vocabulary of tales-6m
     save_vocabulary(tmp_path, *train_bpe(read_lines(files), 4096))
     assert read_pair(tmp_path) == read_pair(shared("models/tales-6m"))
 
@@ -102,10 +102,22 @@ def test_unreadable_texts(tmp_path: Path) -> None:
     bad.write_bytes(b"fine\n\xff\n")
     with pytest.raises(VocabularyError, match=r"bad\.txt: line 2 is not UTF-8"):
         train_bpe(read_lines([bad]), 300)
-    with pytest.raises(VocabularyError, match=r"nowhere\.txt: cannot be read: No such file"):
-        train_bpe(read_lines([tmp_path / "nowhere.txt"]), 300)
-    with pytest.raises(VocabularyError, match="cannot be read"):
+    for missing in (tmp_path / "nowhere.txt", tmp_path / "a\0b", tmp_path / ("x" * 5000)):
+        with pytest.raises(VocabularyError, match="cannot be read: there is no such file"):
+            train_bpe(read_lines([missing]), 300)
+    with pytest.raises(VocabularyError, match="cannot be read: it is not a regular file"):
         train_bpe(read_lines([tmp_path]), 300)
+
+
+def test_what_may_never_end_is_not_read(tmp_path: Path) -> None:
+    endless = [os.devnull]
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(tmp_path / "fifo")  # nobody writes to it: opening it would wait for ever
+        endless.append(str(tmp_path / "fifo"))
+    for file in endless:
+        with pytest.raises(VocabularyError) as caught:
+            list(read_lines([file]))
+        assert str(caught.value) == f"{file}: cannot be read: it is not a regular file; give files of text"
 
 
 def test_a_failed_save_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,10 @@ from starchart.tokenizer.tokenizer import Tokenizer
 from tests.tokenizer.small_vocabulary import TALE, small_vocabulary
 
 
+LONG = "b" * 1_000_000  # file content that a message must not repeat
+BIG = LONG.encode()
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     ids, merges = small_vocabulary()
@@ -58,6 +62,7 @@ def refused(folder: Path) -> str:
         Tokenizer.from_pretrained(folder)
     message = str(caught.value)
     assert "\n" not in message
+    assert len(message) < 500 + len(str(folder))
     return message
 
 
@@ -87,6 +92,12 @@ def test_missing_files(folder: Path) -> None:
         (b'{"a": true}', "vocab.json: the id of 'a' is True"),
         (b'{"a": -1}', "vocab.json: the id of 'a' is -1"),
         (b'{"a": {}}', "vocab.json: the id of 'a' is {}"),
+        (b'{"a": 2147483648}', "vocab.json: the id of 'a' is 2147483648; it must be an integer from 0 to 2147483647"),
+        (b'{"a": ' + b"7" * 4300 + b"}", "vocab.json: the id of 'a' is 777"),  # the longest number that json reads
+        (b'{"a": "' + BIG + b'"}', "vocab.json: the id of 'a' is 'bbb"),
+        (b'{"' + BIG + b'": -1}', "vocab.json: the id of 'bbb"),
+        (b'{"a": 7, "' + BIG + b'": 7}', "vocab.json: 'a' and 'bbb"),
+        (b'{"' + BIG + b'": 7, "a": 7}', "vocab.json: 'bbb"),
         (b'{"a": 7, "b\\n": 7}', "vocab.json: 'a' and 'b\\n' both have the id 7"),
         (b'{"a": 1}', "vocab.json: no token for byte 0x00 (255 of 256 missing)"),
         (b'{"a": 1, "": 2}', "vocab.json: there is an empty token"),
@@ -106,6 +117,9 @@ def test_bad_vocab_json(folder: Path, content: bytes, message: str) -> None:
         ("", "'' is not two tokens"),
         ("a r", "'a' 'r' is there twice"),
         ("zz q", "the merge 'zz' 'q' needs the token 'zz', which is not in the vocabulary"),
+        (LONG, "'bbb"),
+        (f"{LONG} q", "the merge 'bbb"),
+        (f"q {LONG}", "the merge 'q' 'bbb"),
         ("q z", "the merge 'q' 'z' needs the token 'qz', which is not in the vocabulary"),
         ("q \x85", "the merge 'q' '\\x85' needs the token '\\x85', which is not in the vocabulary"),
     ],
@@ -115,6 +129,13 @@ def test_bad_merges(folder: Path, line: str, message: str) -> None:
     count = merges.read_bytes().count(b"\n")
     merges.write_bytes(merges.read_bytes() + line.encode() + b"\na b\n")
     assert refused(folder).startswith(f"{merges}: line {count + 1}: {message}")
+
+
+@pytest.mark.parametrize(
+    ("merges", "words"), [(f"b {LONG}\n", "no earlier merge makes"), (f"b {LONG}\n" * 2, "no earlier"), (BIG_MERGES, "twice")]
+)
+def test_long_tokens_in_merges(folder: Path, merges: str, words: str) -> None:
+    pass
 
 
 def test_merges_out_of_order(folder: Path) -> None:
@@ -129,8 +150,11 @@ def test_other_bad_files(folder: Path) -> None:
     added = folder / "added_tokens.json"
     added.write_text('{"s": 500}')
     assert f"{added}: 's' has the id 500 here" in refused(folder)
-    added.write_text('{"\\ud800": 500}')
-    assert "is not written in GPT-2's byte alphabet" in refused(folder)
+    added.write_text(f'{{"s": "{LONG}"}}')
+    assert f"{added}: 's' has the id 'bbb" in refused(folder)
+    for token in ("\\ud800", "\\ud800" + LONG):
+        added.write_text(f'{{"{token}": 500}}')
+        assert "is not written in GPT-2's byte alphabet" in refused(folder)
     added.unlink()
     (folder / "merges.txt").write_bytes(b"\xff\n")
     assert "merges.txt: not UTF-8 text (byte 0)" in refused(folder)

@@ -1,6 +1,7 @@
 """Matrix operations against NumPy, exact fractions, and by hand."""
 
 import math
+from array import array
 from fractions import Fraction
 
 import numpy as np
@@ -18,6 +19,11 @@ SHAPES = [(1, 1, 1), (1, 5, 3), (4, 1, 2), (7, 3, 5)]
 numbers = st.floats(-1e150, 1e150, allow_subnormal=False).filter(
     lambda x: x == 0 or abs(x) > 1e-140
 )  # products stay normal
+
+
+def test_a_sum_beyond_the_range_is_nan():
+    for a, b in [([1e200, 1.0], [1e200, 1.0]), ([1e308] * 2, [1.0] * 2), ([1e200, -1e200], [1e200, 1e200])]:
+        assert not math.isfinite(dot_product(a, b))
 
 
 @given(st.lists(st.tuples(numbers, numbers), max_size=40))
@@ -56,8 +62,6 @@ def test_transpose_and_add_are_numpys_bits(t, c, _):
 
 
 def test_transposed_weights_keep_their_number_type():
-    from array import array  # noqa: PLC0415
-
     columns = transpose_weights([array("f", [1.0, 2.0]), array("f", [3.0, 4.0])])
     assert columns == [array("f", [1.0, 3.0]), array("f", [2.0, 4.0])]
     assert columns[0].typecode == "f"

@@ -1,6 +1,6 @@
 """Softmax, masked softmax and layer norm against exact arithmetic, torch, and by hand."""
 
-from math import inf
+from math import inf, log
 
 import mpmath
 import numpy as np
@@ -34,8 +34,6 @@ def test_softmax_against_60_digits(row):
 
 
 def test_softmax_by_hand():
-    from math import log  # noqa: PLC0415
-
     assert softmax([log(1.0), log(3.0)]) == pytest.approx([0.25, 0.75], rel=1e-15)  # 4 roundings
     assert softmax([0.0, -inf]) == [1.0, 0.0]
 

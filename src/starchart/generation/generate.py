@@ -49,7 +49,7 @@ def generate(ids: Sequence[int], read: Read, limits: Limits, settings: SamplingS
     cache of None is an empty one. The text ends after `max_new_tokens` ("length"), at a token of `end_of_text`
     ("end_of_text", the token is yielded too) or when `n_positions` are read ("context"); with on_full="slide" the
     model goes on then from the last n_positions/2 tokens, read afresh. Raises GenerationError for a prompt that is
-    empty or longer than the model reads.
+    longer than the model reads.
     """
     seed = secrets.randbits(32) if settings.seed is None else settings.seed
     return _steps(_fitting(ids, limits), read, limits, settings, TorchGenerator(seed))
@@ -71,8 +71,6 @@ def _steps(
 
 
 def _fitting(ids: Sequence[int], limits: Limits) -> list[int]:
-    if not ids:
-        raise GenerationError("an empty prompt has nothing to go on from; begin with the end-of-text token")
     if len(ids) <= limits.n_positions:
         return list(ids)
     if limits.on_full == "slide":

@@ -9,13 +9,10 @@ from array import array
 from collections.abc import Sequence
 from typing import TypeAlias
 
+from starchart.errors import ConsumedCacheError
 from starchart.utils.matrix import Matrix
 
 Numbers: TypeAlias = "array[float]"
-
-
-class ConsumedCacheError(RuntimeError):
-    """A cache was used a second time. Fork it before its first use."""
 
 
 class KeyValueCache:

@@ -77,7 +77,10 @@ class GPT2Config:
     def from_json(cls, values: Mapping[str, Any]) -> "GPT2Config":
         """Return the configuration that the values of a config.json describe, or raise ConfigError."""
         _check_architecture(values)
-        named = {_OTHER_NAMES.get(key, key): value for key, value in values.items()}
+        named = dict(values)
+        for other, name in _OTHER_NAMES.items():
+            if other in values and named.setdefault(name, values[other]) != values[other]:
+                raise ConfigError(f"{other} is {shown(values[other])} and {name}, its other name, {shown(named[name])}")
         fields = {key: named[key] for key in cls.__dataclass_fields__ if key in named and key != "eos_token_ids"}
         if "eos_token_id" in named:
             fields["eos_token_ids"] = token_ids(named["eos_token_id"])

@@ -15,7 +15,7 @@ _BYTE = {character: byte for byte, character in enumerate(ALPHABET)}
 
 
 def to_alphabet(data: bytes) -> str:
-    r"""Bytes as characters of the alphabet, one for one.
+    r"""Return bytes as characters of the alphabet, one for one.
 
     >>> to_alphabet(" caf\u00e9".encode()) == "\u0120caf\u00c3\u00a9"
     True
@@ -24,7 +24,7 @@ def to_alphabet(data: bytes) -> str:
 
 
 def from_alphabet(token: str) -> bytes:
-    r"""The bytes that a token of the vocabulary stands for; KeyError where a character is not of the alphabet.
+    r"""Return the bytes that a token of the vocabulary stands for; KeyError where a character is not of the alphabet.
 
     >>> from_alphabet("\u0120star")
     b' star'

@@ -17,7 +17,7 @@ _NO_RANK = 1 << 62  # larger than any rank
 
 
 def merge_word(ids: list[int], ranks: dict[Pair, int], merged: list[int]) -> list[int]:
-    """The tokens of a word, from the ids of its bytes; `ids` is used up.
+    """Return the tokens of a word, from the ids of its bytes; `ids` is used up.
 
     ranks: pair -> the place of its merge in the list of merges. merged: that place -> the id of the token it makes.
 
@@ -40,7 +40,7 @@ def merge_word(ids: list[int], ranks: dict[Pair, int], merged: list[int]) -> lis
 
 
 def merge_long(ids: list[int], ranks: dict[Pair, int], merged: list[int]) -> list[int]:
-    """As `merge_word`, for a long word: a heap of (rank, position) over a doubly linked list.
+    """Return what `merge_word` does, for a long word: a heap of (rank, position) over a doubly linked list.
 
     A heap entry whose pair has changed since is skipped when it comes up.
     """

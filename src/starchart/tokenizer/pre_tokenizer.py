@@ -23,7 +23,7 @@ BLOCK = 1 << 15  # characters taken at a time: short enough that the pieces stay
 
 
 def character_class(table: str) -> str:
-    r"""A table of ranges as the inside of a `re` class.
+    r"""Return a table of ranges as the inside of a `re` class.
 
     >>> character_class("9-D 20")
     '\\U00000009-\\U0000000d\\U00000020-\\U00000020'
@@ -40,7 +40,7 @@ _CHUNK_END = re.compile(f"[^{_S}](?=[{_S}])")
 
 
 def repair(text: str) -> str:
-    r"""The text as tiktoken takes it: a pair of surrogates is the character it stands for, a lone one is U+FFFD.
+    r"""Return the text as tiktoken takes it: a pair of surrogates is the character it stands for, a lone one is U+FFFD.
 
     A text without surrogates is given back as it is. No other can be written in UTF-8.
 
@@ -55,7 +55,7 @@ def repair(text: str) -> str:
 
 
 def split_words(text: str) -> list[str]:
-    """The words of a text, in order.
+    """Return the words of a text, in order.
 
     >>> split_words("We've  2 stars!")
     ['We', "'ve", ' ', ' 2', ' stars', '!']
@@ -64,7 +64,7 @@ def split_words(text: str) -> list[str]:
 
 
 def split_chunks(text: str) -> Iterator[list[str]]:
-    """Coarser pieces of a text, a block at a time: whole words, cut only at white space.
+    """Yield coarser pieces of a text, a block at a time: whole words, cut only at white space.
 
     A chunk is white space, or everything up to the next white space with at most one space before it. Each cut
     of this split is also one of the split into words, so the words of the chunks are the words of the text.

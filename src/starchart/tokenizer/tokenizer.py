@@ -14,6 +14,7 @@ from os import PathLike
 from typing import Self
 
 from starchart.errors import VocabularyError
+from starchart.json_file import shown
 from starchart.tokenizer.byte_pair_encoding import merge_word
 from starchart.tokenizer.pre_tokenizer import repair, split_chunks, split_words
 from starchart.tokenizer.vocabulary import Vocabulary, make_vocabulary
@@ -50,7 +51,7 @@ class _PieceIds(dict[str, tuple[int, ...]]):
 
 
 class Tokenizer:
-    """Encodes text to ids and decodes ids to text. `vocab_size` is one more than the largest id.
+    """A vocabulary at work: text to ids and ids to text. `vocab_size` is one more than the largest id.
 
     `special_tokens` maps the text of each special token to its id; `end_of_text` is the id of <|endoftext|>, or None.
     """
@@ -64,16 +65,22 @@ class Tokenizer:
 
     @classmethod
     def from_pretrained(cls, folder: str | PathLike[str]) -> Self:
-        """The tokenizer of a folder with vocab.json and merges.txt, or tokenizer.json alone; else VocabularyError."""
+        """Return the tokenizer of a folder with vocab.json and merges.txt, or tokenizer.json alone.
+
+        Raises VocabularyError for a folder that is missing, damaged or not GPT-2's.
+        """
         return cls(read_vocabulary(folder))
 
     @classmethod
     def from_merges(cls, ids: Mapping[str, int], merges: Iterable[tuple[str, str]]) -> Self:
-        """The tokenizer of tokens with their ids and merges, as the trainer gives them; else VocabularyError."""
+        """Return the tokenizer of tokens with their ids and merges, as the trainer gives them.
+
+        Raises VocabularyError where they do not fit together.
+        """
         return cls(make_vocabulary(ids, merges))
 
     def encode(self, text: str, *, allow_special: bool = False) -> list[int]:
-        """The ids of a text. <|endoftext|> is one id only with `allow_special`, otherwise text like any other.
+        """Return the ids of a text. <|endoftext|> is one id only with `allow_special`, otherwise text like any other.
 
         A lone surrogate, which no UTF-8 text can hold, counts as U+FFFD.
         """
@@ -94,24 +101,27 @@ class Tokenizer:
         return ids
 
     def decode_bytes(self, ids: Iterable[int]) -> bytes:
-        """The bytes of the tokens, put together. VocabularyError for an id that is not in the vocabulary."""
+        """Return the bytes of the tokens, put together. Raises VocabularyError for an id that is not in the vocabulary."""
         wanted = list(ids)  # first, so that a KeyError in making the ids is not taken for an unknown id
         try:
             return b"".join(map(self._token_bytes.__getitem__, wanted))
         except KeyError as unknown:
             raise VocabularyError(
-                f"token id {unknown.args[0]!r} is not in the vocabulary; ids go from 0 to {self.vocab_size - 1}"
+                f"token id {shown(unknown.args[0])} is not in the vocabulary; ids go from 0 to {self.vocab_size - 1}"
             ) from None
 
     def decode(self, ids: Iterable[int]) -> str:
-        """The text of the tokens; bytes that are not UTF-8 become U+FFFD. VocabularyError for an unknown id."""
+        """Return the text of the tokens. Raises VocabularyError for an unknown id.
+
+        Bytes that are not UTF-8 become U+FFFD.
+        """
         return self.decode_bytes(ids).decode("utf-8", "replace")
 
     def stream(self, ids: Iterable[int]) -> Iterator[str]:
-        """The text of the tokens as they come, whole characters only; the pieces joined are `decode` of all ids.
+        """Yield the text of the tokens as they come, whole characters only; the pieces joined are `decode` of all ids.
 
         A character may be spread over several tokens: it is given as soon as its last byte has come. No piece is
-        empty. VocabularyError for an unknown id.
+        empty. Raises VocabularyError for an unknown id.
         """
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
         for i in ids:

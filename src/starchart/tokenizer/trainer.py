@@ -1,4 +1,4 @@
-"""Trains a byte-level BPE: from texts to tokens and merges.
+"""The training of a byte-level BPE: from texts to tokens and merges.
 
 Again and again, the most frequent pair of neighbouring tokens becomes a new token. Of pairs that are equally
 frequent, the one with the smaller ids comes first. So the texts alone decide the result, and it equals that of
@@ -29,7 +29,7 @@ def train_bpe(
     min_frequency: int = 2,
     special_tokens: Iterable[str] = (END_OF_TEXT,),
 ) -> tuple[dict[str, int], list[tuple[str, str]]]:
-    """Tokens with their ids, in the order of the ids, and the merges, in the order they were learned.
+    """Return tokens with their ids, in the order of the ids, and the merges, in the order they were learned.
 
     Ids go to the special tokens, then to the 256 bytes, then to the merges, until there are `vocab_size` tokens
     or no pair occurs `min_frequency` times. The special tokens and the bytes are always there, even where
@@ -59,7 +59,7 @@ def train_bpe(
 
 
 def count_words(texts: Iterable[str]) -> Counter[str]:
-    """How often each word of the pre-tokenizer occurs in the texts."""
+    """Return how often each word of the pre-tokenizer occurs in the texts."""
     chunks: Counter[str] = Counter()
     for text in texts:
         for block in split_chunks(repair(text)):
@@ -91,7 +91,7 @@ class _Pairs:
         heapify(self._heap)
 
     def most_frequent(self, minimum: int) -> Pair | None:
-        """Takes out the most frequent pair, of equals the one with the smallest ids; None if below the minimum."""
+        """Take out the most frequent pair, of equals the one with the smallest ids; None if below the minimum."""
         while self._heap:
             negative, pair = self._heap[0]
             if (count := self._frequency[pair]) != -negative:
@@ -102,7 +102,7 @@ class _Pairs:
         return None
 
     def merge(self, pair: Pair, new: int) -> None:
-        """Replaces the pair by the token `new` in every word, from the left."""
+        """Replace the pair by the token `new` in every word, from the left."""
         fresh: set[Pair] = set()
         for index in self._places.pop(pair):
             old = self._words[index]
@@ -120,7 +120,7 @@ class _Pairs:
 
 
 def _replace(word: list[int], pair: Pair, new: int) -> list[int]:
-    """The word with the pair joined, from the left.
+    """Return the word with the pair joined, from the left.
 
     >>> _replace([1, 1, 1, 2], (1, 1), 3)
     [3, 1, 2]

@@ -5,17 +5,22 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from os import PathLike
+from os.path import exists, isfile
 from pathlib import Path
 
 from starchart.errors import VocabularyError
 
 
 def read_lines(files: Iterable[str | PathLike[str]]) -> Iterator[str]:
-    """The lines of UTF-8 text files, each with its line feed. VocabularyError names a file that cannot be read.
+    """Yield the lines of UTF-8 text files, each with its line feed. Raises VocabularyError, which names the file.
 
-    The tokenizers library trains on files line by line; with these as its texts, so does ours.
+    The tokenizers library trains on files line by line; with these as its texts, so does ours. A pipe or a
+    device is refused, since it may never end.
     """
     for file in files:
+        if not isfile(file):
+            fault = "it is not a regular file" if exists(file) else "there is no such file"
+            raise VocabularyError(f"{file}: cannot be read: {fault}; give files of text")
         try:
             with open(file, "rb") as lines:
                 for number, line in enumerate(lines, 1):
@@ -32,10 +37,10 @@ def _decode(line: bytes, file: str | PathLike[str], number: int) -> str:
 
 
 def save_vocabulary(folder: str | PathLike[str], ids: Mapping[str, int], merges: Iterable[tuple[str, str]]) -> None:
-    """Writes vocab.json and merges.txt, byte for byte as the tokenizers library does.
+    """Write vocab.json and merges.txt, byte for byte as the tokenizers library does.
 
-    Both are written aside first and then renamed, so that a full disk leaves what was there. VocabularyError if a
-    file cannot be written.
+    Both are written aside first and then renamed, so that a full disk leaves what was there. Raises
+    VocabularyError if a file cannot be written.
     """
     place = Path(folder)
     in_order = dict(sorted(ids.items(), key=lambda item: item[1]))

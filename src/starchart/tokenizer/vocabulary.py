@@ -8,8 +8,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from starchart.errors import VocabularyError
+from starchart.json_file import shown
 from starchart.tokenizer.byte_alphabet import ALPHABET, from_alphabet
 from starchart.tokenizer.byte_pair_encoding import Pair
+
+MAX_ID = (1 << 31) - 1  # the largest that other programs take: their ids have 32 bits
 
 
 @dataclass(frozen=True)
@@ -32,14 +35,14 @@ def make_vocabulary(
     merge_name: str = "merge",
     first: int = 1,
 ) -> Vocabulary:
-    """A checked vocabulary from tokens with their ids and the merges in the order they were learned.
+    """Return a checked vocabulary from tokens with their ids and the merges in the order they were learned.
 
     special: the tokens that stand for their own text. None where nobody lists them, as in vocab.json: then they
     are the tokens that are neither a byte nor made by a merge. The names are for the messages: `merge_name` and a
     number, counted from `first`, point at a merge.
 
-    Raises VocabularyError: an id that is negative, not an integer or given twice, a byte without a token, a merge
-    that is there twice, has no id for its result, or uses a token that no earlier merge makes.
+    Raises VocabularyError: an id that is not an integer from 0 to MAX_ID or is given twice, a byte without a token, a
+    merge that is there twice, has no id for its result, or uses a token that no earlier merge makes.
     """
     _check_ids(ids, ids_name)
     byte_ids = [ids[character] for character in ALPHABET]
@@ -53,7 +56,8 @@ def make_vocabulary(
         except KeyError:
             raise VocabularyError(f"{merge_name} {first + len(merged)}: {_fault(left, right, ids)}") from None
         if ranks.setdefault(pair, len(merged)) != len(merged):
-            raise VocabularyError(f"{merge_name} {first + len(merged)}: {left!r} {right!r} is there twice; remove one")
+            fault = f"{shown(left)} {shown(right)} is there twice; remove one"
+            raise VocabularyError(f"{merge_name} {first + len(merged)}: {fault}")
         merged.append(new)
     if special is None:
         special = [token for token, i in ids.items() if i not in token_bytes]
@@ -67,10 +71,12 @@ def make_vocabulary(
 def _check_ids(ids: Mapping[str, int], name: str) -> None:
     taken: dict[int, str] = {}
     for token, i in ids.items():
-        if type(i) is not int or i < 0:
-            raise VocabularyError(f"{name}: the id of {token!r} is {i!r}; it must be an integer, 0 or more")
+        if type(i) is not int or not 0 <= i <= MAX_ID:
+            fault = f"the id of {shown(token)} is {shown(i)}; it must be an integer from 0 to {MAX_ID}"
+            raise VocabularyError(f"{name}: {fault}")
         if i in taken:
-            raise VocabularyError(f"{name}: {taken[i]!r} and {token!r} both have the id {i}; ids must be different")
+            fault = f"{shown(taken[i])} and {shown(token)} both have the id {i}; ids must be different"
+            raise VocabularyError(f"{name}: {fault}")
         taken[i] = token
     if "" in ids:
         raise VocabularyError(f"{name}: there is an empty token; remove it")
@@ -83,16 +89,17 @@ def _check_ids(ids: Mapping[str, int], name: str) -> None:
 
 
 def _fault(left: str, right: str, ids: Mapping[str, int]) -> str:
-    """What is wrong with a merge that could not be followed."""
+    """Return what is wrong with a merge that could not be followed."""
+    merge = f"the merge {shown(left)} {shown(right)}"
     for token in (left, right, left + right):
         if token not in ids:
-            return f"the merge {left!r} {right!r} needs the token {token!r}, which is not in the vocabulary"
-    return f"the merge {left!r} {right!r} uses a token that no earlier merge makes; keep the order of training"
+            return f"{merge} needs the token {shown(token)}, which is not in the vocabulary"
+    return f"{merge} uses a token that no earlier merge makes; keep the order of training"
 
 
 def _literal_bytes(token: str, is_special: bool, name: str) -> bytes:
-    """The bytes of a token that no merge makes: its own text if it is special, else what the alphabet says."""
+    """Return the bytes of a token that no merge makes: its own text if it is special, else what the alphabet says."""
     try:
         return token.encode() if is_special else from_alphabet(token)
     except (UnicodeEncodeError, KeyError):
-        raise VocabularyError(f"{name}: the token {token!r} is not written in GPT-2's byte alphabet") from None
+        raise VocabularyError(f"{name}: the token {shown(token)} is not written in GPT-2's byte alphabet") from None

@@ -1,4 +1,4 @@
-"""Reads a vocabulary from a folder: vocab.json with merges.txt, or tokenizer.json alone.
+"""A vocabulary from a folder: vocab.json with merges.txt, or tokenizer.json alone.
 
 vocab.json is one object, token -> id. merges.txt has a version line, then one merge a line: two tokens and a space
 between. added_tokens.json, if it is there, has special tokens that were added later.
@@ -11,13 +11,13 @@ from os.path import isdir, isfile
 from pathlib import Path
 
 from starchart.errors import VocabularyError
-from starchart.json_file import read_json_file
+from starchart.json_file import read_json_file, shown
 from starchart.tokenizer.tokenizer_json import parse_tokenizer_json
 from starchart.tokenizer.vocabulary import Vocabulary, make_vocabulary
 
 
 def read_vocabulary(folder: str | PathLike[str]) -> Vocabulary:
-    """The vocabulary in a folder. Where the folder has both forms, vocab.json and merges.txt are read."""
+    """Return the vocabulary in a folder. Where the folder has both forms, vocab.json and merges.txt are read."""
     place = Path(folder)
     if not isdir(place):
         raise VocabularyError(f"{place}: no such folder; give one with vocab.json and merges.txt, or tokenizer.json")
@@ -34,7 +34,8 @@ def read_vocabulary(folder: str | PathLike[str]) -> Vocabulary:
     added = place / "added_tokens.json"
     for token, i in read_json_file(added, VocabularyError).items() if isfile(added) else ():
         if ids.setdefault(token, i) != i:
-            raise VocabularyError(f"{added}: {token!r} has the id {i!r} here and {ids[token]!r} in vocab.json")
+            here, there = shown(i), shown(ids[token])
+            raise VocabularyError(f"{added}: {shown(token)} has the id {here} here and {there} in vocab.json")
     return make_vocabulary(ids, pairs, ids_name=str(vocab), merge_name=f"{merges}: line", first=first_line)
 
 
@@ -48,7 +49,7 @@ def _read_text(file: Path) -> str:
 
 
 def _read_merges(file: Path) -> tuple[list[tuple[str, str]], int]:
-    """The merges of merges.txt, and the number of the line with the first."""
+    """Return the merges of merges.txt, and the number of the line with the first."""
     # Only a line feed ends a line: str.splitlines would also cut at characters such as U+0085.
     lines = _read_text(file).replace("\r\n", "\n").removesuffix("\n").split("\n")
     first = 2 if lines[0].startswith("#version") else 1
@@ -56,6 +57,6 @@ def _read_merges(file: Path) -> tuple[list[tuple[str, str]], int]:
     for number, line in enumerate(lines[first - 1 :], first):
         left, _, right = line.partition(" ")
         if not left or not right or " " in right:
-            raise VocabularyError(f"{file}: line {number}: {line[:60]!r} is not two tokens with a space between")
+            raise VocabularyError(f"{file}: line {number}: {shown(line)} is not two tokens with a space between")
         merges.append((left, right))
     return merges, first

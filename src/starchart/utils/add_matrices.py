@@ -18,7 +18,6 @@ def add_matrices(a: Matrix, b: Matrix) -> list[list[float]]:  # [T][C], [T][C] -
 
 def add_vectors(a: Vector, b: Vector) -> list[float]:  # [C], [C] -> [C]
     """Return a + b. Raises ValueError when the lengths differ."""
-    """Return a + b. Raises ValueError when the lengths differ."""
     if len(a) != len(b):
         raise ValueError(f"cannot add vectors of {len(a)} and {len(b)} numbers")
     return list(map(add, a, b))

@@ -37,15 +37,18 @@ def gelu(x: float) -> float:
     return -0.0 if x < _VANISHES else x * normal_cdf(x)
 
 
-def gelu_new(x: float) -> float:
+def gelu_new(x: float, linear: float = _LINEAR, cubic: float = _CUBIC) -> float:
     """Return x / (1 + exp(-2u)), u = sqrt(2/pi) (x + 0.044715 x^3).
+
+    linear, cubic: the coefficients of -2u = linear x + cubic x^3. They are for `gelu_fast`, which has others: so the
+    formula stands here once, and GPT-2's form does without another call.
 
     >>> gelu_new(-1.0)
     -0.15880800939172326
     """
     if x < _VANISHES:
         return -0.0
-    decay = exp(x * (_LINEAR + _CUBIC * (x * x)))
+    decay = exp(x * (linear + cubic * (x * x)))
     return x - x * (decay / (1.0 + decay)) if 1.0 < x < 9.0 else x / (1.0 + decay)
 
 
@@ -55,7 +58,4 @@ def gelu_fast(x: float) -> float:
     >>> gelu_fast(-1.0)
     -0.15880800939252307
     """
-    if x < _VANISHES:
-        return -0.0
-    decay = exp(x * (_LINEAR_FAST + _CUBIC_FAST * (x * x)))
-    return x - x * (decay / (1.0 + decay)) if 1.0 < x < 9.0 else x / (1.0 + decay)
+    return gelu_new(x, _LINEAR_FAST, _CUBIC_FAST)

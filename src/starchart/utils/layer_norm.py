@@ -7,17 +7,16 @@ position before each sub-layer is GPT-2's (Radford et al. 2019, section 2.3).
 """
 
 from dataclasses import dataclass
-from math import fsum, sqrt
+from math import sqrt
 from typing import Annotated
 
+from starchart.utils.exact_sum import exact_sum
 from starchart.utils.matrix import Matrix, Vector
 
 
 @dataclass(frozen=True)
 class LayerNormWeights:
     """The learned size and shift of every channel."""
-
-    """The size and the mean that each channel gets."""
 
     weight: Annotated[Vector, "C"]  # gamma in the paper
     bias: Annotated[Vector, "C"]  # beta
@@ -34,12 +33,12 @@ def layer_norm(x: Matrix, weight: Vector, bias: Vector, epsilon: float) -> list[
 
 def _normalise(row: Vector, weight: Vector, bias: Vector, epsilon: float) -> list[float]:  # [C] -> [C]
     centred = _remove_mean(_remove_mean(row))
-    variance = fsum([value * value for value in centred]) / len(centred)
+    variance = exact_sum([value * value for value in centred]) / len(centred)
     deviation = sqrt(variance + epsilon)
     return [value / deviation * w + b for value, w, b in zip(centred, weight, bias, strict=True)]
 
 
 def _remove_mean(row: Vector) -> list[float]:  # [C] -> [C]
     # Twice: the first mean is rounded, and with a mean of 1e6 that rounding would be all that is left of a small row.
-    mean = fsum(row) / len(row)
+    mean = exact_sum(row) / len(row)
     return [value - mean for value in row]

@@ -48,8 +48,8 @@ def _reciprocals(logs: list[int]) -> list[tuple[float, float, float, float, floa
 
 
 _LOGS = _logarithms()
-LN2_HIGH, LN2_LOW = split(_LOGS[-1], 42)
-RECIPROCALS = _reciprocals(_LOGS)
+_LN2_HIGH, _LN2_LOW = split(_LOGS[-1], 42)
+_RECIPROCALS = _reciprocals(_LOGS)
 
 
 def log(x: float) -> float:
@@ -59,13 +59,22 @@ def log(x: float) -> float:
     0.6931471805599453
     """
     if 0.0 < x < INFINITY:
-        m, e = frexp(x)
-        f, c, offset, high, low = RECIPROCALS[floor(m * 512.0 - 255.5)]
-        s = (m - f) * c + offset
-        high += e * LN2_HIGH
-        total = high + s
-        curve = s * s * (s * (1 / 3 - s * (1 / 4 - s * (1 / 5 - s * (1 / 6 - s * (1 / 7))))) - 1 / 2)
-        return total + ((s - (total - high)) + (curve + (low + e * LN2_LOW)))
+        return log_of(x, 0.0)
     if x == 0.0:
         return -INFINITY
     return x if x > 0.0 else NAN
+
+
+def log_of(x: float, rest: float) -> float:
+    """Return log(x) + rest for a finite x above 0 and |rest| <= 2^-53, a part that rounding took from x.
+
+    >>> log_of(1.0, 1e-20)
+    1e-20
+    """
+    m, e = frexp(x)
+    f, c, offset, high, low = _RECIPROCALS[floor(m * 512.0 - 255.5)]
+    s = (m - f) * c + offset
+    high += e * _LN2_HIGH
+    total = high + s
+    curve = s * s * (s * (1 / 3 - s * (1 / 4 - s * (1 / 5 - s * (1 / 6 - s * (1 / 7))))) - 1 / 2)
+    return total + ((s - (total - high)) + (curve + rest + (low + e * _LN2_LOW)))

@@ -4,15 +4,12 @@ u = 1 + x is rounded. The part that it lost, d, is found exactly (Dekker 1971), 
 
     log(1 + x) = log(u) + log(1 + d/u) = log(u) + d/u    to 106 bits, because |d/u| <= 2^-53.
 
-log(u) is worked out step by step as in `log`, whose docstring has the method and its sources; d/u joins the small
-terms before the last rounding. It is wrong by half of its own ulp. That is nothing beside the result unless |x| is
-near 2^-53, where d/u can be half of it. So the error is below 0.52 ulp, as that of `log`, and for |x| < 2^-45 below
-0.75 ulp.
+`log_of` lets d/u join the small terms of log(u) before the last rounding; its file has the method and the sources.
+d/u is wrong by half of its own ulp. That is nothing beside the result unless |x| is near 2^-53, where d/u can be half
+of it. So the error is below 0.52 ulp, as that of `log`, and for |x| < 2^-45 below 0.75 ulp.
 """
 
-from math import floor, frexp
-
-from starchart.utils.log import INFINITY, LN2_HIGH, LN2_LOW, NAN, RECIPROCALS
+from starchart.utils.log import INFINITY, NAN, log_of
 
 
 def log1p(x: float) -> float:
@@ -24,13 +21,7 @@ def log1p(x: float) -> float:
     if -1.0 < x < INFINITY and x != 0.0:
         u = 1.0 + x
         lost = x - (u - 1.0) if x < 1.0 else 1.0 - (u - x)
-        m, e = frexp(u)
-        f, c, offset, high, low = RECIPROCALS[floor(m * 512.0 - 255.5)]
-        s = (m - f) * c + offset
-        high += e * LN2_HIGH
-        total = high + s
-        curve = s * s * (s * (1 / 3 - s * (1 / 4 - s * (1 / 5 - s * (1 / 6 - s * (1 / 7))))) - 1 / 2)
-        return total + ((s - (total - high)) + (curve + lost / u + (low + e * LN2_LOW)))
+        return log_of(u, lost / u)
     if x == -1.0:
         return -INFINITY
     return x if x >= 0.0 else NAN

@@ -4,9 +4,9 @@ Every product of GPT-2 is rows against rows: a row of activations against a colu
 `multiply_transposed` is the one that the engine runs; `matrix_multiply` is the textbook form over it.
 """
 
-from math import fsum
 from operator import mul
 
+from starchart.utils.exact_sum import exact_sum
 from starchart.utils.matrix import Matrix, Vector
 from starchart.utils.transpose_matrix import transpose_matrix
 
@@ -14,14 +14,14 @@ from starchart.utils.transpose_matrix import transpose_matrix
 def dot_product(a: Vector, b: Vector) -> float:  # [C], [C] -> scalar
     """Return sum_i a_i b_i.
 
-    Each product is rounded once and `math.fsum` rounds their exact sum once, so the error is at most 2^-53 sum|a_i
+    Each product is rounded once and `exact_sum` rounds their exact sum once, so the error is at most 2^-53 sum|a_i
     b_i| for the products plus 2^-53 |result| for the sum: 2^-52 sum|a_i b_i| in all (to first order, without
     underflow). The order of the terms does not matter, which is why cached and uncached attention agree to the bit.
 
     >>> dot_product([1e16, 1.0, -1e16], [1.0, 3.0, 1.0])
     3.0
     """
-    return fsum(map(mul, a, b))
+    return exact_sum(map(mul, a, b))
 
 
 def multiply_transposed(a: Matrix, b: Matrix) -> list[list[float]]:  # [T][C], [N][C] -> [T][N]

@@ -6,14 +6,13 @@ Subtracting the largest score changes nothing in exact arithmetic and keeps exp 
 Source: Bridle 1990; the shift is the common practice.
 """
 
-from math import fsum
-
+from starchart.utils.exact_sum import exact_sum
 from starchart.utils.exp import exp
 from starchart.utils.matrix import Vector
 
 
 def softmax(scores: Vector) -> list[float]:  # [S] -> [S]
-    """Return positive numbers that sum to 1, in the ratio of exp(score).
+    """Return numbers of at least 0 that sum to 1, in the ratio of exp(score).
 
     A score of -inf gets exactly 0. The scores must not be empty, NaN or all -inf.
 
@@ -22,5 +21,5 @@ def softmax(scores: Vector) -> list[float]:  # [S] -> [S]
     """
     largest = max(scores)
     weights = [exp(score - largest) for score in scores]
-    total = fsum(weights)
+    total = exact_sum(weights)
     return [weight / total for weight in weights]

@@ -1,7 +1,7 @@
 """One text as it is made: tokens become characters, and what happened on the way is kept for the report."""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +12,7 @@ from starchart.generation.stop_texts import StopTexts
 
 
 @dataclass
-class Telling:
+class StreamedText:
     """Iterate over `pieces` once; the other fields are complete then."""
 
     steps: Iterable[Step]
@@ -21,37 +21,19 @@ class Telling:
     ids: list[int] = field(default_factory=list)
     text: str = ""
     finish_reason: str = "length"
-    fingerprint: str | None = None  # of the row that the last token was drawn from
+    logits: Sequence[float] = ()  # [V], the row that the last token was drawn from
     prefill: float = 0.0  # seconds until the first token was drawn
     decode: float = 0.0  # seconds from then to the last token
 
     def pieces(self) -> Iterator[str]:
         """Yield the new text in whole characters, as soon as they are certain to belong to it."""
         for piece in self.tokenizer.stream(self._tokens()):
-            yield self._told(self.stop_texts.push(piece))
+            yield self._kept(self.stop_texts.push(piece))
             if self.stop_texts.stopped:
                 break
-        yield self._told(self.stop_texts.finish())
+        yield self._kept(self.stop_texts.finish())
         if self.stop_texts.stopped:
             self.finish_reason = "stop"
-
-    def _told(self, text: str) -> str:
-        self.text += text
-        return text
-
-    def _tokens(self) -> Iterator[int]:
-        began = time.perf_counter()
-        for step in self.steps:
-            now = time.perf_counter()
-            if not self.ids:
-                self.prefill, began = now - began, now
-            self.decode = now - began
-            self.ids.append(step.token)
-            self.fingerprint = fingerprint(step.logits)
-            if step.finish_reason:
-                self.finish_reason = step.finish_reason
-            if step.finish_reason != "end_of_text":  # the mark itself is no text
-                yield step.token
 
     def report(self) -> dict[str, Any]:
         """Return what `--json` says of the text."""
@@ -59,6 +41,25 @@ class Telling:
             "generated_ids": self.ids,
             "text": self.text,
             "finish_reason": self.finish_reason,
-            "fingerprint": self.fingerprint,
+            "fingerprint": fingerprint(self.logits),
             "tokens_per_second": (len(self.ids) - 1) / self.decode if self.decode else None,
         }
+
+    def _kept(self, text: str) -> str:
+        self.text += text
+        return text
+
+    def _tokens(self) -> Iterator[int]:
+        """Yield the new tokens that are text: not the end mark, nor an id that only pads the model's vocabulary."""
+        began = time.perf_counter()
+        for step in self.steps:
+            now = time.perf_counter()
+            if not self.ids:
+                self.prefill, began = now - began, now
+            self.decode = now - began
+            self.ids.append(step.token)
+            self.logits = step.logits
+            if step.finish_reason:
+                self.finish_reason = step.finish_reason
+            if step.finish_reason != "end_of_text" and step.token < self.tokenizer.vocab_size:
+                yield step.token
