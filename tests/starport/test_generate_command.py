@@ -233,7 +233,7 @@ def test_a_full_disk(model, arguments, unbuffered):
 def test_closed_streams(model):
     def run_with(closed):
         command = 'exec "$@" ' + closed
-        arguments = [*RUN, "Hi", "--model", model, "--json", "--max-new-tokens", "2"]
+        arguments = [*RUN, "Hi", "--model", model, "--json", "--max-new-tokens", "2", "--seed", "1"]
         return subprocess.run(["sh", "-c", command, "sh", *arguments], capture_output=True, check=False)
 
     without_output = run_with(">&-")
@@ -259,7 +259,7 @@ def test_a_closed_pipe_ends_silently(model):
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
 def test_nobody_listens_on_standard_error(model):
-    command = [*RUN, "Hi", "--model", model, "--max-new-tokens", "2", "--json"]
+    command = [*RUN, "Hi", "--model", model, "--max-new-tokens", "2", "--seed", "1", "--json"]
     with open("/dev/full", "wb") as full:
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=full, check=False)
     assert done.returncode == 0

@@ -21,7 +21,7 @@ def tiktoken_gpt2(folder: Path) -> tiktoken.Encoding:
 
 
 def _by_category() -> dict[str, list[str]]:
-    """Return every character but the surrogates, by the first letter of its category in this Python; Cn is unassigned."""
+    """Return all characters but surrogates, by the first letter of their category in this Python; Cn is unassigned."""
     categories: dict[str, list[str]] = {}
     for point in (*range(0xD800), *range(0xE000, 0x110000)):
         character = chr(point)

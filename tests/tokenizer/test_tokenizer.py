@@ -101,7 +101,7 @@ def test_a_character_is_streamed_when_its_last_byte_comes(tokenizer: Tokenizer) 
     assert pieces == [("a", 1), ("€", 4), ("b", 5), ("\ufffd", 6)]
 
 
-@pytest.mark.parametrize("unknown", [10**5000, "x" * 10**6])
+@pytest.mark.parametrize("unknown", [10**5000, "x" * 10**6], ids=["digits", "letters"])
 def test_an_unknown_id_of_any_size_is_named_on_a_short_line(tokenizer: Tokenizer, unknown: object) -> None:
     with pytest.raises(VocabularyError, match="is not in the vocabulary; ids go from 0 to 399") as caught:
         tokenizer.decode([unknown])

@@ -84,6 +84,10 @@ def put(path: str, value: object):
     return change
 
 
+LONG = "b" * 1_000_000  # file content that a message must not repeat
+LONG_ID = int("7" * 4000)
+TRUNCATION = {"direction": "Right", "max_length": 5, "strategy": "LongestFirst", "stride": 0}
+PLAIN = {"content": "the", "special": False, "single_word": False, "lstrip": False, "rstrip": False, "normalized": True}
 SPLIT = {"type": "Split", "pattern": {"Regex": "\\s+"}, "behavior": "Isolated", "invert": False}
 START = [{"SpecialToken": {"id": "<s>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}]
 
@@ -100,6 +104,11 @@ START = [{"SpecialToken": {"id": "<s>", "type_id": 0}}, {"Sequence": {"id": "A",
         (put("model.continuing_subword_prefix", "##"), "model.continuing_subword_prefix is '##'"),
         (put("model", None), "model is missing or not an object"),
         (put("normalizer", {"type": "NFC"}), "it has a normalizer ('NFC'), GPT-2 has none"),
+        (put("normalizer", LONG), "it has a normalizer ('bbb"),
+        (put("truncation", TRUNCATION), "truncation is {'direction': 'Right', 'max_length': 5, "),
+        (put("truncation", LONG), "truncation is 'bbb"),
+        (put("padding", {"pad_id": 0}), "padding is {'pad_id': 0}, which adds ids; save the tokenizer without it"),
+        (put("padding", {}), "padding is {}"),
         (put("pre_tokenizer", None), "pre_tokenizer is missing"),
         (put("pre_tokenizer", SPLIT), "pre_tokenizer.type is 'Split', GPT-2 has 'ByteLevel'"),
         (put("pre_tokenizer.add_prefix_space", True), "pre_tokenizer.add_prefix_space is True"),
@@ -110,7 +119,12 @@ START = [{"SpecialToken": {"id": "<s>", "type_id": 0}}, {"Sequence": {"id": "A",
         (put("decoder", {"type": "WordPiece"}), "decoder.type is 'WordPiece'"),
         (put("added_tokens", {"id": 0}), "added_tokens is not a list"),
         (put("added_tokens", [5]), "added_tokens[0] is missing or not an object"),
-        (put("added_tokens", [{"id": 0, "content": "x"}]), "added_tokens[0].special is None"),
+        (put("added_tokens", [{"id": 0, "content": "x"}]), "added_tokens[0], 'x', is not special"),
+        (
+            put("added_tokens", [PLAIN | {"id": 400}]),
+            "[0], 'the', is not special: the tokenizers library would take it",
+        ),
+        (put("added_tokens", [PLAIN | {"id": 400, "content": LONG}]), "added_tokens[0], 'bbb"),
         (put("added_tokens", [{"id": 0, "special": True}]), "added_tokens[0] has no content or no id"),
         (put("added_tokens", [{"id": 9, "content": "<|endoftext|>", "special": True}]), "is 0 in model.vocab and 9 in"),
         (put("added_tokens", [{"id": 7, "content": "<x>", "special": True, "lstrip": True}]), "[0].lstrip is True"),
@@ -120,6 +134,11 @@ START = [{"SpecialToken": {"id": "<s>", "type_id": 0}}, {"Sequence": {"id": "A",
         (put("model.merges", {}), "model.merges is missing or not a list"),
         (put("model.merges", ["a r", "a"]), "merge 2: 'a' is not two tokens"),
         (put("model.merges", [["s", 5]]), "merge 1: ['s', 5] is not two tokens"),
+        (put("model.type", LONG), "model.type is 'bbb"),
+        (put("post_processor", {"type": LONG}), "the post_processor 'bbb"),
+        (put("model.merges", [LONG]), "merge 1: 'bbb"),
+        (put("model.merges", [[LONG, LONG, LONG]]), "merge 1: ['bbb"),
+        (put("model.vocab", {LONG: 1}), "model.vocab: no token for byte 0x00"),
         (put("model.merges", ["a r", "zz q"]), "merge 2: the merge 'zz' 'q' needs the token 'zz'"),
     ],
 )
@@ -130,3 +149,13 @@ def test_refusals(tmp_path: Path, content: dict[str, Any], change, message: str)
     assert str(caught.value).startswith(f"{tmp_path / 'tokenizer.json'}: ")
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 500 + len(str(tmp_path))
+
+
+@pytest.mark.parametrize(("here", "there"), [(400, LONG_ID), (LONG_ID, 400)], ids=["added", "vocab"])
+def test_long_text_and_id_of_an_added_token(tmp_path: Path, content: dict[str, Any], here: int, there: int) -> None:
+    content["model"]["vocab"][LONG] = here
+    content["added_tokens"] = [{"id": there, "content": LONG, "special": True}]
+    with pytest.raises(VocabularyError, match=r"'b+\.\.\.b+' is .* in model\.vocab and .* in added_tokens") as caught:
+        read(tmp_path, content)
+    assert len(str(caught.value)) < 500 + len(str(tmp_path))

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from starchart.errors import VocabularyError
+from starchart.tokenizer.byte_alphabet import ALPHABET
 from starchart.tokenizer.tokenizer import Tokenizer
 from tests.tokenizer.small_vocabulary import TALE, small_vocabulary
-
 
 LONG = "b" * 1_000_000  # file content that a message must not repeat
 BIG = LONG.encode()
@@ -102,6 +102,7 @@ def test_missing_files(folder: Path) -> None:
         (b'{"a": 1}', "vocab.json: no token for byte 0x00 (255 of 256 missing)"),
         (b'{"a": 1, "": 2}', "vocab.json: there is an empty token"),
     ],
+    ids=lambda value: repr(value)[:40],
 )
 def test_bad_vocab_json(folder: Path, content: bytes, message: str) -> None:
     (folder / "vocab.json").write_bytes(content)
@@ -123,6 +124,7 @@ def test_bad_vocab_json(folder: Path, content: bytes, message: str) -> None:
         ("q z", "the merge 'q' 'z' needs the token 'qz', which is not in the vocabulary"),
         ("q \x85", "the merge 'q' '\\x85' needs the token '\\x85', which is not in the vocabulary"),
     ],
+    ids=lambda value: repr(value)[:40],
 )
 def test_bad_merges(folder: Path, line: str, message: str) -> None:
     merges = folder / "merges.txt"
@@ -131,11 +133,17 @@ def test_bad_merges(folder: Path, line: str, message: str) -> None:
     assert refused(folder).startswith(f"{merges}: line {count + 1}: {message}")
 
 
-@pytest.mark.parametrize(
-    ("merges", "words"), [(f"b {LONG}\n", "no earlier merge makes"), (f"b {LONG}\n" * 2, "no earlier"), (BIG_MERGES, "twice")]
-)
-def test_long_tokens_in_merges(folder: Path, merges: str, words: str) -> None:
-    pass
+def test_long_tokens_in_merges(folder: Path) -> None:
+    runs = ["b" * (1 << n) for n in range(20)]  # each is made of two of the one before
+    tokens = dict.fromkeys([*ALPHABET, *runs])
+    (folder / "vocab.json").write_text(json.dumps({token: i for i, token in enumerate(tokens)}))
+    merges = [f"{half} {half}\n" for half in runs[:-1]]
+    (folder / "merges.txt").write_text("".join(merges))
+    assert len(Tokenizer.from_pretrained(folder).encode(runs[-1])) == 1
+    (folder / "merges.txt").write_text("".join([*merges, merges[-1]]))
+    assert "is there twice" in refused(folder)
+    (folder / "merges.txt").write_text(merges[-1])
+    assert "no earlier merge makes" in refused(folder)
 
 
 def test_merges_out_of_order(folder: Path) -> None:
@@ -152,6 +160,10 @@ def test_other_bad_files(folder: Path) -> None:
     assert f"{added}: 's' has the id 500 here" in refused(folder)
     added.write_text(f'{{"s": "{LONG}"}}')
     assert f"{added}: 's' has the id 'bbb" in refused(folder)
+    vocab = folder / "vocab.json"
+    vocab.write_text(json.dumps(json.loads(vocab.read_text(encoding="utf-8")) | {LONG: 400}))
+    added.write_text(f'{{"{LONG}": 401}}')
+    assert "has the id 401 here and 400 in vocab.json" in refused(folder)
     for token in ("\\ud800", "\\ud800" + LONG):
         added.write_text(f'{{"{token}": 500}}')
         assert "is not written in GPT-2's byte alphabet" in refused(folder)

@@ -101,7 +101,7 @@ class Tokenizer:
         return ids
 
     def decode_bytes(self, ids: Iterable[int]) -> bytes:
-        """Return the bytes of the tokens, put together. Raises VocabularyError for an id that is not in the vocabulary."""
+        """Return the bytes of the tokens, put together. Raises VocabularyError for an id that no token has."""
         wanted = list(ids)  # first, so that a KeyError in making the ids is not taken for an unknown id
         try:
             return b"".join(map(self._token_bytes.__getitem__, wanted))
