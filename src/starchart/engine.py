@@ -18,10 +18,13 @@ LayerCache: TypeAlias = Any  # the keys and values of one block, of the engine's
 
 
 class Engine(Protocol):
-    """What the compositions may ask for. Every operation returns a new value; none changes its arguments."""
+    """What the compositions may ask for. Every operation but `prepare` leaves its arguments as they are."""
 
     def prepare(self, weights: Any, config: Any) -> Any:
-        """Lay GPTModelWeights out as this engine wants them, once after loading; the tree of fields stays the same."""
+        """Lay GPTModelWeights out as this engine wants them, once after loading; the tree of fields stays the same.
+
+        The given weights may be used up, to save memory: they are prepared once.
+        """
 
     def embed(self, ids: Sequence[int], table: Array) -> Array:  # [T], [V][C] -> [T][C]
         """Return row ids[t] of `table` for every t: token embeddings from wte, positions from wpe."""

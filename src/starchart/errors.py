@@ -28,5 +28,9 @@ class ConsumedCacheError(StarchartError):
     """A cache was used a second time. Fork it before its first use."""
 
 
+class ConsumedWeightsError(StarchartError):
+    """Weights were prepared a second time. Load them again for another model."""
+
+
 class TapError(StarchartError):
     """A change was asked for under a name that no value has."""

@@ -27,7 +27,10 @@ _CHUNK = 64
 
 
 class GPT2:
-    """A GPT-2 that is ready to run. Close it, or use it in a `with` block: an engine may hold processes."""
+    """A GPT-2 that is ready to run. Close it, or use it in a `with` block: an engine may hold processes.
+
+    `weights` are used up: to save memory an engine may let go of their rows. Load them again for another GPT2.
+    """
 
     def __init__(self, config: GPT2Config, weights: GPTModelWeights, engine: Engine = reference) -> None:
         self.config = config

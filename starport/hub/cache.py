@@ -7,14 +7,17 @@ import os
 import re
 from pathlib import Path
 
+from starchart.checkpoints.folder import OTHER_FORMATS, WEIGHTS_FILES
+
 # OpenAI's models moved under an organisation; older caches have them under the bare name.
-_ORGANISATIONS = {
+ORGANISATIONS = {
     "gpt2": "openai-community",
     "gpt2-medium": "openai-community",
     "gpt2-large": "openai-community",
     "gpt2-xl": "openai-community",
     "distilgpt2": "distilbert",
 }
+_NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
 
 
 def cache_folder() -> Path:
@@ -31,12 +34,33 @@ def cache_folder() -> Path:
 
 
 def cached_model(name: str) -> Path | None:
-    """Return the folder of the model `name` ("gpt2", "org/name") in the cache, or None if it is not there whole."""
-    if not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", name):
+    """Return the folder of the model `name` ("gpt2", "org/name") in the cache, or None if there is none.
+
+    Files may be missing in it: see `missing_files`. Where the cache has the model under two names, the fuller folder
+    is returned.
+    """
+    if not _NAME.fullmatch(name):
         return None
-    names = [f"{_ORGANISATIONS[name]}/{name}", name] if name in _ORGANISATIONS else [name]
-    snapshots = (_snapshot(cache_folder() / f"models--{candidate.replace('/', '--')}") for candidate in names)
-    return next((snapshot for snapshot in snapshots if snapshot and (snapshot / "config.json").is_file()), None)
+    names = [f"{ORGANISATIONS[name]}/{name}", name] if name in ORGANISATIONS else [name]
+    snapshots = [_snapshot(cache_folder() / f"models--{candidate.replace('/', '--')}") for candidate in names]
+    return min(filter(None, snapshots), key=lambda snapshot: len(missing_files(snapshot)), default=None)
+
+
+def missing_files(folder: Path) -> list[str]:
+    """Return the names of files that a model needs and `folder` lacks: a download may have been of some files only.
+
+    Weights in a format that cannot be read are not missing; the loader says what to do about them.
+    """
+    missing = [] if _holds(folder, "config.json") else ["config.json"]
+    if not any(_holds(folder, name) for name in (*WEIGHTS_FILES, *OTHER_FORMATS)):
+        missing.append(WEIGHTS_FILES[0])
+    if not _holds(folder, "tokenizer.json"):
+        missing += [name for name in ("vocab.json", "merges.txt") if not _holds(folder, name)]
+    return missing
+
+
+def _holds(folder: Path, name: str) -> bool:
+    return os.path.isfile(folder / name)
 
 
 def _snapshot(repository: Path) -> Path | None:
@@ -44,4 +68,5 @@ def _snapshot(repository: Path) -> Path | None:
         commit = (repository / "refs" / "main").read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError):
         return None
-    return repository / "snapshots" / commit if re.fullmatch(r"[0-9A-Za-z_-]+", commit) else None
+    folder = repository / "snapshots" / commit
+    return folder if re.fullmatch(r"[0-9A-Za-z_-]+", commit) and os.path.isdir(folder) else None

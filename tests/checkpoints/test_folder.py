@@ -110,14 +110,14 @@ def test_shards(folder):
 
 
 @pytest.mark.parametrize(
-    ("name", "module"), [("config.json", "json_file"), ("model.safetensors", "checkpoints.safetensors")]
+    ("name", "opener"), [("config.json", "starchart.json_file.open"), ("model.safetensors", "pathlib.Path.open")]
 )
-def test_a_file_that_may_not_be_read(name, module, folder, monkeypatch):
+def test_a_file_that_may_not_be_read(name, opener, folder, monkeypatch):
     def refuse(*args):
         raise PermissionError(13, "Permission denied")
 
     # Not by taking the permission away: the tests may run as root, who may read everything.
-    monkeypatch.setattr(f"starchart.{module}.open", refuse, raising=False)
+    monkeypatch.setattr(opener, refuse, raising=False)
     assert message_of(folder) == f"{folder / name}: cannot be read: Permission denied"
 
 

@@ -1,7 +1,10 @@
 """Tensors read from a file: vectors and rows, refusals by name, and nothing left open."""
 
+import errno
 import os
 import struct
+from array import array
+from dataclasses import replace
 from math import inf, nan
 
 import pytest
@@ -31,11 +34,58 @@ def test_narrow_and_empty_matrices(shape, tmp_path):
     assert [number for row in rows for number in row] == list(range(count))
 
 
+# About 2**15 numbers are read at once: 32 rows of 1001, one of 20011, and one that is longer than that.
+@pytest.mark.parametrize("shape", [[103, 1001], [3, 20011], [2, 40009]])
+def test_a_matrix_that_is_read_in_parts(shape, tmp_path):
+    count = shape[0] * shape[1]
+    numbers = array("f", [number % 4093 - 2000.5 for number in range(count)])
+    path = write(tmp_path, one_tensor("F32", shape, struct.pack(f"<{count}f", *numbers)))
+    with open_safetensors(path) as tensors:
+        rows = read_rows(tensors["a"])
+    assert [len(row) for row in rows] == [shape[1]] * shape[0]
+    assert [number for row in rows for number in row] == numbers.tolist()
+
+
+def test_the_place_of_what_is_not_finite_counts_from_the_first_part(tmp_path):
+    data = bytearray(4 * 103 * 1001)
+    struct.pack_into("<f", data, 4 * (99 * 1001 + 7), nan)
+    path = write(tmp_path, one_tensor("F32", [103, 1001], bytes(data)))
+    with open_safetensors(path) as tensors, pytest.raises(CheckpointError, match=r"holds nan at \[99\]\[7\]"):
+        read_rows(tensors["a"])
+
+
+def test_a_file_that_becomes_shorter_while_it_is_open(tmp_path):
+    path = write(tmp_path, one_tensor("F32", [100, 1000], bytes(400_000)))
+    with open_safetensors(path) as tensors:
+        os.truncate(path, 200_000)
+        with pytest.raises(CheckpointError) as caught:
+            read_rows(tensors["a"])
+    assert str(caught.value) == (f"{path}: tensor 'a': the file has become shorter since it was opened; fetch it again")
+
+
+def test_an_error_of_the_disk_names_the_file(tmp_path):
+    path = write(tmp_path, one_tensor("F32", [1], bytes(4)))
+
+    def fail(self, *arguments):
+        raise OSError(errno.EIO, "Input/output error")
+
+    with open_safetensors(path) as tensors:
+        broken = replace(tensors["a"], file=type("Broken", (), {"seek": fail})())
+        with pytest.raises(CheckpointError, match=r"model\.safetensors: cannot be read: Input/output error"):
+            read_vector(broken)
+
+
+def test_an_error_of_the_reader_stays_what_it_is(tmp_path):
+    path = write(tmp_path, one_tensor("F32", [1], bytes(4)))
+    with pytest.raises(FileNotFoundError), open_safetensors(path):
+        (tmp_path / "nothing").read_bytes()
+
+
 def test_what_was_read_outlives_the_file(tmp_path):
     path = write(tmp_path, one_tensor("F32", [2], struct.pack("<2f", 1.5, 2.5)))
     with open_safetensors(path) as tensors:
         vector = read_vector(tensors["a"])
-    assert tensors["a"].data.closed
+    assert tensors["a"].file.closed
     path.write_bytes(b"")
     assert list(vector) == [1.5, 2.5]
 

@@ -35,7 +35,7 @@ def test_tensors_of_all_shards(tmp_path):
     with open_shards(write_shards(tmp_path)) as tensors:
         values = {name: list(read_vector(tensor)) for name, tensor in tensors.items()}
     assert values == {"a": [97.0], "b": [98.0], "c": [99.0]}
-    assert all(tensor.data.closed for tensor in tensors.values())
+    assert all(tensor.file.closed for tensor in tensors.values())
 
 
 def test_a_shard_is_missing(tmp_path):

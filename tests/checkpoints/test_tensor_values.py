@@ -52,6 +52,25 @@ def test_every_half_precision_number():
             assert Fraction(value) == half_as_fraction(bits)
 
 
+@pytest.mark.parametrize("places", [(0,), (6,), (0, 1, 2, 3, 4, 5, 6), (2, 3), ()], ids=str)
+def test_subnormal_half_precision_numbers_anywhere(places):
+    halves = [0x0001 + 0x8101 * (place % 2) if place in places else 0x0400 * place for place in range(7)]
+    decoded = decode_numbers(struct.pack("<7H", *halves), "F16")
+    assert [Fraction(value) for value in decoded] == [half_as_fraction(bits) for bits in halves]
+
+
+# From none to all: few of them are decoded one by one, many together.
+@pytest.mark.parametrize("one_in", [1, 3, 7, 8, 9, 40, 400, 5000])
+def test_subnormal_half_precision_numbers_of_any_frequency(one_in):
+    rng = random.Random(one_in)
+    halves = [
+        rng.randrange(1, 1024) if rng.randrange(one_in) == 0 else rng.randrange(0x400, 0x7C00) for _ in range(3000)
+    ]
+    halves = [half | rng.getrandbits(1) << 15 for half in halves]
+    decoded = decode_numbers(struct.pack("<3000H", *halves), "F16")
+    assert [Fraction(value) for value in decoded] == [half_as_fraction(bits) for bits in halves]
+
+
 def test_half_precision_keeps_the_sign_of_zero():
     assert widen_half(bytes.fromhex("0080 0000")) == bytes.fromhex("00000080 00000000")
 

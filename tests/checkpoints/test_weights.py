@@ -108,7 +108,8 @@ def test_another_number_of_blocks_is_said_first_and_not_counted_up_to(n_layer, t
         ({"vocab_size": 50257}, "vocab_size is 50257, but wte.weight is [11, 6]"),
         ({"n_positions": 1024}, "n_positions is 1024, but wpe.weight is [16, 6]"),
         ({"n_embd": 9}, "n_embd is 9, but wte.weight is [11, 6]"),
-        ({"n_inner": None}, "n_inner is 24, but h.0.mlp.c_fc.weight is [6, 5]"),
+        ({"n_inner": 24}, "n_inner is 24, but h.0.mlp.c_fc.weight is [6, 5]"),
+        ({"n_inner": None}, "n_inner (4 n_embd) is 24, but h.0.mlp.c_fc.weight is [6, 5]"),
     ],
 )
 def test_a_contradiction_is_named_by_its_number(options, words, tensors, tmp_path):

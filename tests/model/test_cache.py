@@ -4,8 +4,9 @@ import random
 
 import pytest
 
+from starchart.checkpoints.folder import load_checkpoint
 from starchart.engines import reference
-from starchart.errors import ConsumedCacheError
+from starchart.errors import ConsumedCacheError, ConsumedWeightsError
 from starchart.gpt2 import GPT2
 from starchart.layers.key_value_cache import fork, new_cache
 from starchart.tap import Recording
@@ -57,6 +58,13 @@ def test_a_used_cache_raises(gpt2):
     gpt2.read([1], cache)
     with pytest.raises(ConsumedCacheError, match="fork"):
         gpt2.read([2], cache)
+
+
+def test_weights_are_prepared_once(tmp_path):
+    config, weights = load_checkpoint(write_tiny_model(tmp_path))
+    GPT2(config, weights)
+    with pytest.raises(ConsumedWeightsError, match="load them again"):
+        GPT2(config, weights)
 
 
 def test_fork_gives_one_past_two_futures(gpt2):

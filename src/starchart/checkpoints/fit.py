@@ -4,9 +4,10 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from starchart.checkpoints.safetensors import StoredTensor
-from starchart.checkpoints.weight_tree import Shape
+from starchart.checkpoints.weight_tree import Shape, axis_sizes
 from starchart.errors import CheckpointError
 from starchart.json_file import shown
+from starchart.model.config import GPT2Config
 
 _BLOCK = re.compile(r"h\.([0-9]+)\.")
 _NAMED = 5  # how many tensors of a kind an error names
@@ -20,7 +21,7 @@ _TELLTALES = (
 )
 
 
-def refuse_other_model(tensors: Mapping[str, StoredTensor], sizes: Mapping[str, int], source: str) -> None:
+def refuse_other_model(tensors: Mapping[str, StoredTensor], config: GPT2Config, source: str) -> None:
     """Raise CheckpointError if config.json is that of another model, with the number that tells it.
 
     This is plainer than the hundred wrong shapes that follow from that number, and it comes before anything is counted
@@ -29,7 +30,7 @@ def refuse_other_model(tensors: Mapping[str, StoredTensor], sizes: Mapping[str, 
     if not any(map(_BLOCK.match, tensors)):
         held = _listed([shown(name) for name in tensors]) if tensors else "no tensors at all"
         raise CheckpointError(f"{source}: holds no blocks of a GPT-2 (h.0.ln_1.weight and so on), but {held}")
-    contradictions = list(_contradictions(tensors, sizes))
+    contradictions = list(_contradictions(tensors, config))
     if contradictions:
         raise CheckpointError(f"{source}: is not the model of its config.json: {'; '.join(contradictions)}")
 
@@ -51,14 +52,16 @@ def refuse_differences(tensors: Mapping[str, StoredTensor], shapes: Mapping[str,
         )
 
 
-def _contradictions(tensors: Mapping[str, StoredTensor], sizes: Mapping[str, int]) -> Iterator[str]:
+def _contradictions(tensors: Mapping[str, StoredTensor], config: GPT2Config) -> Iterator[str]:
+    sizes = axis_sizes(config)
     blocks = len({match[1] for match in map(_BLOCK.match, tensors) if match})
     if blocks != sizes["L"]:
         yield f"n_layer is {shown(sizes['L'])}, but the file has {blocks} blocks"
     for key, letter, name, axis in _TELLTALES:
         shape = tensors[name].entry.shape if name in tensors else ()
         if len(shape) > axis and shape[axis] != sizes[letter]:
-            yield f"{key} is {shown(sizes[letter])}, but {name} is {shown(list(shape))}"
+            said = "n_inner (4 n_embd)" if key == "n_inner" and config.n_inner is None else key
+            yield f"{said} is {shown(sizes[letter])}, but {name} is {shown(list(shape))}"
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -29,7 +29,8 @@ Parsed = TypeVar("Parsed")
 
 _SINGLE_FILE = "model.safetensors"
 _INDEX = "model.safetensors.index.json"
-_OTHER_FORMATS = (
+WEIGHTS_FILES = (_SINGLE_FILE, _INDEX)  # the first that is there is read
+OTHER_FORMATS = (
     *("pytorch_model.bin", "pytorch_model.bin.index.json"),
     *("tf_model.h5", "flax_model.msgpack", "model.ckpt.index", "checkpoint"),
 )
@@ -82,10 +83,10 @@ def _from_values(parse: Callable[[Mapping[str, Any]], Parsed], path: Path) -> Pa
 
 def _find_weights(folder: Path) -> Path:
     """Return the path of the file to read the weights from, or of their index."""
-    for name in (_SINGLE_FILE, _INDEX):
+    for name in WEIGHTS_FILES:
         if os.path.isfile(folder / name):
             return folder / name
-    for name in _OTHER_FORMATS:
+    for name in OTHER_FORMATS:
         if os.path.isfile(folder / name):
             raise CheckpointError(
                 f"{folder / name}: this format is not read yet; convert it with transformers: "

@@ -4,11 +4,11 @@
     F32    s eeeeeee | e mmmmmmm | mmm00000 | 00000000              exponent + 112, mantissa 13 places up
 
 So each byte of the F32 is a byte of the F16 looked up in a table, or two such bytes joined, and `bytes.translate` makes
-a whole row of them at once. Only subnormal numbers (below 2^-14: 1 in 400 where weights have a deviation of 0.02) need
-their mantissa shifted, and `struct` decodes those one by one. Source: IEEE 754-2019, section 3.4, table 3.5.
+many of them at once. Only subnormal numbers (below 2^-14: 1 in 400 where weights have a deviation of 0.02) need their
+mantissa shifted: `bytes.find` goes from one to the next, and `struct` decodes it, or decodes everything where they are
+many. Source: IEEE 754-2019, section 3.4, table 3.5.
 """
 
-import re
 import struct
 
 # Of the 256 numbers whose low byte is 0, the two upper bytes: what the high byte brings to the result.
@@ -17,7 +17,10 @@ _HIGH_TO_BYTE_2, _HIGH_TO_BYTE_3 = _WIDE[2::4], _WIDE[3::4]
 # The low byte is 8 bits of mantissa: 5 below the 2 that the high byte has, 3 in the next byte.
 _LOW_TO_BYTE_2 = bytes(low >> 3 for low in range(256))
 _LOW_TO_BYTE_1 = bytes((low & 7) << 5 for low in range(256))
-_SUBNORMAL_OR_ZERO = re.compile(rb"[\x00-\x03\x80-\x83]")  # high bytes with the exponent 0
+# A number is subnormal, and not one of the 256 above, where both bytes are marked with 1.
+_HIGH_OF_SUBNORMAL = bytes((high & 0x7C) == 0 for high in range(256))
+_LOW_OF_SUBNORMAL = bytes(low != 0 for low in range(256))
+_MANY = 8  # one subnormal number in so many, and struct is the faster one for all of them
 
 
 def widen_half(raw: bytes) -> bytes:
@@ -31,13 +34,21 @@ def widen_half(raw: bytes) -> bytes:
     wide[1::4] = low.translate(_LOW_TO_BYTE_1)
     wide[2::4] = _either(high.translate(_HIGH_TO_BYTE_2), low.translate(_LOW_TO_BYTE_2))
     wide[3::4] = high.translate(_HIGH_TO_BYTE_3)
-    for match in _SUBNORMAL_OR_ZERO.finditer(high):
-        index = match.start()
-        if low[index]:  # the tables are exact where the low byte is 0
-            struct.pack_into("<f", wide, 4 * index, *struct.unpack_from("<e", raw, 2 * index))
+    subnormal = _both(high.translate(_HIGH_OF_SUBNORMAL), low.translate(_LOW_OF_SUBNORMAL))
+    if _MANY * subnormal.count(1) > len(subnormal):
+        return struct.pack(f"<{len(low)}f", *struct.unpack(f"<{len(low)}e", raw))
+    index = subnormal.find(1)
+    while index >= 0:
+        struct.pack_into("<f", wide, 4 * index, *struct.unpack_from("<e", raw, 2 * index))
+        index = subnormal.find(1, index + 1)
     return bytes(wide)
 
 
 def _either(a: bytes, b: bytes) -> bytes:
     """Return a | b, byte by byte."""
     return (int.from_bytes(a, "little") | int.from_bytes(b, "little")).to_bytes(len(a), "little")
+
+
+def _both(a: bytes, b: bytes) -> bytes:
+    """Return a & b, byte by byte."""
+    return (int.from_bytes(a, "little") & int.from_bytes(b, "little")).to_bytes(len(a), "little")

@@ -24,9 +24,9 @@ def build_weights(tensors: Mapping[str, StoredTensor], config: GPT2Config, sourc
     """
     tied = config.tie_word_embeddings
     if tied and "wte.weight" not in tensors and "lm_head.weight" in tensors:
-        tensors = {name.replace("lm_head", "wte"): tensor for name, tensor in tensors.items()}
+        tensors = {"wte.weight" if name == "lm_head.weight" else name: tensor for name, tensor in tensors.items()}
     sizes = axis_sizes(config)
-    refuse_other_model(tensors, sizes, source)
+    refuse_other_model(tensors, config, source)
     optional = () if tied and "lm_head.weight" not in tensors else ("lm_head",)
     shapes: dict[str, Shape] = {}
     fill_tree(GPTModelWeights, sizes, optional, shapes.setdefault)

@@ -8,6 +8,7 @@ from typing import Any
 
 from starchart.embeddings.embedding_lookup import embed
 from starchart.embeddings.output_projection import output_projection
+from starchart.errors import ConsumedWeightsError
 from starchart.layers.attend import attend
 from starchart.layers.feed_forward import FeedForwardWeights
 from starchart.layers.key_value_cache import fork, new_cache
@@ -40,7 +41,11 @@ __all__ = [
 
 
 def prepare(weights: GPTModelWeights, config: GPT2Config) -> GPTModelWeights:
-    """Return the weights with every linear layer laid out by columns, so that each output is one dot product."""
+    """Return the weights with every linear layer laid out by columns, so that each output is one dot product.
+
+    The given ones are used up: each list of rows is emptied when its columns are made, so that one matrix at a time is
+    in memory twice, and not all of them. Raises ConsumedWeightsError the second time.
+    """
     return replace(weights, h=tuple(_block_by_columns(block) for block in weights.h))
 
 
@@ -51,7 +56,13 @@ def _block_by_columns(block: TransformerBlockWeights) -> TransformerBlockWeights
 
 
 def _by_columns(linear: LinearWeights) -> LinearWeights:
-    return replace(linear, weight=transpose_weights(linear.weight))
+    rows = linear.weight
+    if not rows:
+        raise ConsumedWeightsError("these weights were prepared already; load them again for another model")
+    columns = transpose_weights(rows)
+    if isinstance(rows, list):
+        rows.clear()
+    return replace(linear, weight=columns)
 
 
 def to_lists(array: Any) -> Any:

@@ -1,0 +1,249 @@
+"""Models by name in the Hugging Face cache: where it is looked for, what counts as there, what is said of the rest."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from starchart.errors import CheckpointError
+from starport.cli import main
+from starport.hub.cache import cache_folder, cached_model, missing_files
+from starport.hub.find_model import find_model
+from tests.tiny_model import write_tiny_model
+
+VARIABLES = ["HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "HF_HOME", "XDG_CACHE_HOME"]
+COMMIT = "607a30d783dfa663caf39e06633721c8d4cfcd7e"
+FILES = ["config.json", "model.safetensors", "vocab.json", "merges.txt"]
+DOWNLOAD = (
+    "`hf download openai-community/gpt2 config.json generation_config.json model.safetensors vocab.json merges.txt`"
+)
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """An empty cache, the only one there is."""
+    for variable in VARIABLES:
+        monkeypatch.delenv(variable, raising=False)
+    folder = tmp_path / "home" / "cache"
+    folder.mkdir(parents=True)
+    monkeypatch.setenv("HF_HUB_CACHE", str(folder))
+    monkeypatch.chdir(folder.parent)
+    return folder
+
+
+def put(cache: Path, name: str, files: list[str], commit: str = COMMIT) -> Path:
+    """Put empty files of a model into the cache and return their folder."""
+    repository = cache / f"models--{name}"
+    snapshot = repository / "snapshots" / commit
+    snapshot.mkdir(parents=True)
+    for file in files:
+        (snapshot / file).touch()
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text(commit)
+    return snapshot
+
+
+def complaint(name: str | None) -> str:
+    with pytest.raises(CheckpointError) as caught:
+        find_model(name)
+    assert len(str(caught.value).splitlines()) == 1
+    return str(caught.value)
+
+
+# Each variable wins over those after it; without any, the folder is below the home.
+@pytest.mark.parametrize(
+    ("first", "expected"),
+    [(0, "a0"), (1, "a1"), (2, "a2/hub"), (3, "a3/huggingface/hub"), (4, "home/.cache/huggingface/hub")],
+)
+def test_the_order_of_the_variables(first, expected, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path / "home"))
+    for index, variable in enumerate(VARIABLES):
+        monkeypatch.setenv(variable, str(tmp_path / f"a{index}") if index >= first else "")
+    assert cache_folder() == tmp_path / expected
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        *(dict.fromkeys(VARIABLES[first:], "there") for first in range(5)),
+        {"HF_HUB_CACHE": "~/$PART/there"},
+        {"HF_HOME": "~/there"},
+    ],
+    ids=lambda variables: "+".join(variables) or "none",
+)
+def test_the_folder_is_that_of_huggingface_hub(variables, tmp_path, monkeypatch):
+    pytest.importorskip("huggingface_hub")
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value.replace("there", str(tmp_path / name)) if value == "there" else value)
+    monkeypatch.setenv("PART", "of-it")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    program = "from huggingface_hub.constants import HF_HUB_CACHE; print(HF_HUB_CACHE)"
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    assert cache_folder() == Path(said.removesuffix("\n"))
+
+
+@pytest.mark.parametrize(
+    "vocabulary", [["vocab.json", "merges.txt"], ["tokenizer.json"], ["tokenizer.json", "vocab.json"]]
+)
+@pytest.mark.parametrize("weights", ["model.safetensors", "model.safetensors.index.json"])
+def test_a_whole_model_is_found(weights, vocabulary, cache):
+    folder = put(cache, "some.org--my_model-2", ["config.json", weights, *vocabulary])
+    assert find_model("some.org/my_model-2") == (folder, "model some.org/my_model-2 from the Hugging Face cache")
+    assert cached_model("my_model-2") is None
+
+
+def test_gpt2_is_that_of_its_organisation_before_the_bare_name(cache):
+    bare = put(cache, "gpt2", FILES)
+    assert cached_model("gpt2") == bare
+    assert cached_model("openai-community/gpt2") is None
+    moved = put(cache, "openai-community--gpt2", FILES)
+    assert cached_model("gpt2") == cached_model("openai-community/gpt2") == moved
+    assert find_model(None)[0] == moved
+
+
+def test_a_whole_model_under_the_bare_name_wins_over_a_part(cache):
+    put(cache, "openai-community--gpt2", FILES[:2])
+    whole = put(cache, "gpt2", FILES)
+    assert cached_model("gpt2") == whole
+
+
+@pytest.mark.parametrize(
+    ("files", "lacks"),
+    [
+        (FILES[1:], "no config.json;"),
+        (["config.json", "vocab.json", "merges.txt"], "no model.safetensors;"),
+        (FILES[:3], "no merges.txt;"),
+        (["config.json"], "no model.safetensors and no vocab.json and no merges.txt;"),
+        (["tokenizer.json"], "no config.json and no model.safetensors;"),
+    ],
+    ids=lambda value: "+".join(value) if isinstance(value, list) else "",
+)
+@pytest.mark.parametrize("name", [None, "gpt2", "openai-community/gpt2"])
+def test_a_model_downloaded_in_part(name, files, lacks, cache):
+    folder = put(cache, "openai-community--gpt2", files)
+    line = complaint(name)
+    assert "in part only" in line
+    assert f"{folder} has {lacks} get the rest with {DOWNLOAD}" in line
+
+
+def test_a_part_of_a_model_whose_files_we_do_not_know(cache):
+    put(cache, "org--name", FILES[:2])
+    assert complaint("org/name").endswith(
+        "has no vocab.json and no merges.txt; get the rest with `hf download org/name`"
+    )
+
+
+def test_a_link_to_nothing_is_a_missing_file(cache):
+    # In the cache the files are links to blobs; a download that was cut off leaves them out or leading nowhere.
+    folder = put(cache, "gpt2", FILES[1:])
+    try:
+        (folder / "config.json").symlink_to(cache / "models--gpt2" / "blobs" / "0")
+    except OSError:
+        pytest.skip("this system lets nobody make links")
+    assert missing_files(folder) == ["config.json"]
+
+
+@pytest.mark.parametrize("weights", ["pytorch_model.bin", "tf_model.h5"])
+def test_weights_in_another_format_meet_the_message_of_the_loader(weights, cache, capsys):
+    folder = write_tiny_model(put(cache, "org--name", []))
+    (folder / "model.safetensors").rename(folder / weights)
+    assert main(["generate", "Hi", "--model", "org/name"]) == 2
+    assert f"{weights}: this format is not read yet; convert it with transformers" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", [None, "gpt2"])
+def test_what_is_not_there_is_fetched_by_names_of_files(name, cache):
+    line = complaint(name)
+    assert DOWNLOAD in line
+    assert str(cache) in line
+    assert "--model DIR" in line
+
+
+def test_another_model_that_is_not_there(cache):
+    assert "no model 'org/name' (--model)" in complaint("org/name")
+    assert "`hf download NAME`" in complaint("org/name")
+
+
+@pytest.mark.parametrize(
+    "content", ["../../x", "..", ".", "", "/", "a/b", "a\\b", "a\0b", "a\nb", "\u00e9", "C:x"], ids=ascii
+)
+def test_a_reference_that_leads_elsewhere_is_not_followed(content, cache):
+    folder = put(cache, "org--name", FILES)
+    for decoy in (cache / "models--org--name" / "x", cache / "x", folder.parent, folder.parent / "a" / "b"):
+        decoy.mkdir(exist_ok=True, parents=True)
+        for file in FILES:
+            (decoy / file).touch()
+    assert cached_model("org/name") == folder
+    (cache / "models--org--name" / "refs" / "main").write_text(content, encoding="utf-8")
+    assert cached_model("org/name") is None
+
+
+def test_a_reference_that_is_no_text_or_not_there(cache):
+    put(cache, "org--name", FILES)
+    reference = cache / "models--org--name" / "refs" / "main"
+    reference.write_bytes(b"\xff\xfe")
+    assert cached_model("org/name") is None
+    reference.unlink()
+    assert cached_model("org/name") is None
+    reference.mkdir()
+    assert cached_model("org/name") is None
+
+
+def test_a_reference_to_a_snapshot_that_is_gone(cache):
+    put(cache, "org--name", FILES).rename(cache / "gone")
+    assert "no model of that name" in complaint("org/name")
+
+
+# What names like these would reach if they were joined to a path as they are.
+HOSTILE = [
+    "../x",
+    "..",
+    ".",
+    "",
+    "/",
+    "a/b/c",
+    "a/..",
+    "a/../../x",
+    "/etc",
+    "a\\..\\x",
+    "C:x",
+    "a\0b",
+    "a/",
+    "-x",
+    "~",
+    "x" * 5000,
+]
+
+
+@pytest.mark.parametrize("name", HOSTILE, ids=lambda name: ascii(name)[:12])
+def test_no_name_reaches_out_of_the_cache(name, cache, monkeypatch):
+    for decoy in (cache, cache.parent, cache.parent / "x", cache / "a" / "b" / "c", cache / "x"):
+        put(decoy, "..--x", FILES)
+        for kind in ("refs", "snapshots"):
+            (decoy / kind).mkdir(exist_ok=True)
+        (decoy / "refs" / "main").write_text(COMMIT)
+    touched: list[str] = []
+    for function in ("stat", "lstat", "open"):
+        original = getattr(os, function)
+        monkeypatch.setattr(
+            os, function, lambda path, *a, o=original, **k: touched.append(str(path)) or o(path, *a, **k)
+        )
+    read_text = Path.read_text
+    monkeypatch.setattr(Path, "read_text", lambda self, *a, **k: touched.append(str(self)) or read_text(self, *a, **k))
+    assert cached_model(name) is None
+    monkeypatch.undo()
+    outside = [path for path in touched if not Path(os.path.normpath(path)).is_relative_to(cache)]
+    assert outside == []
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in HOSTILE if name not in ("..", ".", "/", "/etc")], ids=lambda n: ascii(n)[:12]
+)
+def test_a_name_that_is_none_gets_one_line(name, cache):
+    assert "no model" in complaint(name)
