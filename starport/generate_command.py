@@ -36,9 +36,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--version", action="version", version=f"starchart {__version__}")
     add = parser.add_argument
     add("--model", metavar="NAME|DIR", help="a folder, or a model in the Hugging Face cache (default: gpt2)")
-    add("--engine", default="reference", choices=["reference"], help="reference: plain lists, exact sums (default)")
-    add("--precision", default="full", choices=["full", "fast"], help="fast needs an engine that has it")
-    add("--workers", type=int, default=1, metavar="N", help="processes that compute; the reference engine has 1")
+    add(
+        "--engine", default="packed", choices=["packed", "reference"],
+        help="packed: big integers, fast (default); reference: plain lists and exact sums, slow",
+    )  # fmt: skip
+    add("--precision", default="full", choices=["full", "fast"], help="of packed: full, closer than float32 (default)")
+    add("--workers", type=int, default=1, metavar="N", help="processes that compute; both engines have 1")
     add("--max-new-tokens", type=int, default=60, metavar="N", help="default 60")
     add("--temperature", type=float, default=0.8, metavar="T", help="0: always the likeliest token; default 0.8")
     add("--top-k", type=int, default=40, metavar="K", help="draw from the K likeliest tokens; 0: from all; default 40")
@@ -57,14 +60,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Load the model, tell the text, print it. Raises StarchartError for whatever is wrong with the input."""
-    _check_engine(options)
+    if options.workers != 1:
+        raise GenerationError(f"--workers {options.workers}: the {options.engine} engine computes in 1 process")
     stop_texts = StopTexts(options.stop)
     seed = secrets.randbits(32) if options.seed is None else options.seed
     settings = SamplingSettings(options.temperature, options.top_k, options.top_p, seed)
     prompt = _prompt(options.prompt)
     folder, choice = find_model(options.model)
     began = time.perf_counter()
-    with GPT2.from_pretrained(folder, engine=options.engine) as gpt2:
+    with GPT2.from_pretrained(folder, options.engine, precision=options.precision) as gpt2:
         tokenizer = Tokenizer.from_pretrained(folder)
         seconds = time.perf_counter() - began
         check_vocabulary(tokenizer, gpt2.config.vocab_size)
@@ -86,13 +90,6 @@ def check_vocabulary(tokenizer: Tokenizer, vocab_size: int) -> None:
             f"the vocabulary has {tokenizer.vocab_size} tokens and the model {vocab_size}: they do not belong together;"
             " put the model's own vocab.json and merges.txt beside its weights"
         )
-
-
-def _check_engine(options: argparse.Namespace) -> None:
-    if options.precision != "full":
-        raise GenerationError(f"--precision {options.precision}: the {options.engine} engine has full precision only")
-    if options.workers != 1:
-        raise GenerationError(f"--workers {options.workers}: the {options.engine} engine computes in 1 process")
 
 
 def _prompt(argument: str | None) -> str:

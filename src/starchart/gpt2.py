@@ -5,7 +5,7 @@ with GPT2.from_pretrained("models/tales-6m") as gpt2:
     tokens = list(gpt2.generate([1, 2, 3], max_new_tokens=20, temperature=0.8, seed=42))
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from operator import index
 from os import PathLike
 from types import TracebackType
@@ -14,6 +14,7 @@ from typing import Literal
 from starchart.checkpoints.folder import load_checkpoint
 from starchart.engine import Engine
 from starchart.engines import reference
+from starchart.engines.packed.packed_engine import FAST, FULL, PackedEngine
 from starchart.errors import GenerationError
 from starchart.generation.generate import Limits, Step, generate
 from starchart.generation.sampling import SamplingSettings
@@ -24,6 +25,12 @@ from starchart.tap import Tap, no_tap
 
 # Tokens of a prompt read at once: the attention scores of a long prompt, [H][T][S], need not all be in memory together.
 _CHUNK = 64
+
+_ENGINES: dict[tuple[str, str], Callable[[], Engine]] = {
+    ("reference", "full"): lambda: reference,
+    ("packed", "full"): lambda: PackedEngine(FULL),
+    ("packed", "fast"): lambda: PackedEngine(FAST),
+}
 
 
 class GPT2:
@@ -38,13 +45,16 @@ class GPT2:
         self._weights = engine.prepare(weights, config)
 
     @classmethod
-    def from_pretrained(cls, folder: str | PathLike[str], engine: str | Engine = "reference") -> "GPT2":
+    def from_pretrained(
+        cls, folder: str | PathLike[str], engine: str | Engine = "reference", *, precision: str = "full"
+    ) -> "GPT2":
         """Load a checkpoint folder as transformers writes it (config.json, model.safetensors).
 
-        `engine` is "reference" or any object with the operations of `starchart.engine.Engine`.
-        Raises CheckpointError or ConfigError, one line each, for a folder that is missing, damaged or not a GPT-2.
+        `engine` is "reference" (exact and slow), "packed" (fast, with precision "full" or "fast"), or any object with
+        the operations of `starchart.engine.Engine`. Raises GenerationError for a name that is none of these, and
+        CheckpointError or ConfigError for a folder that is missing, damaged or not a GPT-2.
         """
-        ops = _engine_named(engine) if isinstance(engine, str) else engine
+        ops = engine_named(engine, precision) if isinstance(engine, str) else engine
         return cls(*load_checkpoint(folder), ops)
 
     def logits(
@@ -143,7 +153,9 @@ def checked_ids(ids: Iterable[int], vocab_size: int) -> list[int]:
     return checked
 
 
-def _engine_named(name: str) -> Engine:
-    if name != "reference":
-        raise GenerationError(f"engine {name!r} is not known; known is 'reference', and any object with its operations")
-    return reference
+def engine_named(name: str, precision: str) -> Engine:
+    """Return the engine called `name`, or raise GenerationError."""
+    if (name, precision) not in _ENGINES:
+        known = ", ".join(" with precision ".join(pair) for pair in _ENGINES)
+        raise GenerationError(f"there is no engine {name!r} with precision {precision!r}; known are {known}")
+    return _ENGINES[name, precision]()

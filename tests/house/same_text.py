@@ -15,12 +15,28 @@ from tests.tiny_model import write_tiny_model
 
 RUN_GPT2 = Path(__file__).resolve().parents[2] / "run_gpt2.py"
 SETTINGS = ["--max-new-tokens", "30", "--temperature", "1.7", "--top-p", "0.97", "--seed", "7", "--on-full", "slide"]
+ENGINES = {
+    "reference": ("--engine", "reference"),
+    "packed, full": ("--engine", "packed"),
+    "packed, fast": ("--engine", "packed", "--precision", "fast"),
+}
+IDS = [
+    *(200, 131, 160, 214, 151, 58, 178, 154, 106, 157, 109, 86, 178, 86, 256),
+    *(214, 202, 58, 108, 27, 108, 76, 149, 108, 256, 244, 76, 108, 58, 76),
+]
 EXPECTED = {
-    "generated_ids": [
-        *(200, 131, 160, 214, 151, 58, 178, 154, 106, 157, 109, 86, 178, 86, 256),
-        *(214, 202, 58, 108, 27, 108, 76, 149, 108, 256, 244, 76, 108, 58, 76),
-    ],
-    "fingerprint": "d58a0629a41fb8aa53beb3f4f4918d6e2df7d1b1ee8932dd67f9d89272dffd37",
+    "reference": {
+        "generated_ids": IDS,
+        "fingerprint": "d58a0629a41fb8aa53beb3f4f4918d6e2df7d1b1ee8932dd67f9d89272dffd37",
+    },
+    "packed, full": {
+        "generated_ids": IDS,
+        "fingerprint": "0bdf9d417b90130b8d98652f88fe9a3bad657826d6363e5cfb854d6bf1db4416",
+    },
+    "packed, fast": {
+        "generated_ids": IDS,
+        "fingerprint": "f331c3c79a58f7389e206c0439472a2fdbe012b34e166035243b222ddd6ce556",
+    },
 }
 
 
@@ -36,11 +52,12 @@ def tell(python: str, folder: Path, prompt: str, *settings: str) -> dict[str, An
     return {name: report[name] for name in ("generated_ids", "text", "fingerprint")}
 
 
-def tell_the_text(python: str) -> dict[str, Any]:
-    """Return what `python` makes of the tiny model; EXPECTED says what it should be."""
+def tell_the_text(python: str) -> dict[str, dict[str, Any]]:
+    """Return what `python` makes of the tiny model with each engine; EXPECTED says what it should be."""
     with tempfile.TemporaryDirectory() as folder:
-        told = tell(python, write_tiny_model(folder, seed=3), "the one", *SETTINGS)
-    return {name: told[name] for name in EXPECTED}
+        model = write_tiny_model(folder, seed=3)
+        told = {name: tell(python, model, "the one", *SETTINGS, *options) for name, options in ENGINES.items()}
+    return {name: {"generated_ids": it["generated_ids"], "fingerprint": it["fingerprint"]} for name, it in told.items()}
 
 
 if __name__ == "__main__":

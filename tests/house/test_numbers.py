@@ -16,6 +16,9 @@ OTHER_ARITHMETIC = {"cmath", "decimal", "fractions", "statistics"}
 
 # (file below src/starchart, expression): where sum() and ** see integers only.
 INTEGERS = {
+    ("engines/packed/packed_matrix.py", "sum(a)"),
+    ("engines/packed/packed_matrix.py", "sum(map(abs, a))"),
+    ("engines/packed/packed_matrix.py", "sum(map(mul, rows, a))"),
     ("utils/gaussian_table.py", "sum(terms)"),
     ("utils/gaussian_table.py", "sum(term // (n + 1) for n, term in enumerate(terms))"),
 }

@@ -52,9 +52,13 @@ def test_text_and_json_agree(run, model):
     assert run(*arguments, "--no-echo").stdout.decode() == report["text"] + "\n"
 
 
-def test_json_says_what_happened(run, model):
-    report = json.loads(run("Hello", "--model", model, "--seed", "3", "--max-new-tokens", "8", "--json").stdout)
-    tokenizer, gpt2 = Tokenizer.from_pretrained(model), GPT2.from_pretrained(model)
+@pytest.mark.parametrize(("engine", "precision"), [("reference", "full"), ("packed", "full"), ("packed", "fast")])
+def test_json_says_what_happened(run, model, engine, precision):
+    engine_options = ["--engine", engine, "--precision", precision]
+    report = json.loads(
+        run("Hello", "--model", model, "--seed", "3", "--max-new-tokens", "8", "--json", *engine_options).stdout
+    )
+    tokenizer, gpt2 = Tokenizer.from_pretrained(model), GPT2.from_pretrained(model, engine, precision=precision)
     ids = tokenizer.encode("Hello")
     new = list(gpt2.generate(ids, max_new_tokens=8, temperature=0.8, top_k=40, seed=3))
     assert report["prompt_ids"] == ids
@@ -62,18 +66,19 @@ def test_json_says_what_happened(run, model):
     assert report["text"] == tokenizer.decode(new)
     assert report["fingerprint"] == fingerprint(gpt2.logits([*ids, *new[:-1]], last_only=True)[0])
     assert (report["finish_reason"], report["seed"], report["prompt"]) == ("length", 3, "Hello")
-    assert (report["model"], report["engine"], report["precision"], report["workers"]) == (
-        model,
-        "reference",
-        "full",
-        1,
-    )
+    assert report["model"] == model
+    assert (report["engine"], report["precision"], report["workers"]) == (engine, precision, 1)
     assert report["settings"] == {
         "max_new_tokens": 8, "temperature": 0.8, "top_k": 40, "top_p": 1.0, "stop": [], "on_full": "stop",
     }  # fmt: skip
     assert set(report["seconds"]) == {"load", "prefill", "decode"}
     assert report["tokens_per_second"] == 7 / report["seconds"]["decode"]
     assert 0 < report["seconds"]["decode"] < 60
+
+
+def test_the_default_engine_is_packed(run, model):
+    report = json.loads(run("Hello", "--model", model, "--max-new-tokens", "1", "--json").stdout)
+    assert (report["engine"], report["precision"]) == ("packed", "full")
 
 
 def test_a_random_seed_is_printed_and_repeats_the_text(run, model):
@@ -171,7 +176,8 @@ def test_without_any_model_one_line_says_how_to_get_one(run):
         (["--stop", ""], "stop"),
         (["--on-full", "wrap"], "wrap"),
         (["--engine", "warp"], "warp"),
-        (["--precision", "fast"], "precision"),
+        (["--precision", "half"], "half"),
+        (["--engine", "reference", "--precision", "fast"], "no engine 'reference' with precision 'fast'"),
         (["--workers", "2"], "workers"),
         (["--workers", "0"], "workers"),
         (["--frobnicate"], "frobnicate"),
@@ -289,9 +295,10 @@ def test_an_error_in_the_middle_ends_the_line(run, model):
 @pytest.mark.parametrize("scale", [1e160, 1e200, 1e300])
 def test_weights_so_large_that_the_numbers_overflow(run, tmp_path, scale):
     model = str(write_tiny_model(tmp_path / "m", dtype="F64", scale=scale))
-    done = run("Hi", "--model", model, "--json")
-    assert (done.returncode, done.stdout) == (2, b"")
-    assert b"huge weights" in done.stderr.splitlines()[-1]
+    for engine in ("packed", "reference"):
+        done = run("Hi", "--model", model, "--engine", engine, "--json")
+        assert (done.returncode, done.stdout) == (2, b"")
+        assert b"huge weights" in done.stderr.splitlines()[-1]
 
 
 def test_no_memory(monkeypatch, capsys, model):

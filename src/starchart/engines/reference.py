@@ -3,19 +3,14 @@
 It is a list of names: each operation is the leaf function that a reader finds in its room.
 """
 
-from dataclasses import replace
 from typing import Any
 
 from starchart.embeddings.embedding_lookup import embed
 from starchart.embeddings.output_projection import output_projection
-from starchart.errors import ConsumedWeightsError
+from starchart.engines.layout import lay_out_linear_layers
 from starchart.layers.attend import attend
-from starchart.layers.feed_forward import FeedForwardWeights
 from starchart.layers.key_value_cache import fork, new_cache
-from starchart.layers.linear_layer import LinearWeights
 from starchart.layers.linear_layer import linear_layer_transposed as linear
-from starchart.layers.multi_head_attention import AttentionWeights
-from starchart.layers.transformer_block import TransformerBlockWeights
 from starchart.model.config import GPT2Config
 from starchart.model.gpt_model import GPTModelWeights
 from starchart.utils.activations import activate as activation
@@ -43,26 +38,9 @@ __all__ = [
 def prepare(weights: GPTModelWeights, config: GPT2Config) -> GPTModelWeights:
     """Return the weights with every linear layer laid out by columns, so that each output is one dot product.
 
-    The given ones are used up: each list of rows is emptied when its columns are made, so that one matrix at a time is
-    in memory twice, and not all of them. Raises ConsumedWeightsError the second time.
+    The given ones are used up. Raises ConsumedWeightsError the second time.
     """
-    return replace(weights, h=tuple(_block_by_columns(block) for block in weights.h))
-
-
-def _block_by_columns(block: TransformerBlockWeights) -> TransformerBlockWeights:
-    attn = AttentionWeights(_by_columns(block.attn.c_attn), _by_columns(block.attn.c_proj))
-    mlp = FeedForwardWeights(_by_columns(block.mlp.c_fc), _by_columns(block.mlp.c_proj))
-    return replace(block, attn=attn, mlp=mlp)
-
-
-def _by_columns(linear: LinearWeights) -> LinearWeights:
-    rows = linear.weight
-    if not rows:
-        raise ConsumedWeightsError("these weights were prepared already; load them again for another model")
-    columns = transpose_weights(rows)
-    if isinstance(rows, list):
-        rows.clear()
-    return replace(linear, weight=columns)
+    return lay_out_linear_layers(weights, transpose_weights)
 
 
 def to_lists(array: Any) -> Any:
