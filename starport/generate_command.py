@@ -67,6 +67,8 @@ def run(options: argparse.Namespace) -> None:
     settings = SamplingSettings(options.temperature, options.top_k, options.top_p, seed)
     prompt = _prompt(options.prompt)
     folder, choice = find_model(options.model)
+    if sys.stderr.isatty():
+        tell(f"{choice}: opening it with the {options.engine} engine")
     began = time.perf_counter()
     with GPT2.from_pretrained(folder, options.engine, precision=options.precision) as gpt2:
         tokenizer = Tokenizer.from_pretrained(folder)
