@@ -1,7 +1,7 @@
 """One text as it is made: tokens become characters, and what happened on the way is kept for the report."""
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,7 +21,7 @@ class StreamedText:
     ids: list[int] = field(default_factory=list)
     text: str = ""
     finish_reason: str = "length"
-    logits: Sequence[float] = ()  # [V], the row that the last token was drawn from
+    last: Step | None = None
     prefill: float = 0.0  # seconds until the first token was drawn
     decode: float = 0.0  # seconds from then to the last token
 
@@ -41,7 +41,7 @@ class StreamedText:
             "generated_ids": self.ids,
             "text": self.text,
             "finish_reason": self.finish_reason,
-            "fingerprint": fingerprint(self.logits),
+            "fingerprint": fingerprint(self.last.logits if self.last else ()),
             "tokens_per_second": (len(self.ids) - 1) / self.decode if self.decode else None,
         }
 
@@ -58,7 +58,7 @@ class StreamedText:
                 self.prefill, began = now - began, now
             self.decode = now - began
             self.ids.append(step.token)
-            self.logits = step.logits
+            self.last = step
             if step.finish_reason:
                 self.finish_reason = step.finish_reason
             if step.finish_reason != "end_of_text" and step.token < self.tokenizer.vocab_size:

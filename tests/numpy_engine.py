@@ -4,6 +4,7 @@ from dataclasses import fields, is_dataclass, replace
 
 import numpy as np
 
+from starchart.checkpoints.safetensors import StoredTensor, rows_of
 from starchart.utils.activations import ACTIVATIONS
 
 
@@ -14,6 +15,8 @@ class NumpyEngine:
     """
 
     def prepare(self, weights, config):
+        if isinstance(weights, StoredTensor):
+            weights = rows_of(weights)
         if is_dataclass(weights):
             return replace(weights, **{f.name: self.prepare(getattr(weights, f.name), config) for f in fields(weights)})
         if isinstance(weights, tuple):
@@ -47,6 +50,9 @@ class NumpyEngine:
 
     def output_projection(self, x, table, last_only):
         return (x[-1:] if last_only else x) @ table.T
+
+    def top_logits(self, logits, count):
+        return logits[-1].tolist()
 
     def new_cache(self, n_head):
         return None

@@ -18,12 +18,12 @@ LayerCache: TypeAlias = Any  # the keys and values of one block, of the engine's
 
 
 class Engine(Protocol):
-    """What the compositions may ask for. Every operation but `prepare` leaves its arguments as they are."""
+    """What the compositions may ask for. An operation leaves its arguments as they are."""
 
     def prepare(self, weights: Any, config: Any) -> Any:
         """Lay GPTModelWeights out as this engine wants them, once after loading; the tree of fields stays the same.
 
-        The given weights may be used up, to save memory: they are prepared once.
+        Matrices may be StoredTensors, not read yet: `starchart.checkpoints.safetensors.rows_of` reads either kind.
         """
 
     def embed(self, ids: Sequence[int], table: Array) -> Array:  # [T], [V][C] -> [T][C]
@@ -52,6 +52,13 @@ class Engine(Protocol):
 
     def output_projection(self, x: Array, table: Array, last_only: bool) -> Array:  # [T][C], [V][C] -> [T][V]
         """Return x times the transposed table: the logits, of the last token alone ([1][V]) with `last_only`."""
+
+    def top_logits(self, logits: Array, count: int) -> Sequence[float]:  # [T][V] -> [V]
+        """Return the last row of logits as floats.
+
+        An engine may put -inf where a token is not among the `count` likeliest, if it can tell without computing the
+        logit. All others are what `to_lists` gives, to the bit.
+        """
 
     def new_cache(self, n_head: int) -> LayerCache:
         """Return an empty cache for one block."""

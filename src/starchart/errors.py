@@ -28,8 +28,8 @@ class ConsumedCacheError(StarchartError):
     """A cache was used a second time. Fork it before its first use."""
 
 
-class ConsumedWeightsError(StarchartError):
-    """Weights were prepared a second time. Load them again for another model."""
+class EngineError(StarchartError):
+    """An engine that cannot run: too little memory, or a process of it that ended."""
 
 
 class TapError(StarchartError):

@@ -6,15 +6,18 @@ with GPT2.from_pretrained("models/tales-6m") as gpt2:
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from operator import index
 from os import PathLike
 from types import TracebackType
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from starchart.checkpoints.folder import load_checkpoint
-from starchart.engine import Engine
+from starchart.engine import Array, Engine
 from starchart.engines import reference
-from starchart.engines.packed.packed_engine import FAST, FULL, PackedEngine
+from starchart.engines.packed.pack_cache import user_cache
+from starchart.engines.packed.packed_engine import PackedEngine
+from starchart.engines.packed.precision import FAST, FULL
 from starchart.errors import GenerationError
 from starchart.generation.generate import Limits, Step, generate
 from starchart.generation.sampling import SamplingSettings
@@ -23,39 +26,72 @@ from starchart.model.config import GPT2Config
 from starchart.model.gpt_model import GPTModelWeights, gpt_model
 from starchart.tap import Tap, no_tap
 
-# Tokens of a prompt read at once: the attention scores of a long prompt, [H][T][S], need not all be in memory together.
-_CHUNK = 64
+Progress: TypeAlias = Callable[[str, int, int], None]  # what is done ("packing", "reading"), how much, of how much
 
-_ENGINES: dict[tuple[str, str], Callable[[], Engine]] = {
-    ("reference", "full"): lambda: reference,
-    ("packed", "full"): lambda: PackedEngine(FULL),
-    ("packed", "fast"): lambda: PackedEngine(FAST),
-}
+# Tokens of a prompt read at once: the attention scores of a long prompt, [H][T][S], need not all be in memory together.
+_CHUNK = 16
+
+_PRECISIONS = {"full": FULL, "fast": FAST}
+
+
+def _no_progress(what: str, done: int, total: int) -> None:
+    pass
+
+
+@dataclass(frozen=True)
+class _Logits:
+    """The logits of the last token, of an engine's own kind."""
+
+    array: Array
+    engine: Engine
+
+    def top(self, count: int) -> Sequence[float]:  # -> [V]
+        """Return the row; see `starchart.generation.generate.Logits`."""
+        row: Sequence[float] = (
+            self.engine.top_logits(self.array, count) if count else self.engine.to_lists(self.array)[-1]
+        )
+        return row
 
 
 class GPT2:
-    """A GPT-2 that is ready to run. Close it, or use it in a `with` block: an engine may hold processes.
+    """A GPT-2 that is ready to run. Close it, or use it in a `with` block: an engine may hold processes."""
 
-    `weights` are used up: to save memory an engine may let go of their rows. Load them again for another GPT2.
-    """
-
-    def __init__(self, config: GPT2Config, weights: GPTModelWeights, engine: Engine = reference) -> None:
+    def __init__(
+        self,
+        config: GPT2Config,
+        weights: GPTModelWeights,
+        engine: Engine = reference,
+        progress: Progress = _no_progress,
+    ) -> None:
         self.config = config
         self._engine = engine
         self._weights = engine.prepare(weights, config)
+        self._progress = progress
 
     @classmethod
     def from_pretrained(
-        cls, folder: str | PathLike[str], engine: str | Engine = "reference", *, precision: str = "full"
+        cls,
+        folder: str | PathLike[str],
+        engine: str | Engine = "reference",
+        *,
+        precision: str = "full",
+        workers: int | None = None,
+        pack_cache: bool = True,
+        progress: Progress = _no_progress,
     ) -> "GPT2":
         """Load a checkpoint folder as transformers writes it (config.json, model.safetensors).
 
-        `engine` is "reference" (exact and slow), "packed" (fast, with precision "full" or "fast"), or any object with
-        the operations of `starchart.engine.Engine`. Raises GenerationError for a name that is none of these, and
-        CheckpointError or ConfigError for a folder that is missing, damaged or not a GPT-2.
+        `engine` is "reference" (exact and slow), "packed" (fast), or any object with the operations of
+        `starchart.engine.Engine`. For "packed": `precision` is "full" or "fast"; `workers` processes compute, this one
+        included (None: what suits the model and the machine); with `pack_cache` the packed model is kept on disk for
+        the next time. `progress` is called as something long goes on.
+
+        Raises GenerationError for a name that is none of these, CheckpointError or ConfigError for a folder that is
+        missing, damaged or not a GPT-2, EngineError where the packed engine cannot run.
         """
-        ops = engine_named(engine, precision) if isinstance(engine, str) else engine
-        return cls(*load_checkpoint(folder), ops)
+        if isinstance(engine, str):
+            engine = engine_named(engine, precision, workers, pack_cache, progress)
+        return cls(*load_checkpoint(folder), engine, progress)
 
     def logits(
         self, ids: Sequence[int], *, last_only: bool = False, tap: Tap = no_tap
@@ -73,18 +109,8 @@ class GPT2:
 
         The given cache is used up. Raises GenerationError for ids that the model cannot read.
         """
-        cache = cache or new_cache(self.config, self._engine)
-        ids = checked_ids(ids, self.config.vocab_size)
-        length, most = cache.length + len(ids), self.config.n_positions
-        if length > most:
-            raise GenerationError(f"{length} tokens do not fit: this model reads at most {most}")
-        rows: list[list[float]] = []
-        chunk = _CHUNK if tap is no_tap else len(ids)
-        for start in range(0, len(ids), chunk):
-            part = ids[start : start + chunk]
-            logits, cache = gpt_model(part, self._weights, cache, self.config, self._engine, tap, last_only)
-            rows = ([] if last_only else rows) + self._engine.to_lists(logits)
-        return rows, cache
+        parts, cache = self._read(ids, cache, last_only, tap)
+        return [row for part in parts for row in self._engine.to_lists(part)], cache
 
     def fork(self, cache: Cache) -> Cache:
         """Return a copy of `cache`, so that one past can have two futures."""
@@ -134,9 +160,30 @@ class GPT2:
     ) -> None:
         self.close()
 
-    def _read_last(self, ids: Sequence[int], cache: Cache | None) -> tuple[Sequence[float], Cache]:  # [T] -> [V]
-        rows, cache = self.read(ids, cache)
-        return rows[-1], cache
+    def _read(
+        self, ids: Sequence[int], cache: Cache | None, last_only: bool, tap: Tap = no_tap
+    ) -> tuple[list[Array], Cache]:
+        """Read `ids` some at a time. Return the logits of each part (with last_only of the last), and the cache."""
+        cache = cache or new_cache(self.config, self._engine)
+        ids = checked_ids(ids, self.config.vocab_size)
+        length, most = cache.length + len(ids), self.config.n_positions
+        if length > most:
+            raise GenerationError(f"{length} tokens do not fit: this model reads at most {most}")
+        chunk = _CHUNK if tap is no_tap else len(ids)
+        parts: list[Array] = []
+        for start in range(0, len(ids), chunk):
+            if len(ids) > chunk:
+                self._progress("reading", start, len(ids))
+            part = ids[start : start + chunk]
+            logits, cache = gpt_model(part, self._weights, cache, self.config, self._engine, tap, last_only)
+            parts = [logits] if last_only else [*parts, logits]
+        if len(ids) > chunk:
+            self._progress("reading", len(ids), len(ids))
+        return parts, cache
+
+    def _read_last(self, ids: Sequence[int], cache: Cache | None) -> tuple[_Logits, Cache]:  # [T] -> [V]
+        parts, cache = self._read(ids, cache, last_only=True)
+        return _Logits(parts[-1], self._engine), cache
 
 
 def checked_ids(ids: Iterable[int], vocab_size: int) -> list[int]:
@@ -153,9 +200,18 @@ def checked_ids(ids: Iterable[int], vocab_size: int) -> list[int]:
     return checked
 
 
-def engine_named(name: str, precision: str) -> Engine:
+def engine_named(
+    name: str, precision: str, workers: int | None, pack_cache: bool, progress: Progress = _no_progress
+) -> Engine:
     """Return the engine called `name`, or raise GenerationError."""
-    if (name, precision) not in _ENGINES:
-        known = ", ".join(" with precision ".join(pair) for pair in _ENGINES)
-        raise GenerationError(f"there is no engine {name!r} with precision {precision!r}; known are {known}")
-    return _ENGINES[name, precision]()
+    if name not in ("reference", "packed"):
+        raise GenerationError(f"there is no engine {name!r}; known are reference and packed")
+    if name == "reference" and precision == "full":
+        if workers not in (None, 1):
+            raise GenerationError(f"the reference engine computes in 1 process, not {workers}; use packed for more")
+        return reference
+    if name == "reference" or precision not in _PRECISIONS:
+        raise GenerationError(
+            f"the {name} engine has no precision {precision!r}; packed has full and fast, reference full"
+        )
+    return PackedEngine(_PRECISIONS[precision], workers, user_cache() if pack_cache else None, progress)

@@ -11,13 +11,12 @@ tokenizer.json, are for the tokenizer.
 
 import os
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from starchart.checkpoints.names import rename_tensors
-from starchart.checkpoints.safetensors import StoredTensor, open_safetensors
+from starchart.checkpoints.safetensors import open_safetensors
 from starchart.checkpoints.sharded import open_shards
 from starchart.checkpoints.weights import build_weights
 from starchart.errors import CheckpointError, ConfigError
@@ -43,6 +42,8 @@ _LAYOUT = (
 def load_checkpoint(folder: str | os.PathLike[str]) -> tuple[GPT2Config, GPTModelWeights]:
     """Return the configuration and the weights in `folder`. No file stays open.
 
+    Matrices are StoredTensors, not read yet: an engine reads them as it lays them out, one at a time.
+
     Raises CheckpointError, or ConfigError where config.json or generation_config.json is at fault.
     """
     path = Path(folder)
@@ -51,9 +52,8 @@ def load_checkpoint(folder: str | os.PathLike[str]) -> tuple[GPT2Config, GPTMode
         raise CheckpointError(f"{path}: {state}; {_LAYOUT}")
     config = read_config(path)
     weights_path = _find_weights(path)
-    with _open_weights(weights_path) as tensors:
-        named = rename_tensors(tensors, str(weights_path))
-        return config, build_weights(named, config, str(weights_path))
+    tensors = open_shards(weights_path) if weights_path.name == _INDEX else open_safetensors(weights_path)
+    return config, build_weights(rename_tensors(tensors, str(weights_path)), config, str(weights_path))
 
 
 def read_config(folder: Path) -> GPT2Config:
@@ -93,7 +93,3 @@ def _find_weights(folder: Path) -> Path:
                 "GPT2LMHeadModel.from_pretrained(folder).save_pretrained(folder)"
             )
     raise CheckpointError(f"{folder}: holds no weights; {_LAYOUT}")
-
-
-def _open_weights(path: Path) -> AbstractContextManager[dict[str, StoredTensor]]:
-    return open_shards(path) if path.name == _INDEX else open_safetensors(path)

@@ -7,8 +7,6 @@ another one. Source: transformers, documentation of models, "Sharded checkpoints
 """
 
 import re
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from starchart.checkpoints.safetensors import StoredTensor, open_safetensors
@@ -19,21 +17,19 @@ from starchart.json_file import read_json_file, shown
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\.safetensors")
 
 
-@contextmanager
-def open_shards(index: Path) -> Iterator[dict[str, StoredTensor]]:
-    """Give the tensors of all files in `index` by name, for as long as the block runs. Raises CheckpointError."""
+def open_shards(index: Path) -> dict[str, StoredTensor]:
+    """Return the tensors of all files in `index` by name. Raises CheckpointError."""
     weight_map = _read_weight_map(index)
     tensors: dict[str, StoredTensor] = {}
-    with ExitStack() as stack:
-        for file_name in sorted(set(weight_map.values())):
-            shard = stack.enter_context(open_safetensors(index.parent / file_name))
-            _check_shard(shard, tensors, weight_map, file_name, index)
-            tensors.update(shard)
-        lost = [name for name in weight_map if name not in tensors]
-        if lost:
-            name = lost[0]
-            raise CheckpointError(f"{index}: says that tensor {shown(name)} is in {weight_map[name]}, but it is not")
-        yield tensors
+    for file_name in sorted(set(weight_map.values())):
+        shard = open_safetensors(index.parent / file_name)
+        _check_shard(shard, tensors, weight_map, file_name, index)
+        tensors.update(shard)
+    lost = [name for name in weight_map if name not in tensors]
+    if lost:
+        name = lost[0]
+        raise CheckpointError(f"{index}: says that tensor {shown(name)} is in {weight_map[name]}, but it is not")
+    return tensors
 
 
 def _read_weight_map(index: Path) -> dict[str, str]:

@@ -1,38 +1,46 @@
-"""Laying out the linear layers of a model: each matrix is replaced by what an engine wants instead."""
+"""Laying out the matrices of a model: each is read, and replaced by what an engine wants in its place."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeAlias
 
-from starchart.errors import ConsumedWeightsError
+from starchart.embeddings.embedding_lookup import EmbeddingWeights
 from starchart.layers.feed_forward import FeedForwardWeights
 from starchart.layers.linear_layer import LinearWeights
 from starchart.layers.multi_head_attention import AttentionWeights
 from starchart.model.gpt_model import GPTModelWeights
-from starchart.utils.matrix import Matrix
 
-Layout = Callable[[Matrix], Any]
+Layout: TypeAlias = Callable[[str, Any], Any]  # the name of a layer or table, its matrix -> what stands for it
 
 
-def lay_out_linear_layers(weights: GPTModelWeights, layout: Layout) -> GPTModelWeights:
-    """Return the weights with layout(matrix) in the place of each linear layer's matrix [in][out].
+def lay_out_matrices(weights: GPTModelWeights, linear: Layout, table: Layout) -> GPTModelWeights:
+    """Return the weights with every matrix replaced.
 
-    The given ones are used up: each list of rows is emptied once it is laid out, so that one matrix at a time is in
-    memory twice, and not all of them. Raises ConsumedWeightsError the second time.
+    linear(name, matrix) stands for the matrix [in][out] of a linear layer, table(name, matrix) for the tables
+    [rows][C] wte, wpe and lm_head. One comes after another, in the order in which the model uses them.
     """
+
+    def layer(name: str, weights: LinearWeights) -> LinearWeights:
+        return replace(weights, weight=linear(name, weights.weight))
+
+    def rows(name: str, weights: EmbeddingWeights) -> EmbeddingWeights:
+        return EmbeddingWeights(table(name, weights.weight))
+
+    wte, wpe = rows("wte", weights.wte), rows("wpe", weights.wpe)
     blocks = []
-    for block in weights.h:
-        attn = AttentionWeights(_laid_out(block.attn.c_attn, layout), _laid_out(block.attn.c_proj, layout))
-        mlp = FeedForwardWeights(_laid_out(block.mlp.c_fc, layout), _laid_out(block.mlp.c_proj, layout))
+    for n, block in enumerate(weights.h):
+        attn, mlp = block.attn, block.mlp
+        attn = AttentionWeights(layer(f"h.{n}.attn.c_attn", attn.c_attn), layer(f"h.{n}.attn.c_proj", attn.c_proj))
+        mlp = FeedForwardWeights(layer(f"h.{n}.mlp.c_fc", mlp.c_fc), layer(f"h.{n}.mlp.c_proj", mlp.c_proj))
         blocks.append(replace(block, attn=attn, mlp=mlp))
-    return replace(weights, h=tuple(blocks))
+    head = weights.lm_head and rows("lm_head", weights.lm_head)
+    return replace(weights, wte=wte, wpe=wpe, h=tuple(blocks), lm_head=head)
 
 
-def _laid_out(linear: LinearWeights, layout: Layout) -> LinearWeights:
-    rows = linear.weight
-    if not rows:
-        raise ConsumedWeightsError("these weights were prepared already; load them again for another model")
-    laid_out = layout(rows)
-    if isinstance(rows, list):
-        rows.clear()
-    return replace(linear, weight=laid_out)
+def linear_layers(weights: GPTModelWeights) -> Iterator[tuple[str, LinearWeights]]:
+    """Give every linear layer with its name, in the order in which the model uses them."""
+    for n, block in enumerate(weights.h):
+        yield f"h.{n}.attn.c_attn", block.attn.c_attn
+        yield f"h.{n}.attn.c_proj", block.attn.c_proj
+        yield f"h.{n}.mlp.c_fc", block.mlp.c_fc
+        yield f"h.{n}.mlp.c_proj", block.mlp.c_proj

@@ -5,9 +5,10 @@ It is a list of names: each operation is the leaf function that a reader finds i
 
 from typing import Any
 
+from starchart.checkpoints.safetensors import rows_of
 from starchart.embeddings.embedding_lookup import embed
 from starchart.embeddings.output_projection import output_projection
-from starchart.engines.layout import lay_out_linear_layers
+from starchart.engines.layout import lay_out_matrices
 from starchart.layers.attend import attend
 from starchart.layers.key_value_cache import fork, new_cache
 from starchart.layers.linear_layer import linear_layer_transposed as linear
@@ -16,6 +17,7 @@ from starchart.model.gpt_model import GPTModelWeights
 from starchart.utils.activations import activate as activation
 from starchart.utils.add_matrices import add_matrices as add
 from starchart.utils.layer_norm import layer_norm
+from starchart.utils.matrix import Matrix, Vector
 from starchart.utils.transpose_matrix import transpose_weights
 
 __all__ = [
@@ -32,15 +34,23 @@ __all__ = [
     "output_projection",
     "prepare",
     "to_lists",
+    "top_logits",
 ]
 
 
 def prepare(weights: GPTModelWeights, config: GPT2Config) -> GPTModelWeights:
-    """Return the weights with every linear layer laid out by columns, so that each output is one dot product.
+    """Return the weights with every matrix read, and that of each linear layer laid out by columns.
 
-    The given ones are used up. Raises ConsumedWeightsError the second time.
+    So each output is one dot product. Raises CheckpointError for numbers that cannot be weights.
     """
-    return lay_out_linear_layers(weights, transpose_weights)
+    return lay_out_matrices(
+        weights, lambda _, matrix: transpose_weights(rows_of(matrix)), lambda _, table: rows_of(table)
+    )
+
+
+def top_logits(logits: Matrix, count: int) -> Vector:  # [T][V] -> [V]
+    """Return the last row, whole."""
+    return logits[-1]
 
 
 def to_lists(array: Any) -> Any:

@@ -6,7 +6,7 @@ What a token costs does not depend on how it was drawn; what was read before is 
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 from starchart.errors import GenerationError
 from starchart.generation.sampling import SamplingSettings, sample
@@ -14,7 +14,16 @@ from starchart.generation.torch_random import TorchGenerator
 from starchart.model.cache import Cache
 
 FinishReason: TypeAlias = Literal["length", "end_of_text", "context"]
-Read: TypeAlias = Callable[[Sequence[int], Cache | None], tuple[Sequence[float], Cache]]
+
+
+class Logits(Protocol):
+    """The logits after one token, [V], which an engine may compute in part."""
+
+    def top(self, count: int) -> Sequence[float]:
+        """Return the row, in which tokens not among the `count` likeliest may have -inf; all of it for 0."""
+
+
+Read: TypeAlias = Callable[[Sequence[int], Cache | None], tuple[Logits, Cache]]
 
 
 @dataclass(frozen=True)
@@ -35,11 +44,16 @@ class Limits:
 
 @dataclass(frozen=True)
 class Step:
-    """One new token, the row of logits it was drawn from, and why it was the last one, if it was."""
+    """One new token, what it was drawn from, and why it was the last one, if it was."""
 
     token: int
-    logits: Sequence[float]  # [V]
+    drawn_from: Logits
     finish_reason: FinishReason | None
+
+    @property
+    def logits(self) -> Sequence[float]:  # [V]
+        """The whole row that the token was drawn from, computed when it is asked for. Ask before the next step."""
+        return self.drawn_from.top(0)
 
 
 def generate(ids: Sequence[int], read: Read, limits: Limits, settings: SamplingSettings) -> Iterator[Step]:  # [T] ->
@@ -58,16 +72,16 @@ def generate(ids: Sequence[int], read: Read, limits: Limits, settings: SamplingS
 def _steps(
     text: list[int], read: Read, limits: Limits, settings: SamplingSettings, generator: TorchGenerator
 ) -> Iterator[Step]:
-    row, cache = read(text, None)
+    logits, cache = read(text, None)
     for count in range(1, limits.max_new_tokens + 1):
-        token = sample(row, settings, generator)
+        token = sample(logits.top(settings.tokens_needed), settings, generator)
         text.append(token)
         full = cache.length == limits.n_positions
         reason = _finish_reason(token, count, full, limits)
-        yield Step(token, row, reason)
+        yield Step(token, logits, reason)
         if reason:
             return
-        row, cache = read(_recent(text, limits), None) if full else read([token], cache)
+        logits, cache = read(_recent(text, limits), None) if full else read([token], cache)
 
 
 def _fitting(ids: Sequence[int], limits: Limits) -> list[int]:

@@ -32,6 +32,11 @@ class SamplingSettings:
     top_p: float = 1.0
     seed: int | None = None
 
+    @property
+    def tokens_needed(self) -> int:
+        """How many of the likeliest tokens can be drawn at most; 0: any token can."""
+        return 1 if self.temperature == 0 else self.top_k
+
     def __post_init__(self) -> None:
         _check_temperature(self.temperature)
         if not isinstance(self.top_k, int) or isinstance(self.top_k, bool) or self.top_k < 0:

@@ -1,31 +1,42 @@
-"""Keys and values of one block in lanes, so that attention too is sums of big integers.
+"""Keys and values of one head in lanes, so that attention too is sums of big integers.
 
 Scores: position s is a lane, channel d a row, and the query is the vector: score_s = sum_d q_d k_sd. A key has a scale
 of its own, and positions fill an integer of so many lanes before the next one is begun.
 Output: channel d is a lane, position s a row, and the pattern is the vector: z_d = sum_s p_s v_sd. A value has a scale
-of its own too, which p_s carries.
+of its own too, which p_s carries. Lanes are as wide as the processor's words: for so few of them nothing is faster.
 
-What is computed for a position depends neither on the blocks nor on how many tokens were read at once.
+No lane overflows: |sum_i a_i q_i| <= A 2^(b-1) with A = sum_i |a_i|, and the vector's exponent is chosen so that
+A 2^b <= 2^(L-1). It is asserted. What is computed for a position depends neither on the blocks nor on how many tokens
+were read at once.
 """
 
+import sys
+from array import array
 from collections.abc import Sequence
 from itertools import chain, repeat
-from math import ldexp
-from operator import mul
+from math import frexp, ldexp
+from operator import add, mul
 
-from starchart.engines.packed.lanes import Words, pack_lanes
-from starchart.engines.packed.packed_matrix import Lanes, lane_sums, quantise, quantise_weights, scale_of
-from starchart.errors import ConsumedCacheError
+from starchart.engines.packed.lanes import Words, ones
+from starchart.engines.packed.packed_matrix import Lanes
+from starchart.engines.packed.packing import quantise_weights, scale_of
+from starchart.engines.packed.rounding import WHOLE, low_words
+from starchart.errors import GenerationError
+from starchart.utils.exact_sum import exact_sum
 from starchart.utils.matrix import Vector
 
 _POSITIONS = 128  # lanes of an integer of keys
+_LARGEST_DIGIT = (1 << 30) - 1  # of CPython's integers: a number above it costs twice the time
+_LARGEST_EXPONENT = 1000  # of the scale of a vector: 2^1000 and 2^-1000 are floats
+_LARGEST_SUM = ldexp(1.0, 1000)
 
 
 class HeadCache:
-    """The keys and values that one head has seen."""
+    """The keys and values that one head has seen. `name` is that of its layer, for errors."""
 
-    def __init__(self, lanes: Lanes) -> None:
+    def __init__(self, lanes: Lanes, name: str) -> None:
         self._lanes = lanes
+        self._name = name
         self._keys: list[list[int]] = []  # [blocks][D], a lane a position
         self._key_scales: list[float] = []  # [S]
         self._values: list[int] = []  # [S], a lane a channel
@@ -33,61 +44,88 @@ class HeadCache:
 
     def append(self, key: Vector, value: Vector) -> None:  # [D], [D]
         """Add one token."""
-        bits, width = self._lanes.weight_bits, self._lanes.width
+        width = self._lanes.width
         lane = len(self._key_scales) % _POSITIONS
         if lane == 0:
             self._keys.append([0] * len(key))
-        numbers, scale = _quantise_vector(key, bits)
+        numbers, scale = self._quantise(key)
         self._keys[-1] = [row | number << (lane * width) for row, number in zip(self._keys[-1], numbers, strict=True)]
         self._key_scales.append(scale)
-        numbers, scale = _quantise_vector(value, bits)
-        self._values.append(pack_lanes(numbers, width))
+        numbers, scale = self._quantise(value)
+        self._values.append(_lanes(numbers, width))
         self._value_scales.append(scale)
 
     def scores(self, query: Vector, scale: float) -> list[float]:  # [D] -> [S]
         """Return scale times the dot product of the query with every key."""
-        a, exponent = quantise(query, self._lanes)
+        a, exponent = round_by_sum(query, self._lanes, self._name)
         count = len(self._key_scales)
         counts = [min(_POSITIONS, count - start) for start in range(0, count, _POSITIONS)]
-        sums = chain.from_iterable(
-            lane_sums(rows, a, self._lanes, n) for rows, n in zip(self._keys, counts, strict=True)
-        )
+        sums = chain.from_iterable(_sums(rows, a, self._lanes, n) for rows, n in zip(self._keys, counts, strict=True))
         return list(map(mul, sums, map(mul, self._key_scales, repeat(scale * ldexp(1.0, -exponent)))))
 
     def mix(self, pattern: Vector) -> list[float]:  # [S] -> [D]
         """Return the sum of the values, weighted by the pattern."""
-        a, exponent = quantise(list(map(mul, pattern, self._value_scales)), self._lanes)
-        sums = lane_sums(self._values, a, self._lanes, len(self._keys[0]))
+        a, exponent = round_by_sum(list(map(mul, pattern, self._value_scales)), self._lanes, self._name)
+        sums = _sums(self._values, a, self._lanes, len(self._keys[0]))
         return list(map(mul, sums, repeat(ldexp(1.0, -exponent))))
 
     def copy(self) -> "HeadCache":
         """Return a copy that shares nothing that is ever changed."""
-        other = HeadCache(self._lanes)
+        other = HeadCache(self._lanes, self._name)
         other._keys = list(self._keys)
         other._key_scales, other._value_scales = list(self._key_scales), list(self._value_scales)
         other._values = list(self._values)
         return other
 
-
-class AttentionCache:
-    """The heads of one block. A value that is used once, as the reference engine's cache is."""
-
-    def __init__(self, heads: Sequence[HeadCache]) -> None:
-        self._heads: Sequence[HeadCache] | None = heads
-
-    def take(self) -> Sequence[HeadCache]:  # [H]
-        """Return the heads; this cache is used up. Raises ConsumedCacheError the second time."""
-        heads, self._heads = self.heads, None
-        return heads
-
-    @property
-    def heads(self) -> Sequence[HeadCache]:
-        """The heads. Raises ConsumedCacheError where they were taken."""
-        if self._heads is None:
-            raise ConsumedCacheError("this cache was used already; fork it before its first use")
-        return self._heads
+    def _quantise(self, vector: Vector) -> tuple[Words, float]:  # [D] -> [D]
+        if not exact_sum(map(abs, vector)) < _LARGEST_SUM:
+            raise _not_finite(self._name)
+        scale = scale_of(max(map(abs, vector)), self._lanes.weight_bits)
+        return quantise_weights(vector, repeat(1.0 / scale), self._lanes.weight_bits), scale
 
 
-def _quantise_vector(vector: Vector, bits: int) -> tuple[Words, float]:  # [D] -> [D]
-    scale = scale_of(max(map(abs, vector)), bits)
-    return quantise_weights(vector, [1.0 / scale] * len(vector), bits), scale
+def round_by_sum(x: Vector, lanes: Lanes, name: str) -> tuple[list[int], int]:  # [n] -> [n]
+    """Return whole numbers a_i and an exponent e with x_i = a_i 2^-e nearly, |a_i| < 2^30, sum |a_i| <= 2^(L-1-b).
+
+    Raises GenerationError where the numbers of x are infinite or nan.
+
+    >>> round_by_sum([1.0, -0.25], Lanes(32, 21), "attn")
+    ([512, -128], 9)
+    """
+    limit = 1 << (lanes.width - 1 - lanes.weight_bits)
+    total = exact_sum(map(abs, x))
+    if total == 0:
+        return [0] * len(x), 0
+    if not total < _LARGEST_SUM:
+        raise _not_finite(name)
+    # Rounding adds at most 1/2 to each |a_i|, and nothing to a zero.
+    most = min((limit - (len(x) - x.count(0.0)) / 2) / total, _LARGEST_DIGIT / max(map(abs, x)))
+    exponent = min(frexp(most)[1] - 1, _LARGEST_EXPONENT)
+    numbers = array("d", map(add, map(mul, x, repeat(ldexp(1.0, exponent))), repeat(WHOLE)))
+    a = array("i", low_words(numbers).tobytes()).tolist()
+    assert sum(map(abs, a)) <= limit
+    return a, exponent
+
+
+def _sums(rows: Sequence[int], a: Sequence[int], lanes: Lanes, count: int) -> Words:  # [n], [n] -> [count]
+    """Return sum_i a_i q_ij for the first `count` lanes j of the rows, which hold q_ij + 2^(b-1)."""
+    # T_j + 2^(L-1), and the highest bit turned over is T_j in two's complement.
+    columns = ones(lanes.width, count)
+    excess = (columns << (lanes.width - 1)) - (columns << (lanes.weight_bits - 1)) * sum(a)
+    words = array("q" if lanes.width == 64 else "i")
+    total = sum(map(mul, rows, a), excess) ^ columns << (lanes.width - 1)
+    words.frombytes(total.to_bytes(words.itemsize * count, sys.byteorder))
+    if sys.byteorder == "big":
+        words.reverse()
+    return words
+
+
+def _lanes(values: Words, width: int) -> int:
+    words = array("Q" if width == 64 else "I", values)
+    if sys.byteorder == "big":
+        words.reverse()
+    return int.from_bytes(words.tobytes(), sys.byteorder)
+
+
+def _not_finite(name: str) -> GenerationError:
+    return GenerationError(f"{name}: its numbers are not finite, or nearly so; look for huge weights before it")

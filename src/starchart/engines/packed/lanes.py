@@ -6,59 +6,70 @@ Lane j is the L bits from L j up. Adding two such integers, or multiplying one b
 lane at once, as long as no result reaches 2^L: a carry would run into the next lane. That none does is for the caller
 to prove (`packed_matrix`); this file only puts lanes in and takes them out.
 
-CPython keeps an integer in digits of 30 bits, so widths of 30 and 60 bits waste none. Such a lane begins at a byte only
-now and then: two 60-bit lanes, or four 30-bit lanes, fill 15 bytes. So the lanes go in and out as two or four streams,
-each of which lies at whole bytes once it is shifted, and strided slices of bytes move a whole stream at once.
+L is a multiple of 4, so that a pair of lanes fills whole bytes. Lanes go in and come out with strided slices of bytes,
+the even ones and the odd ones apart.
 """
 
 import sys
 from array import array
 from functools import cache
-from math import gcd
 from typing import TypeAlias
 
 Words: TypeAlias = "array[int]"
 
 
-def pack_lanes(values: Words, width: int) -> int:  # [N] -> one integer
-    """Return the integer whose lanes are `values`, an array of type 'I' or 'Q', each below 2^width.
+def lanes_to_bytes(values: Words, width: int, bits: int) -> bytearray:  # [N] -> ceil(N/2) * width/4 bytes
+    """Return the bytes of the integer whose lanes are `values`, an array of type 'I', each below 2^bits; bits <= 28.
 
-    >>> hex(pack_lanes(array("I", [0x11, 0x22, 0x33]), 30))
-    '0x33000000880000011'
+    An odd number of lanes gets one more, 0, so that there are pairs. Lowest byte first.
+
+    >>> lanes_to_bytes(array("I", [0x11, 0x22, 0x33]), 20, 8).hex(" ")
+    '11 00 20 02 00 33 00 00 00 00'
     """
-    streams, stride = _layout(width)
-    packed = 0
-    for k in range(min(streams, len(values))):
-        words = _little_endian(values[k::streams])
-        raw, size, end = words.tobytes(), words.itemsize, stride * len(words)
-        spread = bytearray(end)
-        for byte in range(size):
-            spread[byte::stride] = raw[byte::size]
-        packed |= int.from_bytes(spread, "little") << (k * width)
-    return packed
+    stride = pair_bytes(width)
+    raw = bytearray(stride * ((len(values) + 1) // 2))
+    for lane in range(2):
+        words = values[lane::2]
+        if len(words) * stride < len(raw):
+            words.append(0)
+        first, shift = divmod(lane * width, 8)
+        spread = (int.from_bytes(_little_endian(words).tobytes(), "little") << shift).to_bytes(4 * len(words), "little")
+        for byte in range((bits + shift + 7) // 8):
+            raw[first + byte :: stride] = spread[byte::4]
+    return raw
 
 
-def unpack_lanes(packed: int, width: int, count: int) -> Words:  # one integer -> [N]
-    """Return v_j for the first `count` lanes, where lane j holds v_j + 2^(width-1): type 'i' (up to 32 bits) or 'q'.
+def unpack_lanes(even: int, odd: int, width: int, count: int) -> Words:  # -> [count]
+    """Return the first `count` whole numbers v_j out of two integers with lanes of twice the width.
 
-    >>> unpack_lanes(pack_lanes(array("I", [(1 << 29) - 5, (1 << 29) + 7]), 30), 30, 2)
-    array('i', [-5, 7])
+    `even` holds the numbers of even j, `odd` the others, each as v_j + 2^(w-1), where w = word_bits(width). The array
+    is of type 'i' or 'q'.
+
+    >>> unpack_lanes((5 + 2**31) + (7 + 2**31 << 48), 2**31 - 6, 24, 3)
+    array('i', [5, -6, 7])
     """
-    streams, stride = _layout(width)
-    values = array("i" if width <= 32 else "q")
-    size = values.itemsize
+    values = array("i" if word_bits(width) == 32 else "q")
+    size, stride = values.itemsize, pair_bytes(width)
     values.frombytes(bytes(size * count))
-    for k in range(min(streams, count)):
-        length = len(range(k, count, streams))
-        mask, excess, sign = _sign_extension(width, 8 * stride, length, 8 * size)
-        # From v + 2^(width-1) to v + 2^(bits-1), and the highest bit turned over is v in two's complement.
-        stream = ((packed >> (k * width) & mask) + excess) ^ sign
-        raw = stream.to_bytes(stride * length + size, "little")
-        words = bytearray(size * length)
+    for lane, packed in enumerate((even, odd)):
+        pairs = (count + 1 - lane) // 2
+        # The highest bit turned over makes v + 2^(w-1) two's complement.
+        raw = (packed ^ ones(2 * width, pairs) << (8 * size - 1)).to_bytes(stride * pairs + size, "little")
+        words = bytearray(size * pairs)
         for byte in range(size):
-            words[byte::size] = raw[byte : stride * length : stride]
-        values[k::streams] = _little_endian(array(values.typecode, bytes(words)))
+            words[byte::size] = raw[byte : stride * pairs : stride]
+        values[lane::2] = _little_endian(array(values.typecode, bytes(words)))
     return values
+
+
+def pair_bytes(width: int) -> int:
+    """Return how many bytes a pair of lanes fills."""
+    return width // 4
+
+
+def word_bits(width: int) -> int:
+    """Return the bits of the words that `unpack_lanes` returns: 32 for widths from 16 up, 64 from 32 up."""
+    return 32 if width < 32 else 64
 
 
 @cache
@@ -69,21 +80,6 @@ def ones(width: int, count: int) -> int:
     '0b100010001'
     """
     return ((1 << (width * count)) - 1) // ((1 << width) - 1)
-
-
-@cache
-def _sign_extension(width: int, slot: int, count: int, bits: int) -> tuple[int, int, int]:
-    """Return the constants of `unpack_lanes` for `count` lanes in slots of `slot` bits, to become `bits` bits each."""
-    places = ones(slot, count)
-    return places * ((1 << width) - 1), places * ((1 << (bits - 1)) - (1 << (width - 1))), places << (bits - 1)
-
-
-def _layout(width: int) -> tuple[int, int]:
-    """Return how many streams there are, and how many bytes lie from one lane of a stream to the next."""
-    streams = 8 // gcd(8, width)
-    while width * streams < (32 if width <= 32 else 64):  # a lane of a stream has the room of a word
-        streams *= 2
-    return streams, width * streams // 8
 
 
 def _little_endian(words: Words) -> Words:

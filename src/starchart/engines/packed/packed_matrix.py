@@ -4,41 +4,37 @@
 
 Weights become whole numbers of b bits, with a scale for every column; the vector becomes whole numbers with one scale:
 
-    w_ij = c_j q_ij,  |q_ij| < 2^(b-1),  u_ij = q_ij + 2^(b-1),  0 < u_ij < 2^b        x_i = a_i / s,  |a_i| < 2^30
+    w_ij = c_j q_ij,  |q_ij| < 2^(b-1)          x_i = a_i / s
 
-Row i is one integer, R_i = sum_j u_ij 2^(L j), lane j for column j. Then sum_i a_i R_i has all products of the layer
-in it: lane j is T_j = sum_i a_i u_ij. CPython multiplies a big integer by one digit of 30 bits in a single loop in C,
-so one bytecode does thousands of multiply-adds.
+Row i is one integer, R_i = sum_j q_ij 2^(L j), lane j for column j. Then sum_i a_i R_i has all products of the layer in
+it: lane j is T_j = sum_i a_i q_ij. CPython multiplies a big integer by one digit of 30 bits in a single loop in C, so
+one bytecode does thousands of multiply-adds.
 
-No lane overflows. |T_j| <= sum_i |a_i| u_ij <= A (2^b - 1) with A = sum_i |a_i|, and s is chosen so that A 2^b is at
-most 2^(L-1). So 2^(L-1) + T_j lies between 0 and 2^L: adding 2^(L-1) to every lane leaves none negative and none too
-large. A is asserted all the same. Bounding A, rather than n max|a_i|, leaves 3 to 5 more bits for the numbers.
+No lane overflows. By Cauchy and Schwarz |T_j| <= |a| |q_j|, where |.| is the Euclidean norm. A bound K on |q_j| for
+all columns comes from packing; s is chosen so that |a| K < 2^(L-1), which is asserted. So T_j + 2^(L-1) lies between
+0 and 2^L. The rows are taken in groups of 64, which have shorter norms: each group's lanes are made wide before
+groups are added (even lanes apart from odd ones, so that each has the room of two).
 
 What is lost: q and a are rounded to the nearest whole number, and nothing else is. The sums are exact, so their order,
 the blocks of columns and who computes them change no bit. Source: Kronecker substitution (von zur Gathen and Gerhard,
 Modern Computer Algebra, section 8.4).
 """
 
-import sys
-from array import array
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import repeat
-from math import frexp, inf, ldexp
-from operator import add, mul
+from functools import cache
+from itertools import chain, islice, pairwise, repeat
+from operator import mul
+from typing import TypeVar
 
-from starchart.engines.packed.lanes import Words, ones, pack_lanes, unpack_lanes
-from starchart.errors import GenerationError
-from starchart.utils.exact_sum import exact_sum
-from starchart.utils.matrix import Matrix, Vector
-from starchart.utils.transpose_matrix import transpose_weights
+from starchart.engines.packed.lanes import Words, ones, pair_bytes, unpack_lanes, word_bits
+from starchart.utils.matrix import Vector
 
-_LARGEST_DIGIT = (1 << 30) - 1  # of CPython's integers: a number above it costs twice the time
-_SMALLEST_SCALE = ldexp(1.0, -1000)
-_LARGEST_EXPONENT = 1000  # of the scale of a vector: 2^1000 and 2^-1000 are floats
-_WHOLE = 1.5 * (1 << 52)  # added to a float, it leaves the nearest whole number in the low bits
-_LOW = 0 if sys.byteorder == "little" else 1  # which half of a double has the low bits
-_BLOCK = 1536  # lanes: short enough that the sums stay in the processor's cache
+Item = TypeVar("Item")
+
+GROUP = 64  # rows
+_BLOCK_DIGITS = 1536  # of 30 bits: the numbers of a sum stay in the processor's nearest cache
+_GUARD = 40  # bits above the highest lane that keep a sum positive
 
 
 @dataclass(frozen=True)
@@ -49,86 +45,137 @@ class Lanes:
     weight_bits: int  # b
 
     @property
-    def limit(self) -> int:
-        """The largest sum of |a_i|: with it no lane overflows."""
-        return 1 << (self.width - 1 - self.weight_bits)
+    def offset(self) -> int:
+        """More than any |a_i|: as |q_j| is at least 2^(b-1) - 1 for some j, |a_i| <= |a| is below 2^(L-b+1)."""
+        return 1 << (self.width - self.weight_bits + 1)
+
+
+@dataclass(frozen=True)
+class Group:
+    """Some rows of a block. A lane over the highest keeps each row positive: CPython adds faster than it subtracts."""
+
+    start: int  # what the sum begins with; see `build_block`
+    rows: Sequence[int]
+
+
+@dataclass(frozen=True)
+class Block:
+    """Some columns of a matrix."""
+
+    groups: Sequence[Group]
+    count: int  # lanes
 
 
 @dataclass(frozen=True)
 class PackedMatrix:
-    """A matrix [in][out] in lanes: blocks of columns, each a list of `in` integers."""
+    """A matrix [in][out] in lanes."""
 
     lanes: Lanes
     scales: Vector  # [out], c_j
-    blocks: Sequence[Sequence[int]]  # [blocks][in]
-    block_size: int  # columns in each block but the last
+    blocks: Sequence[Block]
+    sizes: Sequence[int]  # rows in each group
 
 
-def pack_matrix(weight: Matrix, lanes: Lanes, block_size: int = _BLOCK) -> PackedMatrix:  # [in][out]
-    """Return `weight` packed. Its numbers must be finite."""
-    scales = _column_scales(weight, lanes.weight_bits)
-    inverses = [1.0 / scale for scale in scales]
-    words = [quantise_weights(row, inverses, lanes.weight_bits) for row in weight]
-    starts = range(0, len(scales), block_size)
-    blocks = [[pack_lanes(row[start : start + block_size], lanes.width) for row in words] for start in starts]
-    return PackedMatrix(lanes, scales, blocks, block_size)
+@dataclass(frozen=True)
+class LaneSums:
+    """T_j of all columns of a block, not taken apart yet. Sums over different rows may be added."""
+
+    total: int  # the sum of the groups' sums, lanes running into each other
+    even: int  # the sum of their even lanes
+    groups: int
+
+    def __add__(self, other: "LaneSums") -> "LaneSums":
+        return LaneSums(self.total + other.total, self.even + other.even, self.groups + other.groups)
 
 
-def multiply(x: Vector, matrix: PackedMatrix) -> list[float]:  # [in], [in][out] -> [out]
-    """Return x W."""
-    a, exponent = quantise(x, matrix.lanes)
-    unit = ldexp(1.0, -exponent)
-    sizes = map(mul, matrix.scales, repeat(unit))
-    y: list[float] = []
-    for rows in matrix.blocks:
-        count = min(matrix.block_size, len(matrix.scales) - len(y))
-        y += map(mul, lane_sums(rows, a, matrix.lanes, count), sizes)
-    return y
+def group_sizes(rows: int) -> list[int]:
+    """Return the sizes of the groups of so many rows: 64, 64, ..., the rest."""
+    return [min(GROUP, rows - start) for start in range(0, rows, GROUP)]
 
 
-def lane_sums(rows: Sequence[int], a: Sequence[int], lanes: Lanes, count: int) -> Words:  # [in], [in] -> [count]
-    """Return sum_i a_i q_ij for the first `count` lanes j of the rows, exactly."""
-    centre = (1 << (lanes.width - 1)) - (sum(a) << (lanes.weight_bits - 1))
-    return unpack_lanes(sum(map(mul, rows, a)) + centre * ones(lanes.width, count), lanes.width, count)
+def pack_matrix(rows: Sequence[bytes], scales: Vector, sizes: Sequence[int], lanes: Lanes) -> PackedMatrix:
+    """Return the matrix whose rows are given as lanes, q_ij + 2^(b-1) in lane j."""
+    count, pair = len(scales) + len(scales) % 2, pair_bytes(lanes.width)
+    blocks = max(1, round(count * lanes.width / (30 * _BLOCK_DIGITS)))
+    cuts = [count * n // blocks // 2 for n in range(blocks + 1)]  # in pairs of lanes
+    return PackedMatrix(
+        lanes,
+        scales,
+        [
+            build_block((int.from_bytes(row[a * pair : b * pair], "little") for row in rows), sizes, lanes, 2 * (b - a))
+            for a, b in pairwise(cuts)
+            if b > a
+        ],
+        sizes,
+    )
 
 
-def quantise(x: Vector, lanes: Lanes) -> tuple[list[int], int]:  # [in] -> [in]
-    """Return whole numbers a_i and an exponent e with x_i = a_i 2^-e nearly, |a_i| < 2^30 and sum |a_i| <= lanes.limit.
+def build_block(rows: Iterator[int], sizes: Sequence[int], lanes: Lanes, count: int) -> Block:
+    """Return the block of `count` lanes with these rows, which hold q_ij + 2^(b-1).
 
-    Raises GenerationError where the numbers of x are infinite or nan: the model's weights are too large for floats.
-
-    >>> quantise([1.0, -0.25], Lanes(30, 19))
-    ([512, -128], 9)
+    A group's sum is to be sum_i (a_i + M) R_i + start with M = lanes.offset, so that no factor is negative. So `start`
+    takes M sum_i R_i off again; it also adds 2^(L-1) to every lane, and a guard above them all.
     """
-    total = exact_sum(map(abs, x))
-    if total == 0:
-        return [0] * len(x), 0
-    if not total < inf:
-        raise GenerationError("the numbers of the model overflow; look for huge weights")
-    # Rounding adds at most 1/2 to each |a_i|, and nothing to a zero.
-    most = min((lanes.limit - (len(x) - x.count(0.0)) / 2) / total, _LARGEST_DIGIT / max(map(abs, x)))
-    exponent = min(frexp(most)[1] - 1, _LARGEST_EXPONENT)
-    numbers = array("d", map(add, map(mul, x, repeat(ldexp(1.0, exponent))), repeat(_WHOLE)))
-    a = memoryview(numbers).cast("B").cast("i")[_LOW::2].tolist()
-    assert sum(map(abs, a)) <= lanes.limit
-    return a, exponent
+    columns, guard = ones(lanes.width, count), 1 << (lanes.width * count)
+    plain = guard - (columns << (lanes.weight_bits - 1))
+    groups = []
+    for size in sizes:
+        part = [row + plain for row in islice(rows, size)]  # one by one, so that they lie in memory one after another
+        start = (columns << (lanes.width - 1)) - lanes.offset * (sum(part) - size * guard) + (guard << _GUARD)
+        groups.append(Group(start, part))
+    return Block(groups, count)
 
 
-def quantise_weights(row: Vector, inverses: Vector, bits: int) -> Words:  # [out], [out] -> [out]
-    """Return u_ij = round(w_ij / c_j) + 2^(b-1) for one row, from 1 / c_j."""
-    numbers = array("d", map(add, map(mul, row, inverses), repeat(_WHOLE + (1 << (bits - 1)))))
-    return array("I", memoryview(numbers).cast("B").cast("I")[_LOW::2])
+def lane_sums(block: Block, numbers: Sequence[Sequence[int]], above: int, lanes: Lanes) -> LaneSums:
+    """Return sum_i a_i q_ij for every lane j, exactly. `numbers`: a_i + M for each group; `above`: their sum."""
+    mask = even_lanes(lanes.width, block.count)
+    total = even = 0
+    for group, part in zip(block.groups, numbers, strict=True):
+        sums = sum(map(mul, group.rows, part), group.start)
+        total += sums
+        even += sums & mask
+    above += len(numbers) << _GUARD
+    return LaneSums(total - (above << (lanes.width * block.count)), even, len(numbers))
 
 
-def scale_of(largest: float, bits: int) -> float:
-    """Return the scale c with which no |w| <= largest becomes more than 2^(b-1) - 1. 1/c must be a float too."""
-    return max(largest / ((1 << (bits - 1)) - 1), _SMALLEST_SCALE)
+def take_apart(sums: LaneSums, lanes: Lanes, count: int) -> Words:  # -> [count]
+    """Return the whole numbers T_j."""
+    even, odd = _excess(lanes.width, count, sums.groups)
+    return unpack_lanes(sums.even + even, (sums.total - sums.even >> lanes.width) + odd, lanes.width, count)
 
 
-def _column_scales(weight: Matrix, bits: int) -> list[float]:  # [in][out] -> [out]
-    return [scale_of(_largest(column), bits) for column in transpose_weights(weight)]
+def multiply(numbers: Sequence[Sequence[int]], matrix: PackedMatrix) -> list[LaneSums]:
+    """Return the sums of every block."""
+    above = sum(map(sum, numbers))
+    return [lane_sums(block, numbers, above, matrix.lanes) for block in matrix.blocks]
 
 
-def _largest(column: Vector) -> float:
-    top, bottom = max(column), min(column)
-    return max(top, -bottom)
+def products(sums: Sequence[LaneSums], matrix: PackedMatrix, unit: float) -> Iterator[float]:  # -> [out]
+    """Give y_j = T_j c_j unit, unit = 1/s."""
+    counts = [block.count for block in matrix.blocks]
+    words = (take_apart(part, matrix.lanes, count) for part, count in zip(sums, counts, strict=True))
+    return map(mul, chain.from_iterable(words), map(mul, matrix.scales, repeat(unit)))
+
+
+def in_groups(items: Sequence[Item], sizes: Sequence[int]) -> list[Sequence[Item]]:
+    """Return numbers, or rows, cut into groups."""
+    groups: list[Sequence[Item]] = []
+    first = 0
+    for size in sizes:
+        groups.append(items[first : first + size])
+        first += size
+    return groups
+
+
+@cache
+def even_lanes(width: int, count: int) -> int:
+    """Return the mask of lanes 0, 2, 4, ... of `count` lanes."""
+    return ones(2 * width, (count + 1) // 2) * ((1 << width) - 1)
+
+
+@cache
+def _excess(width: int, count: int, groups: int) -> tuple[int, int]:
+    """Return what makes T_j + groups 2^(L-1) into T_j + 2^(w-1), for even lanes and for odd ones."""
+    spare = (1 << (word_bits(width) - 1)) - groups * (1 << (width - 1))
+    assert spare >= 0
+    return ones(2 * width, (count + 1) // 2) * spare, ones(2 * width, count // 2) * spare

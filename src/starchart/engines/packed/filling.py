@@ -1,0 +1,144 @@
+"""Filling the shards of a process group with a model: from the pack cache, or by packing its checkpoint."""
+
+import logging
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from starchart.checkpoints.safetensors import StoredTensor
+from starchart.engines.packed.pack_cache import FORMAT, Pack, PackCache, discard
+from starchart.engines.packed.packed_matrix import GROUP
+from starchart.engines.packed.precision import Precision
+from starchart.engines.packed.process_group import ProcessGroup
+from starchart.engines.packed.shard_filling import Packed
+from starchart.engines.packed.slices import HEAD, share
+from starchart.engines.packed.tiles import layer_tile_size, tile_size
+from starchart.layers.linear_layer import LinearWeights
+from starchart.model.config import GPT2Config
+
+Progress: TypeAlias = Callable[[str, int, int], None]  # what is done, how much of it, of how much
+Checksums: TypeAlias = dict[str, dict[int, Sequence[int]]]
+
+_log = logging.getLogger("starchart")
+
+
+def fill(
+    group: ProcessGroup,
+    layers: Mapping[str, LinearWeights],
+    head: Any,
+    config: GPT2Config,
+    precision: Precision,
+    cache: PackCache | None,
+    progress: Progress,
+) -> dict[str, int]:
+    """Fill the shards; return the bound of every layer, and of the head under its name.
+
+    Raises CheckpointError for numbers that cannot be weights, EngineError if a process ends.
+    """
+    description = describe([*(layer.weight for layer in layers.values()), head], config, precision)
+    if cache is None or description is None:
+        return _pack(group, layers, head, config, None, progress)[0]
+    pack = cache.find(description)
+    if pack:
+        if _read(group, layers, config, pack, progress):
+            return dict(pack.bounds)
+        discard(pack.folder)
+    folder = None
+    try:
+        folder = cache.begin(packed_size(layers, config, precision))
+        bounds, checksums = _pack(group, layers, head, config, folder, progress)
+        if checksums:
+            cache.keep(folder, description, bounds, checksums)
+    except OSError as error:
+        _log.warning("the packed model is not kept in %s: %s", cache.folder, error.strerror or error)
+        if folder is None:
+            bounds = _pack(group, layers, head, config, None, progress)[0]
+    finally:
+        if folder:
+            discard(folder)  # it has its own name if it was kept
+    return bounds
+
+
+def describe(matrices: Sequence[Any], config: GPT2Config, precision: Precision) -> dict[str, Any] | None:
+    """Return what makes a pack the pack of this model, or None if its matrices come from no file."""
+    if not all(isinstance(matrix, StoredTensor) for matrix in matrices):
+        return None
+    entries = sorted((str(m.path), m.entry.name, m.entry.dtype, m.entry.shape, m.entry.start) for m in matrices)
+    files = []
+    for path in sorted({matrix.path for matrix in matrices}):
+        with suppress(OSError):
+            resolved, status = Path(path).resolve(), os.stat(path)
+            files.append([str(resolved), status.st_size, status.st_mtime_ns])
+    return {
+        "format": FORMAT,
+        "files": files,
+        "header": sha256(repr([entry[1:] for entry in entries]).encode()).hexdigest(),
+        "slices": config.n_head,
+        "group": GROUP,
+        "weights": [precision.weights.width, precision.weights.weight_bits],
+        "screen": precision.screen and [precision.screen.width, precision.screen.weight_bits],
+    }
+
+
+def packed_size(layers: Iterable[str], config: GPT2Config, precision: Precision) -> int:
+    """Return how many bytes a packed model has on disk."""
+    parts = share(config, 0, 1).single()
+    linear = sum(layer_tile_size(part, name, precision.weights) for name in layers for part in parts)
+    kinds = [precision.weights, *([precision.screen] if precision.screen else [])]
+    tokens = config.vocab_size + config.vocab_size % 2
+    return linear + sum(tile_size(tokens, config.n_embd, lanes) for lanes in kinds)
+
+
+def _steps(group: ProcessGroup, layers: Mapping[str, LinearWeights], config: GPT2Config) -> Iterator[tuple[str, int]]:
+    """Give the layers by name, then the parts of the head: with 3 slices, rank 0 may have one and rank 1 two."""
+    yield from ((name, 0) for name in layers)
+    yield from ((HEAD, part) for part in range(-(-config.n_head // group.size)))
+
+
+def _pack(
+    group: ProcessGroup,
+    layers: Mapping[str, LinearWeights],
+    head: Any,
+    config: GPT2Config,
+    folder: Path | None,
+    progress: Progress,
+) -> tuple[dict[str, int], Checksums]:
+    """Pack the model, into `folder` too if there is one. Return bounds and checksums; none if it was not written."""
+    bounds: dict[str, int] = {}
+    checksums: Checksums = {}
+    steps = list(_steps(group, layers, config))
+    for done, (name, part) in enumerate(steps):
+        progress("packing", done, len(steps))
+        results: list[Packed]
+        if name == HEAD:
+            results = group.call("filler.pack_head", part, head, folder)
+        else:
+            results = group.call("filler.pack_layer", name, layers[name].weight, layers[name].bias, folder)
+        bounds[name] = max(bounds.get(name, 0), *(result.bound for result in results))
+        for result in results:
+            checksums.setdefault(name, {}).update(result.checksums)
+            if result.error and folder:
+                _log.warning("the packed model is not kept in %s: %s", folder.parent, result.error)
+                folder, checksums = None, {}
+    progress("packing", len(steps), len(steps))
+    return bounds, checksums if folder else {}
+
+
+def _read(
+    group: ProcessGroup, layers: Mapping[str, LinearWeights], config: GPT2Config, pack: Pack, progress: Progress
+) -> bool:
+    """Take the model from a pack; return whether all of it was whole."""
+    steps = list(_steps(group, layers, config))
+    for done, (name, part) in enumerate(steps):
+        progress("opening", done, len(steps))
+        if name == HEAD:
+            results = group.call("filler.read_head", part, pack.folder, pack.checksums.get(name, {}))
+        else:
+            checksums = pack.checksums.get(name, {})
+            results = group.call("filler.read_layer", name, layers[name].bias, pack.folder, checksums)
+        if not all(results):
+            return False
+    return True

@@ -1,0 +1,153 @@
+"""What one process has of a model, and what it computes with it.
+
+Every process has a Shard, this one too. `process_group` calls the same method of all of them and gathers what they
+return. Vectors come as arrays of whole numbers a_i + M and the unit 1/s, or as floats where they are this shard's own.
+What a shard found for itself (heads, hidden channels) it keeps until the next product needs it.
+"""
+
+from array import array
+from collections.abc import Sequence
+from itertools import islice
+from operator import add
+from typing import Any
+
+from starchart.engines.packed.attention_cache import HeadCache
+from starchart.engines.packed.packed_matrix import LaneSums, PackedMatrix, in_groups, multiply, products
+from starchart.engines.packed.precision import Precision
+from starchart.engines.packed.rounding import Rounded, fits, largest_norm, round_vector
+from starchart.engines.packed.screening import Candidate, Look, exact_logits, possible_winners
+from starchart.engines.packed.shard_filling import ShardFiller
+from starchart.engines.packed.slices import HEAD, SCREEN, Slices
+from starchart.utils.activations import activate
+from starchart.utils.masked_softmax import masked_softmax
+from starchart.utils.matrix import Matrix, Vector
+
+
+class Shard:
+    """Some slices of every matrix, with the keys and values of their heads."""
+
+    def __init__(self, slices: Slices, precision: Precision) -> None:
+        self.slices = slices
+        self.filler = ShardFiller(slices, precision.weights, precision.screen)
+        self.matrices, self.biases = self.filler.matrices, self.filler.biases
+        self._lanes, self._attention = precision.weights, precision.attention
+        self._heads: dict[int, list[HeadCache]] = {}
+        self._kept: list[Vector] = []  # [T][own]
+
+    def linear(self, name: str, vectors: Sequence[Rounded]) -> "list[array[float]]":  # [T][in] -> [T][own]
+        """Return the outputs of a layer that this shard owns, with their biases."""
+        matrix, bias = self.matrices[name], self.biases[name]
+        rows = []
+        for numbers, unit in vectors:
+            sums = multiply(in_groups(numbers.tolist(), matrix.sizes), matrix)
+            rows.append(array("d", map(add, products(sums, matrix, unit), bias)))
+        return rows
+
+    def attend(
+        self, name: str, vectors: Sequence[Rounded], cache: int, scale: float, following: str
+    ) -> list[float]:  # [T][C] -> [T]
+        """Compute queries, keys and values of this shard's heads, and keep what the heads find with them.
+
+        Returns the norm of it for every token, for the layer called `following`.
+        """
+        size = self.slices.config.n_embd // self.slices.config.n_head
+        stride = 3 * size + size % 2  # an odd number of lanes has one more
+        rows = self.linear(name, vectors)
+        starts = [stride * head for head in range(self.slices.heads)]
+        queries, keys, values = (
+            [[row[start + part * size : start + (part + 1) * size] for row in rows] for start in starts]
+            for part in range(3)
+        )
+        self.append(name, cache, keys, values)
+        pattern = [masked_softmax(rows) for rows in self.scores(cache, queries, scale)]
+        return self._keep(_joined(self.mix(cache, pattern)) or [[]] * len(rows), following)
+
+    def append(self, name: str, cache: int, keys: Sequence[Matrix], values: Sequence[Matrix]) -> None:  # [H][T][D]
+        """Add new tokens to a cache, for this shard's heads."""
+        heads = self._heads.setdefault(cache, [])
+        if not heads:
+            heads += [HeadCache(self._attention, name) for _ in range(self.slices.heads)]
+        for head, new_keys, new_values in zip(heads, keys, values, strict=True):
+            for key, value in zip(new_keys, new_values, strict=True):
+                head.append(key, value)
+
+    def scores(self, cache: int, queries: Sequence[Matrix], scale: float) -> list[list[list[float]]]:
+        """Return scale times queries times keys of this shard's heads: [H][T][D] -> [H][T][S]."""
+        return [
+            [head.scores(query, scale) for query in rows]
+            for head, rows in zip(self._heads[cache], queries, strict=True)
+        ]
+
+    def mix(self, cache: int, pattern: Sequence[Matrix]) -> list[list[list[float]]]:  # [H][T][S] -> [H][T][D]
+        """Return the values of this shard's heads, weighted by the pattern."""
+        return [[head.mix(row) for row in rows] for head, rows in zip(self._heads[cache], pattern, strict=True)]
+
+    def logits(self, vectors: Sequence[Rounded]) -> "list[array[float]]":  # [T][C] -> [T][own]
+        """Return the logits of this shard's part of the vocabulary."""
+        rows = []
+        for numbers, unit in vectors:
+            row = array("d")
+            for matrix, tokens in self._vocabulary(HEAD):
+                sums = multiply(in_groups(numbers.tolist(), matrix.sizes), matrix)
+                row.extend(islice(products(sums, matrix, unit), len(tokens)))
+            rows.append(row)
+        return rows
+
+    def possible_winners(self, look: Look) -> list[Candidate]:
+        """Return the tokens of this shard that may be among the likeliest."""
+        return possible_winners(look, self._vocabulary(SCREEN))
+
+    def exact_logits(self, vector: Rounded, rows: Matrix, scales: Vector) -> list[float]:  # [n][C], [n] -> [n]
+        """Return the logits of some tokens, whoever's they are, from their rows of the table."""
+        return exact_logits(vector, rows, scales, self._lanes)
+
+    def fork(self, cache: int, copy: int) -> None:
+        """Copy a cache."""
+        self._heads[copy] = [head.copy() for head in self._heads.get(cache, [])]
+
+    def forget(self, caches: Sequence[int]) -> None:
+        """Let go of caches."""
+        for cache in caches:
+            self._heads.pop(cache, None)
+
+    def activate(self, name: str, vectors: Sequence[Rounded], activation: str, following: str) -> list[float]:
+        """Compute this shard's hidden channels and keep them; return their norms for the layer called `following`."""
+        hidden = activate([row[: len(self.slices.hidden())] for row in self.linear(name, vectors)], activation)
+        return self._keep(hidden, following)
+
+    def give(self, rows: Matrix, following: str) -> list[float]:  # [T][own] -> [T]
+        """Keep this shard's part of some vectors; return the norms."""
+        return self._keep(rows, following)
+
+    def kept(self) -> "list[array[float]]":  # -> [T][own]
+        """Return what was kept last."""
+        return [array("d", row) for row in self._kept]
+
+    def project(self, name: str, scales: Sequence[float], bound: int) -> list[list[LaneSums]]:  # [T] ->
+        """Return this shard's part of the product of what it kept with a layer: sums for every token and block."""
+        matrix = self.matrices[name]
+        return [
+            multiply(rounded_groups(row, scale, matrix, bound), matrix)
+            for row, scale in zip(self._kept, scales, strict=True)
+        ]
+
+    def _vocabulary(self, kind: str) -> list[tuple[PackedMatrix, range]]:
+        numbers = range(self.slices.first, self.slices.last)
+        parts = [(self.matrices.get(f"{kind}.{number}"), self.slices.tokens(number)) for number in numbers]
+        return [(matrix, tokens) for matrix, tokens in parts if matrix]
+
+    def _keep(self, rows: Sequence[Vector], following: str) -> list[float]:
+        self._kept = list(rows)
+        sizes = self.slices.sizes(following)
+        return [largest_norm(row, sizes, following) for row in rows]
+
+
+def rounded_groups(row: Vector, scale: float, matrix: PackedMatrix, bound: int) -> list[Sequence[int]]:
+    """Return a_i + M in groups for a vector and its s. No lane overflows: asserted."""
+    groups = in_groups(round_vector(row, scale, matrix.lanes.offset).tolist(), matrix.sizes)
+    assert fits(groups, matrix.lanes.offset, bound, matrix.lanes)
+    return groups
+
+
+def _joined(heads: Sequence[Any]) -> list[list[float]]:  # [H][T][D] -> [T][H D]
+    return [[value for part in parts for value in part] for parts in zip(*heads, strict=True)]

@@ -1,0 +1,69 @@
+"""What this process may use of the machine: processors and memory, as far as the system and a container say."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+_CGROUPS = Path("/sys/fs/cgroup")
+
+
+def available_processors() -> int:
+    """Return how many processors this process may use: its affinity, and a container's limit rounded up."""
+    affinity = getattr(os, "sched_getaffinity", None)  # not on macOS, nor on Windows
+    count = len(affinity(0)) if affinity else os.cpu_count() or 1
+    for quota, period in _processor_limits():
+        count = min(count, max(1, -(-quota // period)))
+    return count
+
+
+def available_memory() -> int | None:
+    """Return how many bytes of memory this process may still take, or None where nobody says."""
+    room = [limit - used for limit, used in _memory_limits()]
+    for line in _lines(Path("/proc/meminfo")):
+        if line.startswith("MemAvailable:"):
+            room.append(int(line.split()[1]) * 1024)
+    return max(0, min(room)) if room else None
+
+
+def _processor_limits() -> Iterator[tuple[int, int]]:
+    """Give microseconds of a processor, and of the period in which they may be used."""
+    for folder in _own_cgroups():
+        words = " ".join(_lines(folder / "cpu.max")).split()
+        if len(words) == 2 and all(map(str.isdigit, words)):
+            yield int(words[0]), int(words[1])
+    for folder in (_CGROUPS / "cpu", _CGROUPS / "cpu,cpuacct"):  # version 1
+        quota, period = _number(folder / "cpu.cfs_quota_us"), _number(folder / "cpu.cfs_period_us")
+        if quota and period:
+            yield quota, period
+
+
+def _memory_limits() -> Iterator[tuple[int, int]]:
+    """Give limits in bytes, and what is used of them."""
+    files = [(folder / "memory.max", folder / "memory.current") for folder in _own_cgroups()]
+    version_1 = _CGROUPS / "memory"
+    files.append((version_1 / "memory.limit_in_bytes", version_1 / "memory.usage_in_bytes"))
+    for limit_file, used_file in files:
+        limit, used = _number(limit_file), _number(used_file)
+        if limit and used is not None:
+            yield limit, used
+
+
+def _own_cgroups() -> Iterator[Path]:
+    """Give the folders of this process's control group and of those around it (version 2)."""
+    own = next((line[4:] for line in _lines(Path("/proc/self/cgroup")) if line.startswith("0::/")), None)
+    if own is not None:
+        folder = _CGROUPS / own
+        yield folder
+        yield from (parent for parent in folder.parents if parent.is_relative_to(_CGROUPS))
+
+
+def _number(path: Path) -> int | None:
+    text = "".join(_lines(path))
+    return int(text) if text.isdigit() else None
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text("ascii", "replace").splitlines()
+    except OSError:
+        return []
