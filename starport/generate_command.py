@@ -12,9 +12,10 @@ from typing import Any
 
 from starchart import GPT2, Tokenizer, __version__
 from starchart.errors import GenerationError, VocabularyError
+from starchart.generation.generate import Limits
 from starchart.generation.sampling import SamplingSettings
 from starchart.generation.stop_texts import StopTexts
-from starport.console import tell
+from starport.console import ProgressLine, tell
 from starport.hub.find_model import find_model
 from starport.streamed_text import StreamedText
 
@@ -41,7 +42,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="packed: big integers, fast (default); reference: plain lists and exact sums, slow",
     )  # fmt: skip
     add("--precision", default="full", choices=["full", "fast"], help="of packed: full, closer than float32 (default)")
-    add("--workers", type=int, default=1, metavar="N", help="processes that compute; both engines have 1")
+    add(
+        "--workers", type=int, metavar="N",
+        help="processes that compute, of packed (default: the processors that are free to use, 1 for a small model)",
+    )  # fmt: skip
+    add("--no-pack-cache", action="store_true", help="do not keep the packed model on disk, and do not look for it")
     add("--max-new-tokens", type=int, default=60, metavar="N", help="default 60")
     add("--temperature", type=float, default=0.8, metavar="T", help="0: always the likeliest token; default 0.8")
     add("--top-k", type=int, default=40, metavar="K", help="draw from the K likeliest tokens; 0: from all; default 40")
@@ -60,27 +65,35 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Load the model, tell the text, print it. Raises StarchartError for whatever is wrong with the input."""
-    if options.workers != 1:
-        raise GenerationError(f"--workers {options.workers}: the {options.engine} engine computes in 1 process")
     stop_texts = StopTexts(options.stop)
+    Limits(1, (), options.max_new_tokens, options.on_full)  # refused now rather than after the model is open
     seed = secrets.randbits(32) if options.seed is None else options.seed
     settings = SamplingSettings(options.temperature, options.top_k, options.top_p, seed)
     prompt = _prompt(options.prompt)
     folder, choice = find_model(options.model)
-    if sys.stderr.isatty():
-        tell(f"{choice}: opening it with the {options.engine} engine")
+    tokenizer = Tokenizer.from_pretrained(folder)
+    progress = ProgressLine(f"{choice}: opening it with the {options.engine} engine")
     began = time.perf_counter()
-    with GPT2.from_pretrained(folder, options.engine, precision=options.precision) as gpt2:
-        tokenizer = Tokenizer.from_pretrained(folder)
+    with GPT2.from_pretrained(
+        folder,
+        options.engine,
+        precision=options.precision,
+        workers=options.workers,
+        pack_cache=not options.no_pack_cache,
+        progress=progress,
+    ) as gpt2:
         seconds = time.perf_counter() - began
         check_vocabulary(tokenizer, gpt2.config.vocab_size)
         ids = _prompt_ids(prompt, tokenizer)
         steps = gpt2.steps(ids, settings, max_new_tokens=options.max_new_tokens, on_full=options.on_full)
         streamed = StreamedText(steps, tokenizer, stop_texts)
+        progress.clear()
         tell(f"{choice}; {options.engine} engine; seed {seed}")
         if options.json:
             list(streamed.pieces())
-            print(json.dumps(_report(options, str(folder), prompt, ids, seed, seconds, streamed), ensure_ascii=False))
+            run_on = {"model": options.model or str(folder), "workers": gpt2.workers}
+            report = _report(options, run_on, prompt, ids, seed, seconds, streamed)
+            print(json.dumps(report, ensure_ascii=False))
         else:
             _print_text(streamed, "" if options.no_echo else prompt)
 
@@ -146,7 +159,7 @@ def _print_text(streamed: StreamedText, echo: str) -> None:
 
 def _report(
     options: argparse.Namespace,
-    model: str,
+    run_on: dict[str, Any],
     prompt: str,
     ids: Sequence[int],
     seed: int,
@@ -155,10 +168,10 @@ def _report(
 ) -> dict[str, Any]:
     names = ("max_new_tokens", "temperature", "top_k", "top_p", "stop", "on_full")
     return {
-        "model": options.model or model,
+        "model": run_on["model"],
         "engine": options.engine,
         "precision": options.precision,
-        "workers": options.workers,
+        "workers": run_on["workers"],
         "settings": {name: getattr(options, name) for name in names},
         "seed": seed,
         "prompt": prompt,

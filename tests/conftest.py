@@ -1,6 +1,18 @@
 """Settings of the whole suite."""
 
 import os
+from collections.abc import Iterator
+
+import pytest
 
 # Before torch is imported. The models here are tiny, and threads that wait for each other only slow a busy machine.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_pack_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep the user's packed models out of it: what the tests pack, in this process or another, is theirs alone."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("STARCHART_CACHE", str(tmp_path_factory.mktemp("pack-cache")))
+        patch.delenv("STARCHART_CACHE_GB", raising=False)
+        yield

@@ -93,6 +93,11 @@ class GPT2:
             engine = engine_named(engine, precision, workers, pack_cache, progress)
         return cls(*load_checkpoint(folder), engine, progress)
 
+    @property
+    def workers(self) -> int:
+        """How many processes compute, this one included."""
+        return int(getattr(self._engine, "workers", 1))
+
     def logits(
         self, ids: Sequence[int], *, last_only: bool = False, tap: Tap = no_tap
     ) -> list[list[float]]:  # [T] -> [T][V], or [1][V] with last_only

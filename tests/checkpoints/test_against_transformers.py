@@ -11,6 +11,7 @@ from transformers import GPT2Config, GPT2LMHeadModel, GPT2Model
 
 from starchart.checkpoints.folder import load_checkpoint
 from tests.random_gpt2 import SIZES, write_random_gpt2
+from tests.read_matrices import read_matrices
 
 DTYPES = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16, "F64": torch.float64}
 HEAD, WTE = "lm_head.weight", "transformer.wte.weight"
@@ -18,7 +19,7 @@ HEAD, WTE = "lm_head.weight", "transformer.wte.weight"
 
 def flat(weights, name):
     """Return the numbers of the tensor with transformers' name."""
-    value = weights
+    value = read_matrices(weights)
     for field in name.removeprefix("transformer.").split("."):
         value = value[int(field)] if field.isdigit() else getattr(value, field)
     return torch.tensor(
@@ -43,7 +44,7 @@ def test_every_dtype_bit_for_bit(dtype, tmp_path):
     write_random_gpt2(tmp_path, seed=3, dtype=DTYPES[dtype], n_inner=7)
     config, weights = load_checkpoint(tmp_path)
     assert (config.n_embd, config.feed_forward_width) == (12, 7)
-    assert weights.wte.weight[0].typecode == ("d" if dtype == "F64" else "f")
+    assert read_matrices(weights).wte.weight[0].typecode == ("d" if dtype == "F64" else "f")
     state = state_of(tmp_path)
     assert {tensor.dtype for tensor in state.values()} == {DTYPES[dtype]}
     assert_same_bits(weights, state)

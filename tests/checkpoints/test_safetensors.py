@@ -1,35 +1,44 @@
-"""Tensors read from a file: vectors and rows, refusals by name, and nothing left open."""
+"""Tensors read from a file: vectors, rows and parts of them, refusals by name, and nothing left open."""
 
 import errno
 import os
+import pickle
 import struct
 from array import array
-from dataclasses import replace
 from math import inf, nan
+from pathlib import Path
 
 import pytest
 
-from starchart.checkpoints.safetensors import open_safetensors, read_rows, read_vector
+from starchart.checkpoints.safetensors import open_safetensors, read_rows, read_vector, rows_of
 from starchart.errors import CheckpointError
 from tests.checkpoints.raw_file import entry, one_tensor, raw_file, write
+
+
+def stored(folder, dtype, shape, data, name="a"):
+    """Return the one tensor of a file that is written for it."""
+    return open_safetensors(write(folder, one_tensor(dtype, shape, data, name)))[name]
+
+
+def message_of(read, *arguments):
+    with pytest.raises(CheckpointError) as caught:
+        read(*arguments)
+    assert str(caught.value).isprintable()
+    return str(caught.value)
 
 
 def test_rows_and_vectors(tmp_path):
     data = struct.pack("<6f2d", 1, 2, 3, 4, 5, 6, 0.1, -0.2)
     header = {"m": entry("F32", [2, 3], 0, 24), "v": entry("F64", [2], 24, 40)}
-    with open_safetensors(write(tmp_path, raw_file(header, data))) as tensors:
-        rows, vector = read_rows(tensors["m"]), read_vector(tensors["v"])
-    assert [list(row) for row in rows] == [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]
-    assert list(vector) == [0.1, -0.2]
+    tensors = open_safetensors(write(tmp_path, raw_file(header, data)))
+    assert [list(row) for row in read_rows(tensors["m"])] == [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]
+    assert list(read_vector(tensors["v"])) == [0.1, -0.2]
 
 
 @pytest.mark.parametrize("shape", [[1, 6], [6, 1], [0, 6], [6, 0]])
 def test_narrow_and_empty_matrices(shape, tmp_path):
     count = shape[0] * shape[1]
-    with open_safetensors(
-        write(tmp_path, one_tensor("F32", shape, struct.pack(f"<{count}f", *range(count))))
-    ) as tensors:
-        rows = read_rows(tensors["a"])
+    rows = read_rows(stored(tmp_path, "F32", shape, struct.pack(f"<{count}f", *range(count))))
     assert [len(row) for row in rows] == [shape[1]] * shape[0]
     assert [number for row in rows for number in row] == list(range(count))
 
@@ -39,76 +48,112 @@ def test_narrow_and_empty_matrices(shape, tmp_path):
 def test_a_matrix_that_is_read_in_parts(shape, tmp_path):
     count = shape[0] * shape[1]
     numbers = array("f", [number % 4093 - 2000.5 for number in range(count)])
-    path = write(tmp_path, one_tensor("F32", shape, struct.pack(f"<{count}f", *numbers)))
-    with open_safetensors(path) as tensors:
-        rows = read_rows(tensors["a"])
+    rows = read_rows(stored(tmp_path, "F32", shape, struct.pack(f"<{count}f", *numbers)))
     assert [len(row) for row in rows] == [shape[1]] * shape[0]
     assert [number for row in rows for number in row] == numbers.tolist()
 
 
-def test_the_place_of_what_is_not_finite_counts_from_the_first_part(tmp_path):
+# 32 rows are read at once: parts that begin and end on that border, beside it, and far from it.
+@pytest.mark.parametrize(("start", "stop"), [(0, 1), (0, 32), (31, 33), (32, 64), (5, 102), (102, 103), (40, 40)])
+@pytest.mark.parametrize("dtype", ["F32", "F64"])
+def test_some_rows(dtype, start, stop, tmp_path):
+    numbers = [number % 4093 - 2000.5 for number in range(103 * 1001)]
+    data = struct.pack(f"<{len(numbers)}{'f' if dtype == 'F32' else 'd'}", *numbers)
+    tensor = stored(tmp_path, dtype, [103, 1001], data)
+    expected = [numbers[1001 * row : 1001 * (row + 1)] for row in range(103)]
+    in_memory = [array("d", row) for row in expected]
+    assert [row.tolist() for row in read_rows(tensor, start, stop)] == expected[start:stop]
+    for matrix in (tensor, in_memory):
+        assert [row.tolist() for row in rows_of(matrix, start, stop)] == expected[start:stop]
+        assert [row.tolist() for row in rows_of(matrix, start)] == expected[start:]
+        assert [row.tolist() for row in rows_of(matrix)] == expected
+
+
+def test_a_tensor_is_the_same_after_pickling(tmp_path):
+    data = struct.pack("<6d", 0.1, -0.2, 3.0, 4.0, 5.0, 1e-300)
+    tensor = stored(tmp_path, "F64", [3, 2], data)
+    copy = pickle.loads(pickle.dumps(tensor))
+    assert copy == tensor
+    assert str(copy) == f"{tmp_path / 'model.safetensors'}: tensor 'a'"
+    assert [list(row) for row in read_rows(copy)] == [[0.1, -0.2], [3.0, 4.0], [5.0, 1e-300]]
+
+
+def test_a_tensor_is_read_when_it_is_asked_for_and_not_before(tmp_path):
+    tensor = stored(tmp_path, "F32", [2, 1], struct.pack("<2f", 1.5, 2.5))
+    write(tmp_path, one_tensor("F32", [2, 1], struct.pack("<2f", -3.5, nan)))
+    assert read_rows(tensor, 0, 1)[0].tolist() == [-3.5]
+
+
+def test_the_place_of_what_is_not_finite_counts_from_the_first_row_of_all(tmp_path):
     data = bytearray(4 * 103 * 1001)
     struct.pack_into("<f", data, 4 * (99 * 1001 + 7), nan)
-    path = write(tmp_path, one_tensor("F32", [103, 1001], bytes(data)))
-    with open_safetensors(path) as tensors, pytest.raises(CheckpointError, match=r"holds nan at \[99\]\[7\]"):
-        read_rows(tensors["a"])
+    tensor = stored(tmp_path, "F32", [103, 1001], bytes(data))
+    assert "holds nan at [99][7]" in message_of(read_rows, tensor)
+    assert "holds nan at [99][7]" in message_of(rows_of, tensor, 98, 101)
+    assert len(read_rows(tensor, 100)) == 3
 
 
-def test_a_file_that_becomes_shorter_while_it_is_open(tmp_path):
-    path = write(tmp_path, one_tensor("F32", [100, 1000], bytes(400_000)))
-    with open_safetensors(path) as tensors:
-        os.truncate(path, 200_000)
-        with pytest.raises(CheckpointError) as caught:
-            read_rows(tensors["a"])
-    assert str(caught.value) == (f"{path}: tensor 'a': the file has become shorter since it was opened; fetch it again")
+def test_a_file_that_becomes_shorter_after_it_was_opened(tmp_path):
+    tensor = stored(tmp_path, "F32", [100, 1000], bytes(400_000))
+    os.truncate(tensor.path, 200_000)
+    assert message_of(read_rows, tensor) == (
+        f"{tensor.path}: tensor 'a': the file has become shorter since it was opened; fetch it again"
+    )
+    assert len(read_rows(tensor, 0, 49)) == 49  # what is there can be read: all but the header's bytes
 
 
-def test_an_error_of_the_disk_names_the_file(tmp_path):
-    path = write(tmp_path, one_tensor("F32", [1], bytes(4)))
+@pytest.mark.parametrize(("shape", "read"), [([2, 1], read_rows), ([2], read_vector)])
+def test_a_file_that_goes_away_after_it_was_opened(shape, read, tmp_path):
+    tensor = stored(tmp_path, "F32", shape, bytes(8))
+    tensor.path.unlink()
+    assert message_of(read, tensor) == f"{tensor.path}: cannot be read: No such file or directory"
 
-    def fail(self, *arguments):
+
+class BrokenDisk:
+    """A file that opens and cannot be read."""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        pass
+
+    def seek(self, place):
         raise OSError(errno.EIO, "Input/output error")
 
-    with open_safetensors(path) as tensors:
-        broken = replace(tensors["a"], file=type("Broken", (), {"seek": fail})())
-        with pytest.raises(CheckpointError, match=r"model\.safetensors: cannot be read: Input/output error"):
-            read_vector(broken)
 
-
-def test_an_error_of_the_reader_stays_what_it_is(tmp_path):
-    path = write(tmp_path, one_tensor("F32", [1], bytes(4)))
-    with pytest.raises(FileNotFoundError), open_safetensors(path):
-        (tmp_path / "nothing").read_bytes()
+def test_an_error_of_the_disk_names_the_file(tmp_path, monkeypatch):
+    tensor = stored(tmp_path, "F32", [1], bytes(4))
+    monkeypatch.setattr(Path, "open", lambda *arguments: BrokenDisk())
+    assert message_of(read_vector, tensor) == f"{tensor.path}: cannot be read: Input/output error"
 
 
 def test_what_was_read_outlives_the_file(tmp_path):
-    path = write(tmp_path, one_tensor("F32", [2], struct.pack("<2f", 1.5, 2.5)))
-    with open_safetensors(path) as tensors:
-        vector = read_vector(tensors["a"])
-    assert tensors["a"].file.closed
-    path.write_bytes(b"")
+    tensor = stored(tmp_path, "F32", [2], struct.pack("<2f", 1.5, 2.5))
+    vector = read_vector(tensor)
+    tensor.path.write_bytes(b"")
     assert list(vector) == [1.5, 2.5]
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="the list of open files is a Linux thing")
-def test_no_file_stays_open_after_an_error(tmp_path):
-    good = write(tmp_path, one_tensor("F32", [1], struct.pack("<f", nan)))
-    bad = write(tmp_path, raw_file({}, b"x"), "bad.safetensors")
+def test_no_file_stays_open(tmp_path):
     before = len(os.listdir("/proc/self/fd"))
-    with pytest.raises(CheckpointError), open_safetensors(good) as tensors:
-        read_vector(tensors["a"])
-    with pytest.raises(CheckpointError), open_safetensors(bad):
-        pass
+    bad = write(tmp_path, raw_file({}, b"x"), "bad.safetensors")
+    message_of(open_safetensors, bad)
+    assert len(os.listdir("/proc/self/fd")) == before
+    tensor = stored(tmp_path, "F32", [3], struct.pack("<3f", 1, 2, 3))
+    assert len(os.listdir("/proc/self/fd")) == before
+    read_vector(tensor)
+    assert len(os.listdir("/proc/self/fd")) == before
+    message_of(read_vector, stored(tmp_path, "F32", [1], struct.pack("<f", nan)))
     assert len(os.listdir("/proc/self/fd")) == before
 
 
 @pytest.mark.parametrize("dtype", ["I64", "U64", "C64"])
 def test_a_dtype_that_is_no_weight_is_refused_by_name(dtype, tmp_path):
-    path = write(tmp_path, one_tensor(dtype, [2, 1], bytes(16), "wte.weight"))
-    with open_safetensors(path) as tensors, pytest.raises(CheckpointError) as caught:
-        read_rows(tensors["wte.weight"])
-    assert str(caught.value) == (
-        f"{path}: tensor 'wte.weight': is of dtype {dtype}; weights must be F32, F16, BF16 or F64"
+    tensor = stored(tmp_path, dtype, [2, 1], bytes(16), "wte.weight")
+    assert message_of(read_rows, tensor) == (
+        f"{tensor.path}: tensor 'wte.weight': is of dtype {dtype}; weights must be F32, F16, BF16 or F64"
     )
 
 
@@ -117,9 +162,7 @@ def test_a_dtype_that_is_no_weight_is_refused_by_name(dtype, tmp_path):
 def test_what_is_not_finite_is_refused_with_its_place(value, shape, read, place, tmp_path):
     numbers = [0.0] * 6
     numbers[4] = value
-    path = write(tmp_path, one_tensor("F64", shape, struct.pack("<6d", *numbers), "h.0.ln_1.weight"))
-    with open_safetensors(path) as tensors, pytest.raises(CheckpointError) as caught:
-        read(tensors["h.0.ln_1.weight"])
-    assert str(caught.value) == (
-        f"{path}: tensor 'h.0.ln_1.weight': holds {value} at {place}; weights must be finite numbers"
+    tensor = stored(tmp_path, "F64", shape, struct.pack("<6d", *numbers), "h.0.ln_1.weight")
+    assert message_of(read, tensor) == (
+        f"{tensor.path}: tensor 'h.0.ln_1.weight': holds {value} at {place}; weights must be finite numbers"
     )

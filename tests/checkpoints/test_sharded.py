@@ -25,17 +25,31 @@ def write_shards(folder, weight_map=TRUE_MAP, first=("a", "c"), second=("b",)):
 
 
 def message_of(index):
-    with pytest.raises(CheckpointError) as caught, open_shards(index):
-        pass
+    with pytest.raises(CheckpointError) as caught:
+        open_shards(index)
     assert str(caught.value).isprintable()
     return str(caught.value)
 
 
 def test_tensors_of_all_shards(tmp_path):
-    with open_shards(write_shards(tmp_path)) as tensors:
-        values = {name: list(read_vector(tensor)) for name, tensor in tensors.items()}
-    assert values == {"a": [97.0], "b": [98.0], "c": [99.0]}
-    assert all(tensor.file.closed for tensor in tensors.values())
+    tensors = open_shards(write_shards(tmp_path))
+    assert {name: list(read_vector(tensor)) for name, tensor in tensors.items()} == {
+        "a": [97.0],
+        "b": [98.0],
+        "c": [99.0],
+    }
+    assert {name: tensor.path for name, tensor in tensors.items()} == {
+        name: tmp_path / file for name, file in TRUE_MAP.items()
+    }
+
+
+def test_a_shard_that_goes_away_after_it_was_opened(tmp_path):
+    tensors = open_shards(write_shards(tmp_path))
+    (tmp_path / SECOND).unlink()
+    assert list(read_vector(tensors["a"])) == [97.0]
+    with pytest.raises(CheckpointError) as caught:
+        read_vector(tensors["b"])
+    assert str(caught.value) == f"{tmp_path / SECOND}: cannot be read: No such file or directory"
 
 
 def test_a_shard_is_missing(tmp_path):

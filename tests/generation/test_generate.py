@@ -1,5 +1,7 @@
 """The loop over a model that is easy to predict: it always wants the number after the last one."""
 
+from math import inf
+
 import numpy as np
 import pytest
 
@@ -13,6 +15,19 @@ from tests.tiny_model import write_tiny_model
 V, GREEDY = 50, SamplingSettings(temperature=0)
 
 
+class ScreenedRow:
+    """Stands in for logits of which an engine gives no more than it is asked for; remembers what that was."""
+
+    def __init__(self, row):
+        self.row = row
+        self.asked = []
+
+    def top(self, count):
+        self.asked.append(count)
+        kept = sorted(self.row)[-count] if 0 < count < len(self.row) else -inf
+        return [logit if logit >= kept else -inf for logit in self.row]
+
+
 class CountingModel:
     """Stands in for a model, and remembers what it was given to read."""
 
@@ -21,9 +36,8 @@ class CountingModel:
 
     def __call__(self, ids, cache):
         self.reads.append((list(ids), cache and cache.length))
-        return [float(index == (ids[-1] + 1) % V) for index in range(V)], Cache(
-            (cache.length if cache else 0) + len(ids), ()
-        )
+        row = [(index == (ids[-1] + 1) % V) + index / (2 * V) for index in range(V)]
+        return ScreenedRow(row), Cache((cache.length if cache else 0) + len(ids), ())
 
 
 def run(ids, **limits):
@@ -83,6 +97,38 @@ def test_tokens_are_made_only_when_asked_for():
     assert model.reads == []
     next(steps)
     assert len(model.reads) == 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "count"),
+    [
+        (GREEDY, 1),
+        (SamplingSettings(temperature=0, top_k=5, top_p=0.5), 1),
+        (SamplingSettings(top_k=3, seed=5), 3),
+        (SamplingSettings(temperature=0.5, top_k=1000, top_p=0.9, seed=5), 1000),
+        (SamplingSettings(seed=5), 0),
+        (SamplingSettings(top_p=0.1, seed=5), 0),
+    ],
+    ids=str,
+)
+def test_no_more_logits_are_asked_for_than_can_be_drawn_from(settings, count):
+    assert settings.tokens_needed == count
+    for step in generate([5], CountingModel(), Limits(8, max_new_tokens=4), settings):
+        assert step.drawn_from.asked == [count]
+        assert step.logits == step.drawn_from.row  # the whole row, though the token was drawn from less
+        assert step.drawn_from.asked == [count, 0]
+
+
+@pytest.mark.parametrize("settings", [GREEDY, SamplingSettings(1.5, 4, 0.8, 3), SamplingSettings(top_k=2, seed=9)])
+def test_a_screened_row_gives_the_tokens_of_the_whole_one(settings):
+    def whole(ids, cache):
+        logits, cache = CountingModel()(ids, cache)
+        logits.top = lambda count: logits.row
+        return logits, cache
+
+    limits = Limits(99, max_new_tokens=60)
+    tokens = [[step.token for step in generate([5], read, limits, settings)] for read in (CountingModel(), whole)]
+    assert tokens[0] == tokens[1]
 
 
 @pytest.mark.parametrize(

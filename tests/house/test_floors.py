@@ -18,7 +18,7 @@ FLOORS = {
     "layers": {"engine", "errors", "tap", "utils"},
     "model": {"embeddings", "engine", "errors", "json_file", "layers", "tap", "utils"},
     "checkpoints": {"embeddings", "errors", "json_file", "layers", "model", "utils"},
-    "engines": {"embeddings", "engine", "errors", "layers", "model", "tap", "utils"},
+    "engines": {"checkpoints", "embeddings", "engine", "errors", "layers", "model", "tap", "utils"},
     "generation": {"errors", "model", "utils"},
     "gpt2": {"checkpoints", "engine", "engines", "errors", "generation", "model", "tap"},
     "__init__": {"gpt2", "tokenizer"},

@@ -16,9 +16,30 @@ OTHER_ARITHMETIC = {"cmath", "decimal", "fractions", "statistics"}
 
 # (file below src/starchart, expression): where sum() and ** see integers only.
 INTEGERS = {
-    ("engines/packed/packed_matrix.py", "sum(a)"),
-    ("engines/packed/packed_matrix.py", "sum(map(abs, a))"),
-    ("engines/packed/packed_matrix.py", "sum(map(mul, rows, a))"),
+    ("engines/packed/attention_cache.py", "sum(a)"),
+    ("engines/packed/attention_cache.py", "sum(map(abs, a))"),
+    ("engines/packed/attention_cache.py", "sum(map(mul, rows, a), excess)"),
+    (
+        "engines/packed/filling.py",
+        "sum(layer_tile_size(part, name, precision.weights) for name in layers for part in parts)",
+    ),
+    ("engines/packed/filling.py", "sum(tile_size(tokens, config.n_embd, lanes) for lanes in kinds)"),
+    ("engines/packed/pack_cache.py", "sum(map(_size, folders))"),
+    ("engines/packed/pack_cache.py", "sum(map(_size, self._folders()))"),
+    ("engines/packed/pack_cache.py", "sum(path.stat().st_size for path in folder.iterdir())"),
+    ("engines/packed/packed_matrix.py", "map(sum, numbers)"),
+    ("engines/packed/packed_matrix.py", "sum(map(mul, group.rows, part), group.start)"),
+    ("engines/packed/packed_matrix.py", "sum(map(sum, numbers))"),
+    ("engines/packed/packed_matrix.py", "sum(part)"),
+    ("engines/packed/rounding.py", "sum(map(mul, v, v))"),
+    ("engines/packed/rounding.py", "sum(v)"),
+    ("engines/packed/screening.py", "(norm + 5) ** 2"),
+    ("engines/packed/screening.py", "2**-20"),  # not an integer, but a power of two is exact everywhere
+    ("engines/packed/screening.py", "sum(a)"),
+    ("engines/packed/screening.py", "sum(map(abs, map(sub, numbers, repeat(lanes.offset))))"),
+    ("engines/packed/screening.py", "sum(map(mul, a, words))"),
+    ("engines/packed/shard_filling.py", "sum(sizes)"),
+    ("engines/packed/tiles.py", "sum(map(len, ranges))"),
     ("utils/gaussian_table.py", "sum(terms)"),
     ("utils/gaussian_table.py", "sum(term // (n + 1) for n, term in enumerate(terms))"),
 }

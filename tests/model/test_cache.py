@@ -6,10 +6,11 @@ import pytest
 
 from starchart.checkpoints.folder import load_checkpoint
 from starchart.engines import reference
-from starchart.errors import ConsumedCacheError, ConsumedWeightsError
+from starchart.errors import ConsumedCacheError
 from starchart.gpt2 import GPT2
 from starchart.layers.key_value_cache import fork, new_cache
 from starchart.tap import Recording
+from tests.read_matrices import read_matrices
 from tests.tiny_model import write_tiny_model
 
 IDS = [random.Random(5).randrange(257) for _ in range(13)]
@@ -60,11 +61,15 @@ def test_a_used_cache_raises(gpt2):
         gpt2.read([2], cache)
 
 
-def test_weights_are_prepared_once(tmp_path):
-    config, weights = load_checkpoint(write_tiny_model(tmp_path))
-    GPT2(config, weights)
-    with pytest.raises(ConsumedWeightsError, match="load them again"):
-        GPT2(config, weights)
+@pytest.mark.parametrize("read", [lambda weights: weights, read_matrices], ids=["stored", "in memory"])
+@pytest.mark.parametrize("tied", [True, False])
+def test_weights_can_be_prepared_more_than_once(tied, read, tmp_path):
+    config, weights = load_checkpoint(write_tiny_model(tmp_path, seed=3, tie_word_embeddings=tied))
+    weights = read(weights)
+    numbers = read_matrices(weights)
+    one, two = GPT2(config, weights), GPT2(config, weights)
+    assert one.logits(IDS) == two.logits(IDS) == GPT2.from_pretrained(tmp_path).logits(IDS)
+    assert read_matrices(weights) == numbers
 
 
 def test_fork_gives_one_past_two_futures(gpt2):

@@ -64,7 +64,7 @@ class PackedEngine:
         progress: Progress = lambda what, done, total: None,
     ) -> None:
         self._precision = precision
-        self._workers = workers
+        self._wanted = workers
         self._cache = cache
         self._progress = progress
         self._numbers = count()  # of attention caches
@@ -75,7 +75,7 @@ class PackedEngine:
 
         Raises CheckpointError for numbers that cannot be weights, EngineError for too little memory.
         """
-        ranks = number_of_workers(config, self._workers)
+        ranks = number_of_workers(config, self._wanted)
         refuse_if_too_large(config, self._precision, ranks)
         self._slices = share(config, 0, 1)
         self._shares = [share(config, rank, ranks) for rank in range(ranks)]
@@ -92,6 +92,11 @@ class PackedEngine:
         self._head_rows = (prepared.lm_head or prepared.wte).weight
         head_layer: Any = PackedLayer(HEAD, bounds[HEAD])
         return replace(prepared, lm_head=EmbeddingWeights(head_layer))
+
+    @property
+    def workers(self) -> int:
+        """How many processes compute, this one included."""
+        return self._group.size
 
     def linear(self, x: Any, weight: PackedLayer, bias: Vector) -> Any:  # [T][in] -> [T][out]
         """Return x W + bias, to be computed later, or at once where the rows of W are cut into slices.

@@ -93,7 +93,8 @@ def join_layer(tiles: Sequence[bytes], slices: Slices, name: str, lanes: Lanes) 
         count = _lane_counts(slices, name)[0]
         parts = [tile_rows(tile, count, lanes) for tile in tiles]
         return PackedRows(parts[0].scales, [row for part in parts for row in part.rows], 0)
-    parts = [tile_rows(tile, count, lanes) for tile, count in zip(tiles, _lane_counts(slices, name), strict=True)]
+    counts = _lane_counts(slices, name)
+    parts = [tile_rows(tile, count, lanes) for tile, count in zip(tiles, counts, strict=True) if count]
     scales = array("d", [scale for part in parts for scale in part.scales])
     return PackedRows(scales, [b"".join(row) for row in zip(*(part.rows for part in parts), strict=True)], 0)
 

@@ -1,0 +1,31 @@
+"""`starchart cache`: the packed models that are kept on disk."""
+
+import argparse
+import time
+
+from starchart.engines.packed.pack_cache import user_cache
+from starchart.errors import EngineError
+from starport.console import tell
+
+SUMMARY = "Show the packed models that are kept on disk, or remove them."
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of this command."""
+    parser.add_argument("--clear", action="store_true", help="remove them all; the next start packs again")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Print one line for every packed model, and where they are. Raises EngineError where there is no folder."""
+    cache = user_cache()
+    if cache is None:
+        raise EngineError("there is no home folder to keep packed models in; set STARCHART_CACHE to a folder")
+    if options.clear:
+        size = cache.clear()
+        tell(f"{cache.folder}: {size / 1e9:.2f} GB removed")
+        return
+    packs = cache.packs()
+    for name, size, used in packs:
+        print(f"{size / 1e9:6.2f} GB  {time.strftime('%Y-%m-%d %H:%M', time.localtime(used))}  {name}")
+    total = sum(size for _, size, _ in packs)
+    tell(f"{cache.folder}: {total / 1e9:.2f} GB of at most {cache.limit / 1e9:.2f} GB; --clear removes it all")

@@ -1,0 +1,114 @@
+"""What the tests of the packed engine share: matrices packed as the engine packs them, and exact arithmetic."""
+
+import random
+from array import array
+from fractions import Fraction
+from itertools import pairwise
+from math import isqrt
+
+from starchart.engines.packed.packed_matrix import (
+    group_sizes,
+    in_groups,
+    lane_sums,
+    multiply,
+    pack_matrix,
+    products,
+    take_apart,
+)
+from starchart.engines.packed.packing import column_scales, pack_rows, quantise_rows
+from starchart.engines.packed.precision import FAST, FULL
+from starchart.engines.packed.rounding import round_for
+
+LANES = {"full": FULL.weights, "fast": FAST.weights, "screen": FULL.screen}
+
+
+def most(lanes):
+    """Return the largest |q_ij|. The numbers of a screen are rounded once more, up to a power of two."""
+    return (1 << (lanes.weight_bits - 1)) - (lanes != FULL.screen)
+
+
+def gaussian(rng, rows, columns, code="f"):
+    return [array(code, [rng.gauss(0, 1) for _ in range(columns)]) for _ in range(rows)]
+
+
+def whole_numbers(rng, rows, columns, limit):
+    return [[rng.randint(-limit, limit) for _ in range(columns)] for _ in range(rows)]
+
+
+def pack_weights(weight, lanes):
+    """Return a matrix [in][out] of floats packed as an engine does it, its K^2, and its whole numbers q_ij."""
+    sizes = group_sizes(len(weight))
+    scales = column_scales(weight, lanes.weight_bits, "layer")
+    words = quantise_rows(weight, scales, lanes.weight_bits)
+    packed = pack_rows(words, scales, sizes, lanes)
+    half = 1 << (lanes.weight_bits - 1)
+    return pack_matrix(packed.rows, scales, sizes, lanes), packed.bound, [[u - half for u in row] for row in words]
+
+
+def pack_numbers(q, lanes):
+    """Return a matrix of whole numbers packed, with the scales 1."""
+    sizes = group_sizes(len(q))
+    half = 1 << (lanes.weight_bits - 1)
+    words = [array("I", [number + half for number in row]) for row in q]
+    scales = array("d", [1.0] * len(q[0]))
+    packed = pack_rows(words, scales, sizes, lanes, lanes.weight_bits + 1)
+    return pack_matrix(packed.rows, scales, sizes, lanes)
+
+
+def lane_numbers(a, matrix):
+    """Return T_j of every column of a packed matrix."""
+    groups = in_groups([number + matrix.lanes.offset for number in a], matrix.sizes)
+    sums = multiply(groups, matrix)
+    words = [take_apart(part, matrix.lanes, block.count) for part, block in zip(sums, matrix.blocks, strict=True)]
+    return [number for part in words for number in part][: len(matrix.scales)]
+
+
+def product(x, matrix, bound):
+    """Return y = x W, and 1/s."""
+    numbers, unit = round_for(x, bound, matrix.lanes, "layer")
+    return list(products(multiply(in_groups(numbers.tolist(), matrix.sizes), matrix), matrix, unit)), unit
+
+
+def exact_sums(a, q):
+    """Return sum_i a_i q_ij in whole numbers."""
+    return [sum(number * row[j] for number, row in zip(a, q, strict=True)) for j in range(len(q[0]))]
+
+
+def exact_product(x, weight):
+    x = [Fraction(value) for value in x]
+    return [sum(a * Fraction(row[j]) for a, row in zip(x, weight, strict=True)) for j in range(len(weight[0]))]
+
+
+def square_norms(q):
+    """Return the largest sum of squares of 64 rows, 64 from the first on, for every column of whole numbers."""
+    groups = [q[start : start + 64] for start in range(0, len(q), 64)]
+    return [max(sum(row[j] ** 2 for row in group) for group in groups) for j in range(len(q[0]))]
+
+
+def as_large_as_allowed(a, q, lanes):
+    """Return the numbers a made larger or smaller in proportion, so that |a| |q_j| just stays below 2^(L-1).
+
+    |a_i| is kept below `lanes.offset` too.
+    """
+    norm = isqrt(max(square_norms([[number] for number in a]))) + 1
+    limit = (1 << (lanes.width - 1)) // (isqrt(max(square_norms(q))) + 1)
+    limit = min(limit, lanes.offset - 1)
+    # Towards zero, so that no number becomes larger.
+    return [number * limit // norm if number > 0 else -(-number * limit // norm) for number in a]
+
+
+def cut_sums(a, q, lanes, cuts):
+    """Return T_j from the sums of several shards: the rows cut at `cuts`, each part in groups of its own."""
+    total = None
+    for start, stop in pairwise([0, *cuts, len(q)]):
+        matrix = pack_numbers(q[start:stop], lanes)
+        numbers = in_groups([number + lanes.offset for number in a[start:stop]], matrix.sizes)
+        above = sum(map(sum, numbers))
+        parts = [lane_sums(block, numbers, above, lanes) for block in matrix.blocks]
+        total = parts if total is None else [one + other for one, other in zip(total, parts, strict=True)]
+    words = [take_apart(part, lanes, block.count) for part, block in zip(total, matrix.blocks, strict=True)]
+    return [number for part in words for number in part][: len(q[0])]
+
+
+def seeded(*parts):
+    return random.Random(repr(parts))

@@ -1,0 +1,101 @@
+"""What the command line offers around the packed engine: workers, the pack cache, the line that shows progress."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.tiny_model import write_tiny_model
+
+RUN_GPT2 = Path(__file__).resolve().parents[2] / "run_gpt2.py"
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return write_tiny_model(tmp_path_factory.mktemp("models") / "tiny", seed=4, n_positions=64)
+
+
+@pytest.fixture
+def run(tmp_path, model):
+    def run_command(*arguments, program=(RUN_GPT2, "the one", "--model", model, "--seed", "5")):
+        command = [sys.executable, *map(str, program), *arguments]
+        variables = {
+            **os.environ,
+            "STARCHART_CACHE": str(tmp_path / "cache"),
+            "PYTHONPATH": str(RUN_GPT2.parent / "src"),
+        }
+        return subprocess.run(command, capture_output=True, text=True, env=variables, timeout=60, check=False)
+
+    return run_command
+
+
+def cache_command(run, *arguments):
+    return run("cache", *arguments, program=("-m", "starport"))
+
+
+def test_workers_change_nothing_but_their_number(run):
+    reports = [json.loads(run("--json", "--workers", str(workers)).stdout) for workers in (1, 2, 3, 50)]
+    assert [report.pop("workers") for report in reports] == [1, 2, 3, 3]  # the model has three heads
+    told = [{name: report[name] for name in ("generated_ids", "text", "fingerprint")} for report in reports]
+    assert told == told[:1] * 4
+
+
+def test_a_small_model_uses_one_process(run):
+    assert json.loads(run("--json").stdout)["workers"] == 1
+
+
+def test_the_fingerprint_is_that_of_the_whole_row(run):
+    # Greedy needs one logit and the fingerprint all of them.
+    reports = [json.loads(run("--json", "--temperature", "0", "--top-k", k).stdout) for k in ("0", "1", "40")]
+    assert len({report["fingerprint"] for report in reports}) == 1
+    assert len({report["text"] for report in reports}) == 1
+
+
+def test_the_cache_is_shown_and_cleared(run, tmp_path, model):
+    assert "0.00 GB of at most 8.00 GB" in cache_command(run).stderr
+    assert run("--precision", "fast").returncode == 0
+    assert run("--no-pack-cache").returncode == 0
+    (line,) = cache_command(run).stdout.splitlines()
+    assert line.endswith(f"{model} (20 bits a lane)")
+    cleared = cache_command(run, "--clear")
+    assert (cleared.returncode, cleared.stdout) == (0, "")
+    assert not (tmp_path / "cache" / "packs").exists()
+    assert cache_command(run).stdout == ""
+    assert cache_command(run, "--clear").returncode == 0
+
+
+def test_a_cache_that_cannot_be_written_is_said_in_one_line(run, tmp_path):
+    (tmp_path / "cache").write_text("a file")
+    done = run()
+    assert done.returncode == 0
+    assert len(done.stderr.splitlines()) == 2
+    assert "the packed model is not kept in" in done.stderr
+    assert done.stdout == run("--no-pack-cache").stdout
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-terminals")
+def test_progress_is_shown_on_a_terminal(tmp_path, model):
+    ours, theirs = os.openpty()
+    arguments = ["--model", str(model), "--workers", "2", "--max-new-tokens", "3", "x" * 40]
+    variables = {**os.environ, "STARCHART_CACHE": str(tmp_path / "cache")}
+    command = [sys.executable, str(RUN_GPT2), *arguments]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=theirs, env=variables, timeout=60, check=True)
+    os.close(theirs)
+    shown = b""
+    while True:
+        try:
+            part = os.read(ours, 10000)
+        except OSError:  # Linux says so when the other end is closed
+            break
+        shown += part
+        if not part:
+            break
+    os.close(ours)
+    assert done.stdout.startswith(b"x" * 40)
+    lines = [line.strip() for line in shown.decode().replace("\r", "\n").splitlines()]
+    for what in ("opening it with the packed engine", "packing 0 %", "packing 8", "reading 0 %", "reading 80 %"):
+        assert any(what in line for line in lines), (what, lines)
+    assert sum("seed" in line for line in lines) == 1
