@@ -1,10 +1,11 @@
-"""The packed engine beside transformers in float32 and the reference engine: time, memory and error.
+"""The packed engine beside transformers in float32 and plain Python: time, memory and error, in one run.
 
-    python bench/packed_engine.py [--model DIR] [--tokens 20] [--position 250] [--precision full fast]
+    python bench/packed_engine.py [--size 124M|medium|xl] [--tokens 20] [--position 1000] [--tales DIR] [--python PATH...]
 
-Without --model, transformers writes a 124M checkpoint with seeded random weights. Errors are those of the logits after
-a prompt of 16 tokens, against transformers in float64. Each of our engines is one process; transformers has its cache,
-eager attention and all cores. Later positions are timed after a prompt of that length.
+transformers writes a checkpoint of that size with seeded random weights. Every engine runs in a process of its own;
+transformers has its cache, eager attention and all cores. Times are medians; that of transformers is measured before
+each of ours and after, and the ratio is to the mean of the two. "the plain way" is the reference engine with
+`sum(map(mul, row, column))` for every dot product. --python: other Pythons to time ours on.
 """
 
 import argparse
@@ -23,103 +24,140 @@ import transformers
 from transformers import DynamicCache, GPT2Config, GPT2LMHeadModel
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT / "src"), str(ROOT)]
-
-# Opens and times one engine in a process of its own, so that its memory is its own.
-OURS = """
-import json, re, statistics, sys, time
-sys.path.insert(0, sys.argv[1])
-from starchart import GPT2
-folder, engine, precision, ids, tokens, position = json.loads(sys.argv[2])
-began = time.perf_counter()
-gpt2 = GPT2.from_pretrained(folder, engine, precision=precision)
-opened = time.perf_counter() - began
-logits, cache = gpt2.read(ids, last_only=False)
-def seconds(cache):
-    times = []
-    for token in range(tokens):
-        began = time.perf_counter()
-        _, cache = gpt2.read([token], cache)
-        times.append(time.perf_counter() - began)
-    return statistics.median(times), cache
-early, cache = seconds(cache)
-late = None
-if position:
-    _, cache = gpt2.read([7] * (position - cache.length), cache)
-    late, _ = seconds(cache)
-try:
-    peak = int(re.search(r"VmHWM:\\s*(\\d+)", open("/proc/self/status").read())[1]) / 1024
-except OSError:  # only Linux says it so simply
-    peak = float("nan")
-print(json.dumps([opened, early, late, peak, logits]))
-"""
+IN_A_PROCESS = ROOT / "bench" / "packed_engine_process.py"
+SIZES = {
+    "124M": {},
+    "medium": {"n_embd": 1024, "n_layer": 24, "n_head": 16},
+    "xl": {"n_embd": 1600, "n_layer": 48, "n_head": 25},
+}
+OUTLIERS = {11: 50.0, 138: 120.0, 378: 200.0, 447: 350.0, 700: 500.0}  # channel: how many times larger
 
 
-def rms(difference):
-    return difference.pow(2).mean().sqrt().item()
-
-
-def divergence(truth, other):
-    """Return the mean Kullback-Leibler divergence of a token, in nats."""
-    p, q = truth.log_softmax(-1), other.log_softmax(-1)
-    return (p.exp() * (p - q)).sum(-1).mean().item()
-
-
-def their_seconds(model, ids, tokens):
-    """Return the median seconds of a token of transformers, with its cache."""
-    cache, times = DynamicCache(config=model.config), []
+def write_checkpoint(folder, size, outliers=None):
+    torch.manual_seed(0)
+    model = GPT2LMHeadModel(GPT2Config(**SIZES[size]))
     with torch.no_grad():
-        model(torch.tensor([ids]), past_key_values=cache, use_cache=True)
-        for token in range(tokens):
+        for channel, factor in (outliers or {}).items():
+            model.transformer.wte.weight[:, channel] *= factor
+            model.transformer.wpe.weight[:, channel] *= factor
+    model.save_pretrained(folder)
+    return folder
+
+
+class Theirs:
+    """transformers in float32, timed whenever it is asked."""
+
+    def __init__(self, folder, tokens):
+        self.model = GPT2LMHeadModel.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
+        self.tokens = tokens
+
+    @torch.no_grad()
+    def seconds(self):
+        cache, times = DynamicCache(config=self.model.config), []
+        self.model(torch.tensor([[5] * 16]), past_key_values=cache, use_cache=True)
+        for token in range(self.tokens):
             began = time.perf_counter()
-            model(torch.tensor([[token]]), past_key_values=cache, use_cache=True)
+            self.model(torch.tensor([[token]]), past_key_values=cache, use_cache=True)
             times.append(time.perf_counter() - began)
-    return statistics.median(times)
+        return statistics.median(times)
 
 
-def ours(*arguments):
-    command = [sys.executable, "-c", OURS, str(ROOT / "src"), json.dumps(arguments)]
-    return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
+def ours(what, folder, cache, python=sys.executable, **options):
+    """Return what bench/packed_engine_process.py measures in a process of its own."""
+    arguments = json.dumps({"what": what, "folder": str(folder), "cache": str(cache), **options})
+    done = subprocess.run([python, str(IN_A_PROCESS), arguments], check=True, stdout=subprocess.PIPE, text=True)
+    return json.loads(done.stdout)
 
 
-def run(folder, precisions, tokens, position):
-    model = GPT2LMHeadModel.from_pretrained(folder, dtype=torch.float64, attn_implementation="eager").eval()
-    ids = torch.randint(model.config.vocab_size, (16,), generator=torch.Generator().manual_seed(1)).tolist()
-    position = min(position, model.config.n_positions - tokens)
-    with torch.no_grad():
-        truth = model(torch.tensor([ids])).logits[0]
-        model = model.float()
-        theirs = model(torch.tensor([ids])).logits[0].double()
-    speed = their_seconds(model, ids, tokens)
-    print("                       open   s/token    x HF   at position   x early      MB   rms error    KL (nats)")
-    error = f"{rms(theirs - truth):11.1e} {divergence(truth, theirs):12.1e}"
-    print(f"transformers float32         {speed:9.4f}    1.00{'':31} {error}", flush=True)
-    runs = [("packed", precision, tokens, position) for precision in precisions] + [("reference", "full", 2, 0)]
-    for engine, precision, count, late_position in runs:
-        opened, early, late, megabytes, logits = ours(str(folder), engine, precision, ids, count, late_position)
-        logits = torch.tensor(logits, dtype=torch.float64)
-        error = f"{rms(logits - truth):11.1e} {abs(divergence(truth, logits)):12.1e}"
-        late_part = f"{late:7.4f} at {late_position:4} {late / early:8.2f}" if late else " " * 24
-        times = f"{opened:7.1f} {early:9.4f} {early / speed:7.2f} {late_part}"
-        print(f"{engine + ' ' + precision:20} {times} {megabytes:7.0f} {error}", flush=True)
+def compare(theirs, name, measure):
+    """Print seconds a token and the ratio to transformers, measured before and after."""
+    before = theirs.seconds()
+    seconds = measure()
+    ratio = seconds / ((before + theirs.seconds()) / 2)
+    print(f"{name:58} {seconds:8.4f} s   {ratio:7.2f} x transformers", flush=True)
+    return seconds
+
+
+def speed(folder, cache, tokens, position, size):
+    theirs = Theirs(folder, tokens)
+    print(f"{'transformers float32':58} {theirs.seconds():8.4f} s")
+    seconds = {}
+    for precision in ("full", "fast"):
+        for workers in (2, 1):
+            for count, what in ((0, "all logits"), (1, "greedy"), (40, "top 40")):
+                if count and precision == "fast":
+                    continue  # it has no screen: they are the same
+                options = {"precision": precision, "workers": workers, "tokens": tokens, "count": count}
+                name = f"packed {precision}, {workers} workers, {what}"
+                seconds[name] = compare(theirs, name, lambda o=options: ours("decode", folder, cache, **o)["seconds"])
+    if size == "124M":
+        plain = compare(theirs, "the plain way", lambda: ours("plain", folder, cache, tokens=3)["seconds"])
+        print(
+            f"{'full, 2 workers, against the plain way':58} {plain / seconds['packed full, 2 workers, all logits']:8.2f} x"
+        )
+    late = ours("decode", folder, cache, precision="full", workers=2, tokens=tokens, count=0, position=position)
+    print(f"{f'full, a token at position {position} against one at 10':58} {late['late'] / late['seconds']:8.2f} x")
+    prompt = ours("prompt", folder, cache, precision="full", workers=2, tokens=128)
+    print(f"{'full, 2 workers, tokens of a prompt':58} {128 / prompt['seconds']:8.2f} a second")
+
+
+def starts(folder, temporary):
+    cache = Path(temporary) / "starts"
+    for precision in ("full", "fast"):
+        first = ours("start", folder, cache / precision, precision=precision, workers=2)
+        again = [ours("start", folder, cache / precision, precision=precision, workers=2) for _ in range(3)]
+        later = statistics.median(run["first token"] for run in again)
+        print(f"{f'{precision}, first start: packing':58} {first['open']:8.2f} s")
+        print(f"{f'{precision}, later start, to the first token of 4':58} {later:8.2f} s   (with Python's own start)")
+        print(f"{f'{precision}, memory while running (PSS of all processes)':58} {again[0]['megabytes']:8.0f} MB")
+
+
+def errors(name, folder, cache, ids):
+    """Print the error of the logits against transformers in float64, ours beside that of transformers in float32."""
+    logits = {}
+    for dtype in (torch.float64, torch.float32):
+        model = GPT2LMHeadModel.from_pretrained(folder, dtype=dtype, attn_implementation="eager").eval()
+        with torch.no_grad():
+            logits[dtype] = model(torch.tensor([ids])).logits[0].double()
+    truth = logits[torch.float64]
+    rms = (logits[torch.float32] - truth).pow(2).mean().sqrt().item()
+    print(f"{f'{name}: transformers float32':40} rms {rms:.2e}")
+    for precision in ("full", "fast"):
+        row = ours("logits", folder, cache, precision=precision, workers=2, ids=ids)["logits"]
+        own = torch.tensor(row, dtype=torch.float64)
+        error = (own - truth).pow(2).mean().sqrt().item()
+        p, q = truth.log_softmax(-1), own.log_softmax(-1)
+        nats = (p.exp() * (p - q)).sum(-1).mean().item()
+        print(
+            f"{f'{name}: packed {precision}':40} rms {error:.2e}, {error / rms:9.3g} x float32; {abs(nats):.1e} nats a token"
+        )
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--model", metavar="DIR")
-    parser.add_argument("--tokens", type=int, default=20, help="timed for the median (default 20)")
-    parser.add_argument("--position", type=int, default=250, help="of the later tokens (default 250)")
-    parser.add_argument("--precision", nargs="+", default=["full", "fast"], choices=["full", "fast"])
+    parser.add_argument("--size", choices=SIZES, default="124M")
+    parser.add_argument("--tokens", type=int, default=20, help="timed for each median (default 20)")
+    parser.add_argument("--position", type=int, default=1000, help="of the later tokens (default 1000)")
+    parser.add_argument("--tales", metavar="DIR", help="a trained checkpoint to measure the errors of too")
+    parser.add_argument("--python", nargs="*", default=[], metavar="PATH", help="other Pythons to time ours on")
     options = parser.parse_args()
     print(
         f"{date.today()}, {platform.machine()}, {torch.get_num_threads()} cores for torch, CPython"
-        f" {platform.python_version()}, torch {torch.__version__}, transformers {transformers.__version__}"
+        f" {platform.python_version()}, torch {torch.__version__}, transformers {transformers.__version__}, {options.size}"
     )
     with tempfile.TemporaryDirectory() as temporary:
-        if options.model is None:
-            torch.manual_seed(0)
-            GPT2LMHeadModel(GPT2Config()).save_pretrained(temporary)
-        run(options.model or temporary, options.precision, options.tokens, options.position)
+        folder, cache = write_checkpoint(f"{temporary}/model", options.size), f"{temporary}/cache"
+        speed(folder, cache, options.tokens, options.position, options.size)
+        for python in options.python:
+            run = ours("decode", folder, cache, python, precision="full", workers=2, tokens=options.tokens, count=0)
+            print(f"{'full, 2 workers, CPython ' + run['python']:58} {run['seconds']:8.4f} s")
+        starts(folder, temporary)
+        ids = torch.randint(50257, (24,), generator=torch.Generator().manual_seed(1)).tolist()
+        errors(options.size, folder, cache, ids)
+        if options.size == "124M":
+            errors("outlier channels", write_checkpoint(f"{temporary}/outliers", "124M", OUTLIERS), cache, ids)
+        if options.tales:
+            errors("tales", options.tales, cache, [token % 4096 for token in ids])
     return 0
 
 

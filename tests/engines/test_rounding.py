@@ -24,7 +24,7 @@ def square_norm(x):
 
 
 @pytest.mark.parametrize("size", [1, 2, 63, 64, 65, 128, 300])
-@pytest.mark.parametrize("scale", [1.0, 1e-30, 1e30, 1e-130, 1e130])
+@pytest.mark.parametrize("scale", [1.0, 1e-30, 1e30, 1e-120, 1e120])
 def test_the_norm_is_that_of_the_largest_group(size, scale):
     rng = seeded(size, scale)
     for _ in range(20):

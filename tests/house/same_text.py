@@ -31,11 +31,11 @@ EXPECTED = {
     },
     "packed, full": {
         "generated_ids": IDS,
-        "fingerprint": "0bdf9d417b90130b8d98652f88fe9a3bad657826d6363e5cfb854d6bf1db4416",
+        "fingerprint": "741914a8bdc075abe4493fff91618e02b9e11dfcb77de6e15c8bccf26d492188",
     },
     "packed, fast": {
         "generated_ids": IDS,
-        "fingerprint": "f331c3c79a58f7389e206c0439472a2fdbe012b34e166035243b222ddd6ce556",
+        "fingerprint": "563c16f8989ab0de1db1013c070cfb39fc3a30c5c4e68f71599a0aff6e3ce8c6",
     },
 }
 

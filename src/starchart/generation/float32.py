@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from struct import Struct
 
 LARGEST_FLOAT32 = 3.4028234663852886e38  # (2 - 2**-23) * 2**127
+SMALLEST_FLOAT32 = 1.401298464324817e-45  # 2**-149
 
 _float32 = Struct("f")
 

@@ -10,11 +10,12 @@ Sources: see `logits_filters`, `exponential_race` and `torch_random`.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from heapq import nlargest
 from math import inf, isnan
 
 from starchart.errors import GenerationError
 from starchart.generation.exponential_race import exponential_race
-from starchart.generation.float32 import LARGEST_FLOAT32, float32, float32_row
+from starchart.generation.float32 import LARGEST_FLOAT32, SMALLEST_FLOAT32, float32, float32_row
 from starchart.generation.logits_filters import divide_by_temperature, top_k, top_p
 from starchart.generation.torch_random import TorchGenerator, check_seed
 
@@ -62,19 +63,36 @@ def sample(logits: Sequence[float], settings: SamplingSettings, generator: Torch
     _check_logits(row)
     if settings.temperature == 0:
         return row.index(max(row))
+    ids: Sequence[int] = range(len(row))
+    if 0 < settings.top_k < len(row):
+        ids = _near_the_top(row, settings.top_k)
+        row = [row[token] for token in ids]
     if settings.temperature != 1:
         row = divide_by_temperature(row, settings.temperature)
         _check_largest(row, f"after division by temperature {settings.temperature!r}: use one nearer to 1, or 0")
-    return exponential_race(row, _tokens_kept(row, settings), generator)
+    kept = _kept(row, settings)
+    if len(ids) == len(logits):
+        return exponential_race(row, kept, generator)
+    scaled = [-inf] * len(logits)
+    for place in kept:
+        scaled[ids[place]] = row[place]
+    return exponential_race(scaled, [ids[place] for place in kept], generator)
 
 
-def _tokens_kept(row: Sequence[float], settings: SamplingSettings) -> Sequence[int]:  # [V] -> ids, smallest first
-    tokens: Sequence[int] = range(len(row))
+def _near_the_top(row: Sequence[float], k: int) -> list[int]:  # [V] -> ids, smallest first
+    """Return the k likeliest tokens, and all that may tie with the last of them once they are divided and rounded."""
+    last = nlargest(k, row)[-1]
+    least = last - abs(last) * 2**-21 - SMALLEST_FLOAT32 if last > -inf else last
+    return [token for token, logit in enumerate(row) if logit >= least]
+
+
+def _kept(row: Sequence[float], settings: SamplingSettings) -> Sequence[int]:  # [n] -> places, smallest first
+    places: Sequence[int] = range(len(row))
     if 0 < settings.top_k < len(row):
-        tokens = top_k(row, settings.top_k)
+        places = top_k(row, settings.top_k)
     if settings.top_p < 1:
-        tokens = top_p(row, tokens, settings.top_p)
-    return tokens
+        places = top_p(row, places, settings.top_p)
+    return places
 
 
 def _check_logits(row: Sequence[float]) -> None:
