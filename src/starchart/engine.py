@@ -56,8 +56,8 @@ class Engine(Protocol):
     def top_logits(self, logits: Array, count: int) -> Sequence[float]:  # [T][V] -> [V]
         """Return the last row of logits as floats.
 
-        An engine may put -inf where a token is not among the `count` likeliest, if it can tell without computing the
-        logit. All others are what `to_lists` gives, to the bit.
+        An engine may put -inf where a logit is smaller than the `count` largest ones by more than 1e-6 of the smallest
+        of them, if it can tell without computing it. All others are what `to_lists` gives, to the bit.
         """
 
     def new_cache(self, n_head: int) -> LayerCache:

@@ -43,7 +43,7 @@ def read_json_file(path: Path, error: type[StarchartError]) -> dict[str, Any]:
         raise error(f"{path}: there is no such file")
     try:
         with open(path, "rb") as file:
-            data = file.read(MAX_JSON_BYTES + 1)
+            data = file.read(min(os.fstat(file.fileno()).st_size, MAX_JSON_BYTES) + 1)
     except OSError as fault:
         raise error(f"{path}: cannot be read: {fault.strerror}") from None
     if len(data) > MAX_JSON_BYTES:

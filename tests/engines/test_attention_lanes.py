@@ -183,6 +183,14 @@ def test_vectors_are_rounded_to_the_nearest_within_their_limits(lanes, x):
     assert sum(map(abs, x)) < 2.0**-980 or step <= steps(x, lanes)
 
 
+def test_numbers_that_all_round_up_stay_within_the_limit():
+    lanes = Lanes(32, 21)  # sums up to 1024
+    for size in (1.5, 2.5, 3.5, 7.5):
+        for count in range(1, 1100):
+            a, _ = round_by_sum([size + 2**-20] * count, lanes, "layer")
+            assert 0 < sum(a) <= 1024 or count > 900
+
+
 @pytest.mark.parametrize("lanes", [FULL.attention, FAST.attention], ids=str)
 def test_the_largest_sum_is_reached(lanes):
     """Sums of powers of two use the limit as far as a power of two can."""

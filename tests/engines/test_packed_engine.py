@@ -181,9 +181,9 @@ def test_caches_that_nobody_has_are_forgotten(folder):
 @pytest.mark.parametrize("scale", [1e160, 1e300])
 def test_numbers_that_overflow_name_the_layer(tmp_path, scale):
     with GPT2.from_pretrained(write_tiny_model(tmp_path, scale=scale, dtype="F64"), PackedEngine(workers=2)) as gpt2:
-        with pytest.raises(GenerationError, match="^h.0.attn.c_attn: "):
+        with pytest.raises(GenerationError, match=r"^h\.0\.attn\.c_attn: "):
             gpt2.logits([1, 2])
-        with pytest.raises(GenerationError, match="^h.0.attn.c_attn: "):
+        with pytest.raises(GenerationError, match=r"^h\.0\.attn\.c_attn: "):
             gpt2.logits([1, 2])
 
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from starchart.engines.packed import packed_matrix
-from starchart.engines.packed.packed_matrix import group_sizes
+from starchart.engines.packed.packed_matrix import group_sizes, in_groups, multiply
 from starchart.engines.packed.rounding import round_for
 from tests.engines.packed_numbers import (
     LANES,
@@ -178,6 +178,17 @@ def test_sums_never_become_negative(lanes):
         matrix = pack_numbers([[sign * most(lanes)] * 6 for _ in range(64)], lanes)
         for block in matrix.blocks:
             assert all(group.start > 0 and min(group.rows) > 0 for group in block.groups)
+
+
+@pytest.mark.parametrize("lanes", LANES.values(), ids=str)
+@pytest.mark.parametrize("rows", [1, 64, 70, 150])
+def test_nothing_is_left_above_the_lanes(lanes, rows):
+    q = whole_numbers(seeded(rows), rows, 6, most(lanes))
+    a, matrix = as_large_as_allowed([1 - 2 * (n % 3) for n in range(rows)], q, lanes), pack_numbers(q, lanes)
+    sums = multiply(in_groups([number + lanes.offset for number in a], matrix.sizes), matrix)[0]
+    shift = len(matrix.sizes) << (lanes.width - 1)
+    expected = [(number + shift) << (lanes.width * j) for j, number in enumerate(exact_sums(a, q))]
+    assert (sums.total, sums.even) == (sum(expected), sum(expected[::2]))
 
 
 @pytest.mark.parametrize("rows", [1, 63, 64, 65, 128, 200])

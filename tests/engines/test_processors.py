@@ -148,3 +148,40 @@ def test_memory_of_a_container(files, limit, used, expected, system):
     for file, text in zip(files.split(), (limit, used), strict=True):
         system(f"/sys/fs/cgroup/{file}", text)
     assert available_memory() == expected
+
+
+@pytest.mark.parametrize("text", ["100000 0\n", "9" * 5000 + " 100000\n", "1e5 1e5\n", "\u0661 1\n", "1\n"])
+def test_rubbish_limits_no_processors(text, system):
+    system("/proc/self/cgroup", "0::/\n")
+    system("/sys/fs/cgroup/cpu.max", text)
+    assert available_processors() == 16
+
+
+@pytest.mark.parametrize(
+    "text", ["MemAvailable:\n", "MemAvailable: much kB\n", "MemAvailable: " + "9" * 5000 + " kB\n"]
+)
+def test_rubbish_limits_no_memory(text, system):
+    system("/proc/meminfo", text)
+    assert available_memory() is None
+
+
+@pytest.mark.parametrize(
+    ("folder", "limit", "used", "line"),
+    [
+        ("", "memory.max", "memory.current", "inactive_file"),
+        ("memory/", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+    ],
+)
+def test_files_kept_for_the_next_reader_are_free_memory(folder, limit, used, line, system):
+    system("/proc/self/cgroup", "0::/\n")
+    system(f"/sys/fs/cgroup/{folder}{limit}", f"{3 * GB}\n")
+    system(f"/sys/fs/cgroup/{folder}{used}", f"{2 * GB}\n")
+    system(f"/sys/fs/cgroup/{folder}memory.stat", f"anon {GB}\n{line} {GB // 2}\nactive_file 1\n")
+    assert available_memory() == 3 * GB // 2
+
+
+def test_no_memory_at_all(system):
+    system("/proc/self/cgroup", "0::/\n")
+    system("/sys/fs/cgroup/memory.max", "0\n")
+    system("/sys/fs/cgroup/memory.current", "0\n")
+    assert available_memory() == 0

@@ -1,15 +1,18 @@
 """The screen never loses a token that may win, and its limits hold; where they are tight they are nearly reached."""
 
 import struct
+from dataclasses import replace
 from fractions import Fraction
 from itertools import chain, pairwise
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from starchart.engines.packed.packed_matrix import group_sizes, in_groups, multiply, pack_matrix, products
 from starchart.engines.packed.precision import FULL
-from starchart.engines.packed.rounding import round_for
-from starchart.engines.packed.screening import exact_logits, look_at, possible_winners, winners
+from starchart.engines.packed.rounding import round_for, round_vector
+from starchart.engines.packed.screening import Look, exact_logits, look_at, possible_winners, winners
 from starchart.engines.packed.tiles import pack_head
 from tests.engines.packed_numbers import gaussian, seeded
 
@@ -84,9 +87,16 @@ def check_winners(head, x, count):
     return ids
 
 
-def check_limits(head, x, bound=None):
-    """Assert |y_j - z_j| <= c'_j E for every token; return how much of that was used at most."""
+def check_limits(head, x, bound=None, coarser=1.0):
+    """Assert |y_j - z_j| <= c'_j E for every token; return how much of that was used at most.
+
+    `coarser` makes the steps of x for the whole product larger.
+    """
     vector, look = head.look(x, 1, bound)
+    if coarser > 1:
+        unit = vector[1] * coarser
+        vector = round_vector(x, 1 / unit, FULL.weights.offset), unit
+        look = look_at(x, unit, bound or head.bound, DROPPED, FULL.screen, 1)
     exact, rough = head.logits(vector, head.whole), head.logits(look.vector, head.screen)
     used = [
         abs(Fraction(y) - Fraction(z)) / (Fraction(scale) * Fraction(look.error))
@@ -166,5 +176,63 @@ def test_the_limits_hold_where_all_roundings_add_up(channels, large):
         bound = head.bound + ((more << DROPPED) * 2 << 24)
         for sign in (1.0, -1.0):
             used.append(check_limits(head, [sign] * channels, bound))
+            check_limits(head, [sign] * channels, bound, coarser=2.0**13 * 1.7)
     # E adds up what is worst for each group of 64 rows and for both vectors.
     assert channels < 64 or max(used) > 0.94
+
+
+def may_win(candidates, error, count):
+    """Return the tokens that are among the `count` largest if they are at their upper limits, others at their lower."""
+    kept = set()
+    for z, scale, token in candidates:
+        above = [k for y, c, k in candidates if k != token and y - c * error > z + scale * error]
+        if len(above) < count:
+            kept.add(token)
+    return kept
+
+
+@given(
+    candidates=st.lists(st.tuples(st.integers(-20, 20), st.integers(1, 4)), min_size=1, max_size=12),
+    error=st.integers(0, 5),
+    count=st.integers(1, 14),
+)
+def test_winners_are_those_whose_limits_allow_it(candidates, error, count):
+    tokens = [(float(z), float(scale), token) for token, (z, scale) in enumerate(candidates)]
+    found = winners(tokens, Look(([], 1.0), float(error), count))
+    # The cut has a little room for float32: less than 1, so that whole numbers show what is kept and what is not.
+    assert {token for *_, token in found} == may_win(tokens, error, count)
+
+
+@pytest.mark.parametrize("kind", ["gaussian", "heavy tails", "ties", "zeros", "all zeros"])
+def test_a_part_keeps_those_that_its_limits_allow(kind):
+    head, rng = Head(tables(kind, 60)), seeded(kind)
+    for count in (1, 7, 60):
+        for error in (0.0, 0.01, 1.0, 30.0):
+            _, look = head.look([rng.gauss(0, 1) for _ in range(CHANNELS)], count)
+            look = replace(look, error=error * look.error)
+            rough = head.logits(look.vector, head.screen)
+            everything = list(zip(rough, head.scales(), range(60), strict=True))
+            found = possible_winners(look, [(head.screen[0], head.parts[0])])
+            assert may_win(everything, look.error, count) <= {token for *_, token in found}
+            assert set(found) <= set(everything)
+
+
+@pytest.mark.parametrize("size", [1.0, -1.0, 1e-20, -1e20])
+def test_what_float32_makes_equal_is_kept(size):
+    """Without any error, too: a logit that is only smaller in double precision."""
+    high, low = sorted([size, size * (1 + 2.0**-25)], reverse=True)
+    assert len(winners([(high, 1.0, 0), (low, 1.0, 1)], Look(([], 1.0), 0.0, 1))) == 2
+    assert len(winners([(high, 1.0, 0), (low - abs(size) / 100, 1.0, 1)], Look(([], 1.0), 0.0, 1))) == 1
+    table = [struct.unpack("2d", struct.pack("2d", value, 0.0)) for value in (high, low)]
+    head = Head(table)
+    _, look = head.look([1.0, 0.0], 1)
+    assert len(possible_winners(replace(look, error=0.0), [(head.screen[0], head.parts[0])])) == 2
+
+
+def test_no_lane_of_the_screen_runs_over():
+    """64 weights that are all rounded up by half a step of the screen, and a vector that is parallel to them."""
+    for steps in range(64, 511):
+        weight = (steps << DROPPED) + (1 << (DROPPED - 1))
+        look = look_at([1.0] * 64, 1e-9, 64 * weight * weight, DROPPED, FULL.screen, 1)
+        product = sum((number - FULL.screen.offset) * (steps + 1) for number in look.vector[0])
+        assert 0.9 * (1 << 23) < product < 1 << 23

@@ -34,7 +34,6 @@ INTEGERS = {
     ("engines/packed/rounding.py", "sum(map(mul, v, v))"),
     ("engines/packed/rounding.py", "sum(v)"),
     ("engines/packed/screening.py", "(norm + 5) ** 2"),
-    ("engines/packed/screening.py", "2**-20"),  # not an integer, but a power of two is exact everywhere
     ("engines/packed/screening.py", "sum(a)"),
     ("engines/packed/screening.py", "sum(map(abs, map(sub, numbers, repeat(lanes.offset))))"),
     ("engines/packed/screening.py", "sum(map(mul, a, words))"),

@@ -30,6 +30,7 @@ class StoredTensor:
 
     entry: TensorEntry
     path: Path
+    stamp: tuple[int, int]  # size and time of the file: another one in its place is noticed
 
     def __str__(self) -> str:
         return f"{self.path}: tensor {shown(self.entry.name)}"
@@ -40,13 +41,14 @@ def open_safetensors(path: Path) -> dict[str, StoredTensor]:
     if not os.path.isfile(path):
         raise CheckpointError(f"{path}: is not a file" if os.path.exists(path) else f"{path}: there is no such file")
     with _opened(path) as file:
-        entries = read_header(file, os.fstat(file.fileno()).st_size, str(path))
-    return {name: StoredTensor(entry, path) for name, entry in entries.items()}
+        stamp = _stamp(file)
+        entries = read_header(file, stamp[0], str(path))
+    return {name: StoredTensor(entry, path, stamp) for name, entry in entries.items()}
 
 
 def read_vector(tensor: StoredTensor) -> Vector:  # -> [C]
     """Return a tensor of one axis. Raises CheckpointError if it holds other than finite floats."""
-    with _opened(tensor.path) as file:
+    with _opened(tensor.path, tensor.stamp) as file:
         return _read_numbers(file, tensor, 0, tensor.entry.shape[0])
 
 
@@ -59,7 +61,7 @@ def read_rows(tensor: StoredTensor, start: int = 0, stop: int | None = None) -> 
     stop = rows if stop is None else stop
     at_once = max(1, _NUMBERS_AT_ONCE // max(1, columns))  # rows
     matrix: list[Vector] = []
-    with _opened(tensor.path) as file:
+    with _opened(tensor.path, tensor.stamp) as file:
         for first in range(start, stop, at_once):
             count = min(at_once, stop - first)
             numbers = _read_numbers(file, tensor, first * columns, count * columns)
@@ -94,11 +96,18 @@ def _place(index: int, shape: tuple[int, ...]) -> str:
     return f"[{index}]" if len(shape) == 1 else f"[{index // shape[1]}][{index % shape[1]}]"
 
 
+def _stamp(file: BinaryIO) -> tuple[int, int]:
+    status = os.fstat(file.fileno())
+    return status.st_size, status.st_mtime_ns
+
+
 @contextmanager
-def _opened(path: Path) -> Iterator[BinaryIO]:
-    """Give the open file; an OSError becomes a CheckpointError that names it."""
+def _opened(path: Path, stamp: tuple[int, int] | None = None) -> Iterator[BinaryIO]:
+    """Give the open file, which must have the stamp if there is one; an OSError becomes a CheckpointError."""
     try:
         with path.open("rb") as file:
+            if stamp and stamp != _stamp(file):
+                raise CheckpointError(f"{path}: has changed since it was opened; open the model again")
             yield file
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read: {error.strerror}") from None

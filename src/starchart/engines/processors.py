@@ -12,7 +12,8 @@ def available_processors() -> int:
     affinity = getattr(os, "sched_getaffinity", None)  # not on macOS, nor on Windows
     count = len(affinity(0)) if affinity else os.cpu_count() or 1
     for quota, period in _processor_limits():
-        count = min(count, max(1, -(-quota // period)))
+        if period:
+            count = min(count, max(1, -(-quota // period)))
     return count
 
 
@@ -20,8 +21,10 @@ def available_memory() -> int | None:
     """Return how many bytes of memory this process may still take, or None where nobody says."""
     room = [limit - used for limit, used in _memory_limits()]
     for line in _lines(Path("/proc/meminfo")):
-        if line.startswith("MemAvailable:"):
-            room.append(int(line.split()[1]) * 1024)
+        name, _, rest = line.partition(":")
+        number = rest.removesuffix("kB").strip()
+        if name == "MemAvailable" and _is_number(number):
+            room.append(int(number) * 1024)
     return max(0, min(room)) if room else None
 
 
@@ -29,7 +32,7 @@ def _processor_limits() -> Iterator[tuple[int, int]]:
     """Give microseconds of a processor, and of the period in which they may be used."""
     for folder in _own_cgroups():
         words = " ".join(_lines(folder / "cpu.max")).split()
-        if len(words) == 2 and all(map(str.isdigit, words)):
+        if len(words) == 2 and all(map(_is_number, words)):
             yield int(words[0]), int(words[1])
     for folder in (_CGROUPS / "cpu", _CGROUPS / "cpu,cpuacct"):  # version 1
         quota, period = _number(folder / "cpu.cfs_quota_us"), _number(folder / "cpu.cfs_period_us")
@@ -38,14 +41,15 @@ def _processor_limits() -> Iterator[tuple[int, int]]:
 
 
 def _memory_limits() -> Iterator[tuple[int, int]]:
-    """Give limits in bytes, and what is used of them."""
-    files = [(folder / "memory.max", folder / "memory.current") for folder in _own_cgroups()]
-    version_1 = _CGROUPS / "memory"
-    files.append((version_1 / "memory.limit_in_bytes", version_1 / "memory.usage_in_bytes"))
-    for limit_file, used_file in files:
-        limit, used = _number(limit_file), _number(used_file)
-        if limit and used is not None:
-            yield limit, used
+    """Give limits in bytes, and what is used of them, without files that are only kept for the next reader."""
+    folders = [(folder, "memory.max", "memory.current") for folder in _own_cgroups()]
+    folders.append((_CGROUPS / "memory", "memory.limit_in_bytes", "memory.usage_in_bytes"))  # version 1
+    for folder, limit_file, used_file in folders:
+        limit, used = _number(folder / limit_file), _number(folder / used_file)
+        if limit is not None and used is not None:
+            words = [line.split() for line in _lines(folder / "memory.stat")]
+            cached = [int(pair[1]) for pair in words if len(pair) == 2 and pair[0].endswith("inactive_file")]
+            yield limit, used - max(cached, default=0)
 
 
 def _own_cgroups() -> Iterator[Path]:
@@ -59,7 +63,11 @@ def _own_cgroups() -> Iterator[Path]:
 
 def _number(path: Path) -> int | None:
     text = "".join(_lines(path))
-    return int(text) if text.isdigit() else None
+    return int(text) if _is_number(text) else None
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 30
 
 
 def _lines(path: Path) -> list[str]:

@@ -20,7 +20,7 @@ class Logits(Protocol):
     """The logits after one token, [V], which an engine may compute in part."""
 
     def top(self, count: int) -> Sequence[float]:
-        """Return the row, in which tokens not among the `count` likeliest may have -inf; all of it for 0."""
+        """Return the row, whole for 0; else -inf may stand for what is below the `count` largest, see `Engine`."""
 
 
 Read: TypeAlias = Callable[[Sequence[int], Cache | None], tuple[Logits, Cache]]

@@ -19,6 +19,9 @@ from starchart.generation.float32 import LARGEST_FLOAT32, SMALLEST_FLOAT32, floa
 from starchart.generation.logits_filters import divide_by_temperature, top_k, top_p
 from starchart.generation.torch_random import TorchGenerator, check_seed
 
+_TIE = 1.0 / (1 << 21)  # two roundings to float32 make no more equal than numbers that differ by 2^-22 of their size
+_HOT = 1e6  # from here on logits that are far apart may tie, as the smallest float32 numbers do
+
 
 @dataclass(frozen=True)
 class SamplingSettings:
@@ -35,8 +38,10 @@ class SamplingSettings:
 
     @property
     def tokens_needed(self) -> int:
-        """How many of the likeliest tokens can be drawn at most; 0: any token can."""
-        return 1 if self.temperature == 0 else self.top_k
+        """How many of the likeliest tokens can be drawn, with those that tie with the last; 0: any token can."""
+        if self.temperature == 0:
+            return 1
+        return self.top_k if self.temperature < _HOT else 0
 
     def __post_init__(self) -> None:
         _check_temperature(self.temperature)
@@ -82,7 +87,7 @@ def sample(logits: Sequence[float], settings: SamplingSettings, generator: Torch
 def _near_the_top(row: Sequence[float], k: int) -> list[int]:  # [V] -> ids, smallest first
     """Return the k likeliest tokens, and all that may tie with the last of them once they are divided and rounded."""
     last = nlargest(k, row)[-1]
-    least = last - abs(last) * 2**-21 - SMALLEST_FLOAT32 if last > -inf else last
+    least = last - abs(last) * _TIE - SMALLEST_FLOAT32 if last > -inf else last
     return [token for token, logit in enumerate(row) if logit >= least]
 
 

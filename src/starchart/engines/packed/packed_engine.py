@@ -188,10 +188,7 @@ class PackedEngine:
         ids = [token for _, _, token in tokens]
         scales = [scale / (1 << dropped) for _, scale, _ in tokens]
         cuts = [len(ids) * rank // self._group.size for rank in range(self._group.size + 1)]
-        shares = [
-            (vector, [self._head_rows[token] for token in ids[a:b]], scales[a:b])
-            for a, b in pairwise(cuts)
-        ]
+        shares = [(vector, [self._head_rows[token] for token in ids[a:b]], scales[a:b]) for a, b in pairwise(cuts)]
         row = [-inf] * len(self._head_rows)
         for token, logit in zip(ids, chain.from_iterable(self._group.call_each("exact_logits", shares)), strict=True):
             row[token] = logit

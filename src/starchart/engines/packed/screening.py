@@ -49,7 +49,7 @@ def look_at(x: Vector, exact_unit: float, bound: int, dropped: int, lanes: Lanes
     numbers, unit = round_for(x, (norm + 5) ** 2, lanes, "lm_head")  # rounding adds sqrt(64)/2 to the norm of q'
     total = sum(map(abs, map(sub, numbers, repeat(lanes.offset))))
     error = len(group_sizes(len(x))) * 4 * norm * (unit + exact_unit) + total * unit / 2
-    return Look((numbers, unit), error * (1 + 2**-20), count)  # and what the roundings of floats may add
+    return Look((numbers, unit), error * (1 + 1 / (1 << 20)), count)  # and what the roundings of floats may add
 
 
 def possible_winners(look: Look, parts: Sequence[tuple[PackedMatrix, range]]) -> list[Candidate]:
