@@ -188,7 +188,7 @@ def test_numbers_that_all_round_up_stay_within_the_limit():
     for size in (1.5, 2.5, 3.5, 7.5):
         for count in range(1, 1100):
             a, _ = round_by_sum([size + 2**-20] * count, lanes, "layer")
-            assert 0 < sum(a) <= 1024 or count > 900
+            assert sum(a) <= 1024
 
 
 @pytest.mark.parametrize("lanes", [FULL.attention, FAST.attention], ids=str)

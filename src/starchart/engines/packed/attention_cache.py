@@ -15,7 +15,7 @@ from array import array
 from collections.abc import Sequence
 from itertools import chain, repeat
 from math import frexp, ldexp
-from operator import add, mul
+from operator import add, lshift, mul, or_
 
 from starchart.engines.packed.lanes import Words, ones
 from starchart.engines.packed.packed_matrix import Lanes
@@ -49,7 +49,7 @@ class HeadCache:
         if lane == 0:
             self._keys.append([0] * len(key))
         numbers, scale = self._quantise(key)
-        self._keys[-1] = [row | number << (lane * width) for row, number in zip(self._keys[-1], numbers, strict=True)]
+        self._keys[-1] = list(map(or_, self._keys[-1], map(lshift, numbers, repeat(lane * width))))
         self._key_scales.append(scale)
         numbers, scale = self._quantise(value)
         self._values.append(_lanes(numbers, width))

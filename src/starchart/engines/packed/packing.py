@@ -72,12 +72,15 @@ def quantise_weights(row: Vector, inverses: Iterable[float], bits: int) -> Words
 def norm_bound(rows: Sequence[Words], sizes: Sequence[int], bits: int) -> int:
     """Return no less than sum_i q_ij^2 over the rows of any group, for any column; and not much more.
 
-    >>> norm_bound([array("I", [128 + 65, 128]), array("I", [128 - 3, 128])], [2], 8)  # 65^2 + 3^2 = 4234
-    4290
+    It is never less than (2^(b-1) - 1)^2, so that the numbers of a vector stay small where all weights are 0.
+
+    >>> norm_bound([array("I", [128 + 127, 128]), array("I", [128 - 3, 128])], [2], 8)  # 127^2 + 3^2 = 16138
+    16250
     """
     table = _squares(exact=bits == 8)
     largest = max((_largest_sum(group, table, bits - 8) for group in in_groups(rows, sizes) if group), default=0)
-    return max(1, largest * _SQUARES_TO_A_STEP << (2 * (bits - 8)))
+    least = (1 << (bits - 1)) - 1
+    return max(least * least, largest * _SQUARES_TO_A_STEP << (2 * (bits - 8)))
 
 
 def largest_magnitudes(rows: Iterable[Vector]) -> Vector:  # [in][out] -> [out]
@@ -106,6 +109,8 @@ def narrower(words: Sequence[Words], bits: int, dropped: int) -> list[Words]:
     >>> narrower([array("I", [64 + 5, 64 - 7])], 4, 3)
     [array('I', [9, 7])]
     """
+    if not words:
+        return []
     half, kept = ones(32, len(words[0])) << (dropped - 1), ones(32, len(words[0])) * ((2 << bits) - 1)
     raw = (((int.from_bytes(row.tobytes(), sys.byteorder) + half) >> dropped & kept) for row in words)
     return [array("I", row.to_bytes(4 * len(words[0]), sys.byteorder)) for row in raw]
@@ -136,4 +141,4 @@ def _largest_sum(group: Sequence[Words], table: bytes, shift: int) -> int:
         even += squares & mask
         odd += squares >> 8 & mask
     sums = [array("H", part.to_bytes(2 * ((count + 1) // 2), sys.byteorder)) for part in (even, odd)]
-    return max(map(max, sums))
+    return max(max(part, default=0) for part in sums)
