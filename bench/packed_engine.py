@@ -1,6 +1,7 @@
 """The packed engine beside transformers in float32 and plain Python: time, memory and error, in one run.
 
-    python bench/packed_engine.py [--size 124M|medium|xl] [--tokens 20] [--position 1000] [--tales DIR] [--python PATH...]
+    python bench/packed_engine.py [--size 124M|medium|xl] [--tokens 20] [--position 1000] [--tales DIR]
+        [--python PATH...]
 
 transformers writes a checkpoint of that size with seeded random weights. Every engine runs in a process of its own;
 transformers has its cache, eager attention and all cores. Times are medians; that of transformers is measured before
@@ -92,9 +93,8 @@ def speed(folder, cache, tokens, position, size):
                 seconds[name] = compare(theirs, name, lambda o=options: ours("decode", folder, cache, **o)["seconds"])
     if size == "124M":
         plain = compare(theirs, "the plain way", lambda: ours("plain", folder, cache, tokens=3)["seconds"])
-        print(
-            f"{'full, 2 workers, against the plain way':58} {plain / seconds['packed full, 2 workers, all logits']:8.2f} x"
-        )
+        gain = plain / seconds["packed full, 2 workers, all logits"]
+        print(f"{'full, 2 workers, against the plain way':58} {gain:8.2f} x")
     late = ours("decode", folder, cache, precision="full", workers=2, tokens=tokens, count=0, position=position)
     print(f"{f'full, a token at position {position} against one at 10':58} {late['late'] / late['seconds']:8.2f} x")
     prompt = ours("prompt", folder, cache, precision="full", workers=2, tokens=128)
@@ -128,9 +128,8 @@ def errors(name, folder, cache, ids):
         error = (own - truth).pow(2).mean().sqrt().item()
         p, q = truth.log_softmax(-1), own.log_softmax(-1)
         nats = (p.exp() * (p - q)).sum(-1).mean().item()
-        print(
-            f"{f'{name}: packed {precision}':40} rms {error:.2e}, {error / rms:9.3g} x float32; {abs(nats):.1e} nats a token"
-        )
+        ratio = f"{error / rms:9.3g} x float32; {abs(nats):.1e} nats a token"
+        print(f"{f'{name}: packed {precision}':40} rms {error:.2e}, {ratio}")
 
 
 def main():
@@ -143,7 +142,8 @@ def main():
     options = parser.parse_args()
     print(
         f"{date.today()}, {platform.machine()}, {torch.get_num_threads()} cores for torch, CPython"
-        f" {platform.python_version()}, torch {torch.__version__}, transformers {transformers.__version__}, {options.size}"
+        f" {platform.python_version()}, torch {torch.__version__}, transformers {transformers.__version__};"
+        f" {options.size}"
     )
     with tempfile.TemporaryDirectory() as temporary:
         folder, cache = write_checkpoint(f"{temporary}/model", options.size), f"{temporary}/cache"

@@ -54,7 +54,7 @@ def timed_tokens(gpt2, cache, tokens, count):
 def plain(options):
     """Return the median seconds of a token with plain lists: `sum(map(mul, row, column))`, and a cache."""
 
-    def prepare(weights, config):
+    def prepare(weights, _):
         return lay_out_matrices(
             weights,
             lambda _, matrix: [list(column) for column in zip(*rows_of(matrix), strict=True)],

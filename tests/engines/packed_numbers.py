@@ -66,7 +66,8 @@ def lane_numbers(a, matrix):
 def product(x, matrix, bound):
     """Return y = x W, and 1/s."""
     numbers, unit = round_for(x, bound, matrix.lanes, "layer")
-    return list(products(multiply(in_groups(numbers.tolist(), matrix.sizes), matrix), matrix, unit)), unit
+    sums = multiply(in_groups(numbers.tolist(), matrix.sizes), matrix)
+    return products(sums, matrix, unit, [0.0] * len(matrix.scales)), unit
 
 
 def exact_sums(a, q):

@@ -38,7 +38,7 @@ class Head:
         found = []
         for matrix, part in zip(matrices, self.parts, strict=True):
             sums = multiply(in_groups(numbers.tolist(), self.sizes), matrix)
-            found += list(products(sums, matrix, unit))[: len(part)]
+            found += products(sums, matrix, unit, [0.0] * len(part))
         return found
 
     def look(self, x, count, bound=None):

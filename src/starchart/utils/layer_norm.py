@@ -7,9 +7,8 @@ position before each sub-layer is GPT-2's (Radford et al. 2019, section 2.3).
 """
 
 from dataclasses import dataclass
-from itertools import repeat
 from math import sqrt
-from operator import add, mul, sub, truediv
+from operator import mul
 from typing import Annotated
 
 from starchart.utils.exact_sum import exact_sum
@@ -37,10 +36,10 @@ def _normalise(row: Vector, weight: Vector, bias: Vector, epsilon: float) -> lis
     centred = _remove_mean(_remove_mean(row))
     variance = exact_sum(map(mul, centred, centred)) / len(centred)
     deviation = sqrt(variance + epsilon)
-    return list(map(add, map(mul, map(truediv, centred, repeat(deviation)), weight), bias))
+    return [value / deviation * w + b for value, w, b in zip(centred, weight, bias, strict=True)]
 
 
 def _remove_mean(row: Vector) -> list[float]:  # [C] -> [C]
     # Twice: the first mean is rounded, and with a mean of 1e6 that rounding would be all that is left of a small row.
     mean = exact_sum(row) / len(row)
-    return list(map(sub, row, repeat(mean)))
+    return [value - mean for value in row]

@@ -15,7 +15,7 @@ from array import array
 from collections.abc import Sequence
 from itertools import chain, repeat
 from math import frexp, ldexp
-from operator import add, lshift, mul, or_
+from operator import lshift, mul, or_
 
 from starchart.engines.packed.lanes import Words, ones
 from starchart.engines.packed.packed_matrix import Lanes
@@ -38,9 +38,9 @@ class HeadCache:
         self._lanes = lanes
         self._name = name
         self._keys: list[list[int]] = []  # [blocks][D], a lane a position
-        self._key_scales: list[float] = []  # [S]
+        self._key_scales = array("d")  # [S]
         self._values: list[int] = []  # [S], a lane a channel
-        self._value_scales: list[float] = []  # [S]
+        self._value_scales = array("d")  # [S]
 
     def append(self, key: Vector, value: Vector) -> None:  # [D], [D]
         """Add one token."""
@@ -54,6 +54,11 @@ class HeadCache:
         numbers, scale = self._quantise(value)
         self._values.append(_lanes(numbers, width))
         self._value_scales.append(scale)
+        if lane == _POSITIONS - 1:
+            # Made anew, they lie in memory one after another; made at different times they did not, and what is read
+            # here and there takes twice as long.
+            self._keys[-1] = [row + 0 for row in self._keys[-1]]
+            self._values[-_POSITIONS:] = [row + 0 for row in self._values[-_POSITIONS:]]
 
     def scores(self, query: Vector, scale: float) -> list[float]:  # [D] -> [S]
         """Return scale times the dot product of the query with every key."""
@@ -61,19 +66,21 @@ class HeadCache:
         count = len(self._key_scales)
         counts = [min(_POSITIONS, count - start) for start in range(0, count, _POSITIONS)]
         sums = chain.from_iterable(_sums(rows, a, self._lanes, n) for rows, n in zip(self._keys, counts, strict=True))
-        return list(map(mul, sums, map(mul, self._key_scales, repeat(scale * ldexp(1.0, -exponent)))))
+        unit = scale * ldexp(1.0, -exponent)
+        return [total * (key_scale * unit) for total, key_scale in zip(sums, self._key_scales, strict=True)]
 
     def mix(self, pattern: Vector) -> list[float]:  # [S] -> [D]
         """Return the sum of the values, weighted by the pattern."""
         a, exponent = round_by_sum(list(map(mul, pattern, self._value_scales)), self._lanes, self._name)
         sums = _sums(self._values, a, self._lanes, len(self._keys[0]))
-        return list(map(mul, sums, repeat(ldexp(1.0, -exponent))))
+        unit = ldexp(1.0, -exponent)
+        return [total * unit for total in sums]
 
     def copy(self) -> "HeadCache":
         """Return a copy that shares nothing that is ever changed."""
         other = HeadCache(self._lanes, self._name)
         other._keys = list(self._keys)
-        other._key_scales, other._value_scales = list(self._key_scales), list(self._value_scales)
+        other._key_scales, other._value_scales = self._key_scales[:], self._value_scales[:]
         other._values = list(self._values)
         return other
 
@@ -101,7 +108,8 @@ def round_by_sum(x: Vector, lanes: Lanes, name: str) -> tuple[list[int], int]:  
     # Rounding adds at most 1/2 to each |a_i|, and nothing to a zero.
     most = min((limit - (len(x) - x.count(0.0)) / 2) / total, _LARGEST_DIGIT / max(map(abs, x)))
     exponent = min(frexp(most)[1] - 1, _LARGEST_EXPONENT)
-    numbers = array("d", map(add, map(mul, x, repeat(ldexp(1.0, exponent))), repeat(WHOLE)))
+    factor = ldexp(1.0, exponent)
+    numbers = array("d", [value * factor + WHOLE for value in x])
     a = array("i", low_words(numbers).tobytes()).tolist()
     assert sum(map(abs, a)) <= limit
     return a, exponent

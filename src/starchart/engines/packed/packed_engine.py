@@ -111,7 +111,7 @@ class PackedEngine:
         rows = []
         for scale, *parts in zip(scales, *self._group.call("project", weight.name, scales, weight.bound), strict=True):
             sums = [reduce(add_numbers, block) for block in zip(*parts, strict=True)]
-            rows.append(list(map(add_numbers, products(sums, matrix, 1.0 / scale), bias)))
+            rows.append(products(sums, matrix, 1.0 / scale, bias))
         return rows
 
     def activation(self, x: Any, name: str) -> Any:  # [T][F] -> [T][F]

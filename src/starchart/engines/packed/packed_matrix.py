@@ -100,7 +100,7 @@ def pack_matrix(rows: Sequence[bytes], scales: Vector, sizes: Sequence[int], lan
     cuts = [count * n // blocks // 2 for n in range(blocks + 1)]  # in pairs of lanes
     return PackedMatrix(
         lanes,
-        scales,
+        list(scales),
         [
             build_block((int.from_bytes(row[a * pair : b * pair], "little") for row in rows), sizes, lanes, 2 * (b - a))
             for a, b in pairwise(cuts)
@@ -150,11 +150,11 @@ def multiply(numbers: Sequence[Sequence[int]], matrix: PackedMatrix) -> list[Lan
     return [lane_sums(block, numbers, above, matrix.lanes) for block in matrix.blocks]
 
 
-def products(sums: Sequence[LaneSums], matrix: PackedMatrix, unit: float) -> Iterator[float]:  # -> [out]
-    """Give y_j = T_j c_j unit, unit = 1/s."""
+def products(sums: Sequence[LaneSums], matrix: PackedMatrix, unit: float, bias: Vector) -> list[float]:  # -> [out]
+    """Return y_j = T_j c_j unit + bias_j, unit = 1/s, for as many columns as there are biases."""
     counts = [block.count for block in matrix.blocks]
-    words = (take_apart(part, matrix.lanes, count) for part, count in zip(sums, counts, strict=True))
-    return map(mul, chain.from_iterable(words), map(mul, matrix.scales, repeat(unit)))
+    words = chain.from_iterable(map(take_apart, sums, repeat(matrix.lanes), counts))
+    return [total * (scale * unit) + b for total, scale, b in zip(words, matrix.scales, bias, strict=False)]
 
 
 def in_groups(items: Sequence[Item], sizes: Sequence[int]) -> list[Sequence[Item]]:

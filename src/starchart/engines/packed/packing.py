@@ -13,9 +13,7 @@ import sys
 from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import repeat
 from math import inf, ldexp
-from operator import add, mul
 
 from starchart.engines.packed.lanes import Words, lanes_to_bytes, ones
 from starchart.engines.packed.packed_matrix import Lanes, in_groups
@@ -66,7 +64,8 @@ def pack_rows(
 
 def quantise_weights(row: Vector, inverses: Iterable[float], bits: int) -> Words:  # [out], [out] -> [out]
     """Return q_ij + 2^(b-1), q_ij = round(w_ij / c_j), for one row, from 1 / c_j."""
-    return low_words(array("d", map(add, map(mul, row, inverses), repeat(WHOLE + (1 << (bits - 1))))))
+    whole = WHOLE + (1 << (bits - 1))
+    return low_words(array("d", [weight * inverse + whole for weight, inverse in zip(row, inverses, strict=False)]))
 
 
 def norm_bound(rows: Sequence[Words], sizes: Sequence[int], bits: int) -> int:

@@ -11,9 +11,8 @@ The norm is found with a correctly rounded sum: the same bits in whatever order,
 import sys
 from array import array
 from collections.abc import Sequence
-from itertools import repeat
 from math import isqrt, ldexp, sqrt
-from operator import add, mul
+from operator import mul
 from typing import TypeAlias
 
 from starchart.engines.packed.packed_matrix import Lanes, group_sizes, in_groups
@@ -70,12 +69,15 @@ def scale_for(norm: float, bound: int, lanes: Lanes) -> float:
 
 def round_vector(x: Vector, scale: float, offset: int) -> "array[int]":  # [in] -> [in], type 'I'
     """Return a_i + offset, a_i the whole number nearest to x_i * scale."""
-    return low_words(array("d", map(add, map(mul, x, repeat(scale)), repeat(WHOLE + offset))))
+    whole = WHOLE + offset
+    return low_words(array("d", [value * scale + whole for value in x]))
 
 
 def low_words(numbers: "array[float]") -> "array[int]":
     """Return the whole numbers of at most 32 bits in the low halves of doubles that are WHOLE and more."""
-    return array("I", memoryview(numbers).cast("B").cast("I")[_LOW::2])
+    words = array("I", bytes(4 * len(numbers)))
+    memoryview(words)[:] = memoryview(numbers).cast("B").cast("I")[_LOW::2]
+    return words
 
 
 def fits(groups: Sequence[Sequence[int]], offset: int, bound: int, lanes: Lanes) -> bool:

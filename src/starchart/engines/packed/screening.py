@@ -17,7 +17,7 @@ multiplied.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from heapq import nlargest
-from itertools import islice, repeat
+from itertools import repeat
 from math import isqrt
 from operator import mul, sub
 from typing import TypeAlias
@@ -58,7 +58,7 @@ def possible_winners(look: Look, parts: Sequence[tuple[PackedMatrix, range]]) ->
     tokens: list[Candidate] = []
     for matrix, part in parts:
         sums = multiply(in_groups(numbers.tolist(), matrix.sizes), matrix)
-        logits = list(islice(products(sums, matrix, unit), len(part)))
+        logits = products(sums, matrix, unit, [0.0] * len(part))
         # First by the largest scale of all: one comparison a token.
         last = nlargest(look.count, logits)[-1]
         cut = last - 2 * max(matrix.scales) * look.error - _FLOAT32 * abs(last)
@@ -81,5 +81,5 @@ def exact_logits(vector: Rounded, rows: Matrix, scales: Vector, lanes: Lanes) ->
     logits = []
     for row, scale in zip(rows, scales, strict=True):
         words = quantise_weights(row, repeat(1.0 / scale), lanes.weight_bits)
-        logits.append((sum(map(mul, a, words)) - centre) * (scale * unit))
+        logits.append((sum(map(mul, a, words)) - centre) * (scale * unit) + 0.0)
     return logits

@@ -7,8 +7,6 @@ What a shard found for itself (heads, hidden channels) it keeps until the next p
 
 from array import array
 from collections.abc import Sequence
-from itertools import islice
-from operator import add
 from typing import Any
 
 from starchart.engines.packed.attention_cache import HeadCache
@@ -40,7 +38,7 @@ class Shard:
         rows = []
         for numbers, unit in vectors:
             sums = multiply(in_groups(numbers.tolist(), matrix.sizes), matrix)
-            rows.append(array("d", map(add, products(sums, matrix, unit), bias)))
+            rows.append(array("d", products(sums, matrix, unit, bias)))
         return rows
 
     def attend(
@@ -89,7 +87,7 @@ class Shard:
             row = array("d")
             for matrix, tokens in self._vocabulary(HEAD):
                 sums = multiply(in_groups(numbers.tolist(), matrix.sizes), matrix)
-                row.extend(islice(products(sums, matrix, unit), len(tokens)))
+                row.extend(products(sums, matrix, unit, [0.0] * len(tokens)))
             rows.append(row)
         return rows
 

@@ -95,7 +95,7 @@ class ShardFiller:
 
     def _take_layer(self, name: str, packed: PackedRows, bias: Vector) -> None:
         self.matrices[name] = pack_matrix(packed.rows, packed.scales, self._slices.sizes(name), self._lanes)
-        self.biases[name] = own_columns(bias, self._slices.columns(name))
+        self.biases[name] = own_columns(bias, self._slices.columns(name)).tolist()
 
     def _take_head(self, slice_: int, parts: Sequence[PackedRows]) -> None:
         sizes = group_sizes(self._slices.config.n_embd)
