@@ -17,26 +17,24 @@ RUN_GPT2 = Path(__file__).resolve().parents[2] / "run_gpt2.py"
 SETTINGS = ["--max-new-tokens", "30", "--temperature", "1.7", "--top-p", "0.97", "--seed", "7", "--on-full", "slide"]
 ENGINES = {
     "reference": ("--engine", "reference"),
-    "packed, full": ("--engine", "packed"),
-    "packed, fast": ("--engine", "packed", "--precision", "fast"),
+    "packed, full": ("--engine", "packed", "--no-pack-cache"),
+    "packed, full, 2 workers": ("--engine", "packed", "--no-pack-cache", "--workers", "2"),
+    "packed, fast": ("--engine", "packed", "--no-pack-cache", "--precision", "fast"),
+    "packed, fast, 3 workers": ("--engine", "packed", "--no-pack-cache", "--precision", "fast", "--workers", "3"),
 }
 IDS = [
     *(200, 131, 160, 214, 151, 58, 178, 154, 106, 157, 109, 86, 178, 86, 256),
     *(214, 202, 58, 108, 27, 108, 76, 149, 108, 256, 244, 76, 108, 58, 76),
 ]
+FINGERPRINTS = {
+    "reference": "d58a0629a41fb8aa53beb3f4f4918d6e2df7d1b1ee8932dd67f9d89272dffd37",
+    "packed, full": "741914a8bdc075abe4493fff91618e02b9e11dfcb77de6e15c8bccf26d492188",
+    "packed, fast": "563c16f8989ab0de1db1013c070cfb39fc3a30c5c4e68f71599a0aff6e3ce8c6",
+}
 EXPECTED = {
-    "reference": {
-        "generated_ids": IDS,
-        "fingerprint": "d58a0629a41fb8aa53beb3f4f4918d6e2df7d1b1ee8932dd67f9d89272dffd37",
-    },
-    "packed, full": {
-        "generated_ids": IDS,
-        "fingerprint": "741914a8bdc075abe4493fff91618e02b9e11dfcb77de6e15c8bccf26d492188",
-    },
-    "packed, fast": {
-        "generated_ids": IDS,
-        "fingerprint": "563c16f8989ab0de1db1013c070cfb39fc3a30c5c4e68f71599a0aff6e3ce8c6",
-    },
+    # Workers change no bit: after the second comma only the way of computing is named.
+    name: {"generated_ids": IDS, "fingerprint": FINGERPRINTS[", ".join(name.split(", ")[:2])]}
+    for name in ENGINES
 }
 
 
