@@ -1,7 +1,7 @@
 """The packed engine beside transformers in float32 and plain Python: time, memory and error, in one run.
 
-    python bench/packed_engine.py [--size 124M|medium|xl] [--tokens 20] [--position 1000] [--tales DIR]
-        [--python PATH...]
+    python bench/packed_engine.py [--size 124M|medium|xl] [--parts speed starts errors] [--tokens 20]
+        [--position 1000] [--tales DIR] [--python PATH...]
 
 transformers writes a checkpoint of that size with seeded random weights. Every engine runs in a process of its own;
 transformers has its cache, eager attention and all cores. Times are medians; that of transformers is measured before
@@ -79,7 +79,7 @@ def compare(theirs, name, measure):
     return seconds
 
 
-def speed(folder, cache, tokens, position, size):
+def speed(folder, cache, tokens, position, in_prompt):
     theirs = Theirs(folder, tokens)
     print(f"{'transformers float32':58} {theirs.seconds():8.4f} s")
     seconds = {}
@@ -91,14 +91,14 @@ def speed(folder, cache, tokens, position, size):
                 options = {"precision": precision, "workers": workers, "tokens": tokens, "count": count}
                 name = f"packed {precision}, {workers} workers, {what}"
                 seconds[name] = compare(theirs, name, lambda o=options: ours("decode", folder, cache, **o)["seconds"])
-    if size == "124M":
+    if position:
         plain = compare(theirs, "the plain way", lambda: ours("plain", folder, cache, tokens=3)["seconds"])
         gain = plain / seconds["packed full, 2 workers, all logits"]
         print(f"{'full, 2 workers, against the plain way':58} {gain:8.2f} x")
-    late = ours("decode", folder, cache, precision="full", workers=2, tokens=tokens, count=0, position=position)
-    print(f"{f'full, a token at position {position} against one at 10':58} {late['late'] / late['seconds']:8.2f} x")
-    prompt = ours("prompt", folder, cache, precision="full", workers=2, tokens=128)
-    print(f"{'full, 2 workers, tokens of a prompt':58} {128 / prompt['seconds']:8.2f} a second")
+        late = ours("decode", folder, cache, precision="full", workers=2, tokens=tokens, count=0, position=position)
+        print(f"{f'full, a token at position {position} against one at 10':58} {late['late'] / late['seconds']:8.2f} x")
+    prompt = ours("prompt", folder, cache, precision="full", workers=2, tokens=in_prompt)
+    print(f"{'full, 2 workers, tokens of a prompt':58} {in_prompt / prompt['seconds']:8.2f} a second")
 
 
 def starts(folder, temporary):
@@ -135,8 +135,9 @@ def errors(name, folder, cache, ids):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--size", choices=SIZES, default="124M")
+    parser.add_argument("--parts", nargs="+", default=["speed", "starts", "errors"], metavar="PART")
     parser.add_argument("--tokens", type=int, default=20, help="timed for each median (default 20)")
-    parser.add_argument("--position", type=int, default=1000, help="of the later tokens (default 1000)")
+    parser.add_argument("--position", type=int, default=1000, help="of the later tokens, for 124M (default 1000)")
     parser.add_argument("--tales", metavar="DIR", help="a trained checkpoint to measure the errors of too")
     parser.add_argument("--python", nargs="*", default=[], metavar="PATH", help="other Pythons to time ours on")
     options = parser.parse_args()
@@ -147,14 +148,19 @@ def main():
     )
     with tempfile.TemporaryDirectory() as temporary:
         folder, cache = write_checkpoint(f"{temporary}/model", options.size), f"{temporary}/cache"
-        speed(folder, cache, options.tokens, options.position, options.size)
+        small = options.size == "124M"
+        if "speed" in options.parts:
+            speed(folder, cache, options.tokens, options.position * small, 128 if small else 16)
         for python in options.python:
             run = ours("decode", folder, cache, python, precision="full", workers=2, tokens=options.tokens, count=0)
             print(f"{'full, 2 workers, CPython ' + run['python']:58} {run['seconds']:8.4f} s")
-        starts(folder, temporary)
+        if "starts" in options.parts:
+            starts(folder, temporary)
+        if "errors" not in options.parts:
+            return 0
         ids = torch.randint(50257, (24,), generator=torch.Generator().manual_seed(1)).tolist()
         errors(options.size, folder, cache, ids)
-        if options.size == "124M":
+        if small:
             errors("outlier channels", write_checkpoint(f"{temporary}/outliers", "124M", OUTLIERS), cache, ids)
         if options.tales:
             errors("tales", options.tales, cache, [token % 4096 for token in ids])

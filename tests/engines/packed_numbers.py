@@ -9,7 +9,6 @@ from math import isqrt
 from starchart.engines.packed.packed_matrix import (
     group_sizes,
     in_groups,
-    lane_sums,
     multiply,
     pack_matrix,
     products,
@@ -58,7 +57,7 @@ def pack_numbers(q, lanes):
 def lane_numbers(a, matrix):
     """Return T_j of every column of a packed matrix."""
     groups = in_groups([number + matrix.lanes.offset for number in a], matrix.sizes)
-    sums = multiply(groups, matrix)
+    (sums,) = multiply([groups], matrix)
     words = [take_apart(part, matrix.lanes, block.count) for part, block in zip(sums, matrix.blocks, strict=True)]
     return [number for part in words for number in part][: len(matrix.scales)]
 
@@ -66,7 +65,7 @@ def lane_numbers(a, matrix):
 def product(x, matrix, bound):
     """Return y = x W, and 1/s."""
     numbers, unit = round_for(x, bound, matrix.lanes, "layer")
-    sums = multiply(in_groups(numbers.tolist(), matrix.sizes), matrix)
+    (sums,) = multiply([in_groups(numbers.tolist(), matrix.sizes)], matrix)
     return products(sums, matrix, unit, [0.0] * len(matrix.scales)), unit
 
 
@@ -104,8 +103,7 @@ def cut_sums(a, q, lanes, cuts):
     for start, stop in pairwise([0, *cuts, len(q)]):
         matrix = pack_numbers(q[start:stop], lanes)
         numbers = in_groups([number + lanes.offset for number in a[start:stop]], matrix.sizes)
-        above = sum(map(sum, numbers))
-        parts = [lane_sums(block, numbers, above, lanes) for block in matrix.blocks]
+        (parts,) = multiply([numbers], matrix)
         total = parts if total is None else [one + other for one, other in zip(total, parts, strict=True)]
     words = [take_apart(part, lanes, block.count) for part, block in zip(total, matrix.blocks, strict=True)]
     return [number for part in words for number in part][: len(q[0])]

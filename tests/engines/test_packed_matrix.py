@@ -185,7 +185,7 @@ def test_sums_never_become_negative(lanes):
 def test_nothing_is_left_above_the_lanes(lanes, rows):
     q = whole_numbers(seeded(rows), rows, 6, most(lanes))
     a, matrix = as_large_as_allowed([1 - 2 * (n % 3) for n in range(rows)], q, lanes), pack_numbers(q, lanes)
-    sums = multiply(in_groups([number + lanes.offset for number in a], matrix.sizes), matrix)[0]
+    sums = multiply([in_groups([number + lanes.offset for number in a], matrix.sizes)], matrix)[0][0]
     shift = len(matrix.sizes) << (lanes.width - 1)
     expected = [(number + shift) << (lanes.width * j) for j, number in enumerate(exact_sums(a, q))]
     assert (sums.total, sums.even) == (sum(expected), sum(expected[::2]))

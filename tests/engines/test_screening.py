@@ -37,7 +37,7 @@ class Head:
         numbers, unit = vector
         found = []
         for matrix, part in zip(matrices, self.parts, strict=True):
-            sums = multiply(in_groups(numbers.tolist(), self.sizes), matrix)
+            (sums,) = multiply([in_groups(numbers.tolist(), self.sizes)], matrix)
             found += products(sums, matrix, unit, [0.0] * len(part))
         return found
 

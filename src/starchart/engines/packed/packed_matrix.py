@@ -25,12 +25,13 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import chain, islice, pairwise, repeat
 from operator import mul
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from starchart.engines.packed.lanes import Words, ones, pair_bytes, unpack_lanes, word_bits
 from starchart.utils.matrix import Vector
 
 Item = TypeVar("Item")
+Groups: TypeAlias = Sequence[Sequence[int]]  # a_i + M of one vector, group by group
 
 GROUP = 64  # rows
 _BLOCK_DIGITS = 1536  # of 30 bits: the numbers of a sum stay in the processor's nearest cache
@@ -126,16 +127,23 @@ def build_block(rows: Iterator[int], sizes: Sequence[int], lanes: Lanes, count: 
     return Block(groups, count)
 
 
-def lane_sums(block: Block, numbers: Sequence[Sequence[int]], above: int, lanes: Lanes) -> LaneSums:
-    """Return sum_i a_i q_ij for every lane j, exactly. `numbers`: a_i + M for each group; `above`: their sum."""
+def lane_sums(block: Block, vectors: Sequence[Groups], guards: Sequence[int], lanes: Lanes) -> list[LaneSums]:
+    """Return sum_i a_i q_ij for every lane j and every vector, exactly: [T][in], [T] -> [T].
+
+    `guards`: what each vector's sums have above the highest lane.
+    """
     mask = even_lanes(lanes.width, block.count)
-    total = even = 0
-    for group, part in zip(block.groups, numbers, strict=True):
-        sums = sum(map(mul, group.rows, part), group.start)
-        total += sums
-        even += sums & mask
-    above += len(numbers) << _GUARD
-    return LaneSums(total - (above << (lanes.width * block.count)), even, len(numbers))
+    totals, evens = [0] * len(vectors), [0] * len(vectors)
+    for number, group in enumerate(block.groups):
+        for t, vector in enumerate(vectors):  # while the group is in the processor's cache
+            sums = sum(map(mul, group.rows, vector[number]), group.start)
+            totals[t] += sums
+            evens[t] += sums & mask
+    end = lanes.width * block.count
+    return [
+        LaneSums(total - (guard << end), even, len(block.groups))
+        for total, even, guard in zip(totals, evens, guards, strict=True)
+    ]
 
 
 def take_apart(sums: LaneSums, lanes: Lanes, count: int) -> Words:  # -> [count]
@@ -144,10 +152,11 @@ def take_apart(sums: LaneSums, lanes: Lanes, count: int) -> Words:  # -> [count]
     return unpack_lanes(sums.even + even, (sums.total - sums.even >> lanes.width) + odd, lanes.width, count)
 
 
-def multiply(numbers: Sequence[Sequence[int]], matrix: PackedMatrix) -> list[LaneSums]:
-    """Return the sums of every block."""
-    above = sum(map(sum, numbers))
-    return [lane_sums(block, numbers, above, matrix.lanes) for block in matrix.blocks]
+def multiply(vectors: Sequence[Groups], matrix: PackedMatrix) -> list[list[LaneSums]]:  # [T][in] -> [T][blocks]
+    """Return the sums of every block, for every vector."""
+    guards = [sum(map(sum, vector)) + (len(vector) << _GUARD) for vector in vectors]
+    blocks = [lane_sums(block, vectors, guards, matrix.lanes) for block in matrix.blocks]
+    return [[sums[t] for sums in blocks] for t in range(len(vectors))]
 
 
 def products(sums: Sequence[LaneSums], matrix: PackedMatrix, unit: float, bias: Vector) -> list[float]:  # -> [out]

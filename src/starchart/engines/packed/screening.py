@@ -57,7 +57,7 @@ def possible_winners(look: Look, parts: Sequence[tuple[PackedMatrix, range]]) ->
     numbers, unit = look.vector
     tokens: list[Candidate] = []
     for matrix, part in parts:
-        sums = multiply(in_groups(numbers.tolist(), matrix.sizes), matrix)
+        (sums,) = multiply([in_groups(numbers.tolist(), matrix.sizes)], matrix)
         logits = products(sums, matrix, unit, [0.0] * len(part))
         # First by the largest scale of all: one comparison a token.
         last = nlargest(look.count, logits)[-1]

@@ -35,11 +35,8 @@ class Shard:
     def linear(self, name: str, vectors: Sequence[Rounded]) -> "list[array[float]]":  # [T][in] -> [T][own]
         """Return the outputs of a layer that this shard owns, with their biases."""
         matrix, bias = self.matrices[name], self.biases[name]
-        rows = []
-        for numbers, unit in vectors:
-            sums = multiply(in_groups(numbers.tolist(), matrix.sizes), matrix)
-            rows.append(array("d", products(sums, matrix, unit, bias)))
-        return rows
+        sums = multiply([in_groups(numbers.tolist(), matrix.sizes) for numbers, _ in vectors], matrix)
+        return [array("d", products(own, matrix, unit, bias)) for own, (_, unit) in zip(sums, vectors, strict=True)]
 
     def attend(
         self, name: str, vectors: Sequence[Rounded], cache: int, scale: float, following: str
@@ -82,13 +79,11 @@ class Shard:
 
     def logits(self, vectors: Sequence[Rounded]) -> "list[array[float]]":  # [T][C] -> [T][own]
         """Return the logits of this shard's part of the vocabulary."""
-        rows = []
-        for numbers, unit in vectors:
-            row = array("d")
-            for matrix, tokens in self._vocabulary(HEAD):
-                sums = multiply(in_groups(numbers.tolist(), matrix.sizes), matrix)
-                row.extend(products(sums, matrix, unit, [0.0] * len(tokens)))
-            rows.append(row)
+        rows = [array("d") for _ in vectors]
+        for matrix, tokens in self._vocabulary(HEAD):
+            sums = multiply([in_groups(numbers.tolist(), matrix.sizes) for numbers, _ in vectors], matrix)
+            for row, own, (_, unit) in zip(rows, sums, vectors, strict=True):
+                row.extend(products(own, matrix, unit, [0.0] * len(tokens)))
         return rows
 
     def possible_winners(self, look: Look) -> list[Candidate]:
@@ -124,10 +119,8 @@ class Shard:
     def project(self, name: str, scales: Sequence[float], bound: int) -> list[list[LaneSums]]:  # [T] ->
         """Return this shard's part of the product of what it kept with a layer: sums for every token and block."""
         matrix = self.matrices[name]
-        return [
-            multiply(rounded_groups(row, scale, matrix, bound), matrix)
-            for row, scale in zip(self._kept, scales, strict=True)
-        ]
+        vectors = [rounded_groups(row, scale, matrix, bound) for row, scale in zip(self._kept, scales, strict=True)]
+        return multiply(vectors, matrix)
 
     def _vocabulary(self, kind: str) -> list[tuple[PackedMatrix, range]]:
         numbers = range(self.slices.first, self.slices.last)
