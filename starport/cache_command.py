@@ -3,7 +3,7 @@
 import argparse
 import time
 
-from starchart.engines.packed.pack_cache import user_cache
+from starchart.engines.packed.pack_cache import in_units, user_cache
 from starchart.errors import EngineError
 from starport.console import tell
 
@@ -19,13 +19,13 @@ def run(options: argparse.Namespace) -> None:
     """Print one line for every packed model, and where they are. Raises EngineError where there is no folder."""
     cache = user_cache()
     if cache is None:
-        raise EngineError("there is no home folder to keep packed models in; set STARCHART_CACHE to a folder")
+        raise EngineError("there is no pack cache: STARCHART_CACHE_GB is 0, or there is no home folder")
     if options.clear:
         size = cache.clear()
-        tell(f"{cache.folder}: {size / 1e9:.2f} GB removed")
+        tell(f"{cache.folder}: {in_units(size)} removed")
         return
     packs = cache.packs()
     for name, size, used in packs:
-        print(f"{size / 1e9:6.2f} GB  {time.strftime('%Y-%m-%d %H:%M', time.localtime(used))}  {name}")
+        print(f"{in_units(size):>8}  {time.strftime('%Y-%m-%d %H:%M', time.localtime(used))}  {name}")
     total = sum(size for _, size, _ in packs)
-    tell(f"{cache.folder}: {total / 1e9:.2f} GB of at most {cache.limit / 1e9:.2f} GB; --clear removes it all")
+    tell(f"{cache.folder}: {in_units(total)} of at most {in_units(cache.limit)}; --clear removes it all")

@@ -4,6 +4,7 @@
 """
 
 import argparse
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ from typing import Any, NoReturn
 from starchart import __version__
 from starchart.errors import StarchartError
 from starport import cache_command, generate_command, train_tokenizer_command
-from starport.console import tell
+from starport.console import Warnings, tell
 
 _COMMANDS = {"generate": generate_command, "train-tokenizer": train_tokenizer_command, "cache": cache_command}
 
@@ -34,6 +35,7 @@ def main(arguments: Sequence[str] | None = None, program: str = "starchart gener
         sys.stderr = open(os.devnull, "w")  # noqa: SIM115  it stays open to the end
     if sys.stdout is None:
         return _complain("standard output is closed; there is nowhere to write to")
+    logging.getLogger("starchart").handlers = [Warnings()]
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")

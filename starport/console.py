@@ -1,15 +1,25 @@
 """Lines for the person at the terminal, on standard error. Standard output is for the text alone."""
 
+import logging
 import os
 import sys
+
+_on_screen: "list[ProgressLine]" = []
 
 
 def tell(line: str) -> None:
     """Print one line on standard error. Where that is closed, full or broken, nobody listens, and it is dropped."""
-    try:
-        print(" ".join(line.splitlines()), file=sys.stderr, flush=True)
-    except OSError:
-        sys.stderr = open(os.devnull, "w")  # noqa: SIM115  it stays open to the end
+    for progress in _on_screen:
+        progress.clear()
+    _write(" ".join(line.splitlines()) + "\n")
+
+
+class Warnings(logging.Handler):
+    """Tells what the library logs."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print one line."""
+        tell(f"starchart: {record.getMessage()}")
 
 
 class ProgressLine:
@@ -19,22 +29,33 @@ class ProgressLine:
     """
 
     def __init__(self, title: str) -> None:
-        self._on_terminal = sys.stderr.isatty()
+        self._shown = sys.stderr.isatty()
         self._length = 0
+        _on_screen.append(self)
         self._show(title)
 
     def __call__(self, what: str, done: int, total: int) -> None:
         """Show `done` of `total`, in percent; clear the line when all is done."""
-        if done >= total:
-            self.clear()
-        else:
-            self._show(f"{what} {100 * done // total} %")
+        self._show("" if done >= total else f"{what} {100 * done // total} %")
 
     def clear(self) -> None:
         """Leave an empty line."""
         self._show("")
 
+    def end(self) -> None:
+        """Clear the line, and write nothing more: from now on the text has the terminal."""
+        self.clear()
+        _on_screen.clear()
+        self._shown = False
+
     def _show(self, text: str) -> None:
-        if self._on_terminal:
-            print(f"\r{' ' * self._length}\r{text}", end="", file=sys.stderr, flush=True)
+        if self._shown:
+            _write(f"\r{' ' * self._length}\r{text}")
             self._length = len(text)
+
+
+def _write(text: str) -> None:
+    try:
+        print(text, end="", file=sys.stderr, flush=True)
+    except OSError:
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115  it stays open to the end

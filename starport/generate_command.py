@@ -95,7 +95,7 @@ def run(options: argparse.Namespace) -> None:
             report = _report(options, run_on, prompt, ids, seed, seconds, streamed)
             print(json.dumps(report, ensure_ascii=False))
         else:
-            _print_text(streamed, "" if options.no_echo else prompt)
+            _print_text(streamed, "" if options.no_echo else prompt, progress)
 
 
 def check_vocabulary(tokenizer: Tokenizer, vocab_size: int) -> None:
@@ -145,9 +145,12 @@ def _prompt_ids(prompt: str, tokenizer: Tokenizer) -> list[int]:
     return [tokenizer.end_of_text]
 
 
-def _print_text(streamed: StreamedText, echo: str) -> None:
+def _print_text(streamed: StreamedText, echo: str, progress: ProgressLine) -> None:
+    pieces = streamed.pieces()
+    first = next(pieces, "")  # the prompt is read now, while the progress line still has the terminal
+    progress.end()
     try:
-        for piece in chain([echo], streamed.pieces()):
+        for piece in chain([echo, first], pieces):
             sys.stdout.write(piece)
             sys.stdout.flush()
     finally:

@@ -213,7 +213,7 @@ def engine_named(
         raise GenerationError(f"there is no engine {name!r}; known are reference and packed")
     if name == "reference" and precision == "full":
         if workers not in (None, 1):
-            raise GenerationError(f"the reference engine computes in 1 process, not {workers}; use packed for more")
+            raise GenerationError(f"the reference engine computes in 1 process, not {workers}; leave workers out")
         return reference
     if name == "reference" or precision not in _PRECISIONS:
         raise GenerationError(

@@ -14,7 +14,7 @@ from starchart.engines.packed.packed_matrix import (
     products,
     take_apart,
 )
-from starchart.engines.packed.packing import column_scales, pack_rows, quantise_rows
+from starchart.engines.packed.packing import column_scales, norm_bound, pack_rows, quantise_rows
 from starchart.engines.packed.precision import FAST, FULL
 from starchart.engines.packed.rounding import round_for
 
@@ -39,9 +39,12 @@ def pack_weights(weight, lanes):
     sizes = group_sizes(len(weight))
     scales = column_scales(weight, lanes.weight_bits, "layer")
     words = quantise_rows(weight, scales, lanes.weight_bits)
-    packed = pack_rows(words, scales, sizes, lanes)
+    packed, bound = (
+        pack_rows(words, scales, lanes.width, lanes.weight_bits),
+        norm_bound(words, sizes, lanes.weight_bits),
+    )
     half = 1 << (lanes.weight_bits - 1)
-    return pack_matrix(packed.rows, scales, sizes, lanes), packed.bound, [[u - half for u in row] for row in words]
+    return pack_matrix(packed.rows, scales, sizes, lanes), bound, [[u - half for u in row] for row in words]
 
 
 def pack_numbers(q, lanes):
@@ -50,7 +53,7 @@ def pack_numbers(q, lanes):
     half = 1 << (lanes.weight_bits - 1)
     words = [array("I", [number + half for number in row]) for row in q]
     scales = array("d", [1.0] * len(q[0]))
-    packed = pack_rows(words, scales, sizes, lanes, lanes.weight_bits + 1)
+    packed = pack_rows(words, scales, lanes.width, lanes.weight_bits + 1)
     return pack_matrix(packed.rows, scales, sizes, lanes)
 
 

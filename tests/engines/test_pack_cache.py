@@ -20,6 +20,7 @@ from starchart.engines.packed.pack_cache import PackCache, user_cache
 from starchart.engines.packed.packed_engine import PackedEngine
 from starchart.engines.packed.precision import FAST, FULL
 from starchart.engines.packed.shard_filling import ShardFiller
+from starchart.errors import EngineError
 from tests.tiny_model import write_tiny_model
 
 SRC = Path(__file__).resolve().parents[2] / "src"
@@ -145,7 +146,7 @@ def test_a_cache_folder_that_cannot_be_made(tmp_path, model, caplog):
 
 
 @pytest.mark.parametrize(
-    ("free", "limit", "words"), [(1000, 10**9, "are free"), (10**9, 1000, "larger than all packs")]
+    ("free", "limit", "words"), [(1000, 10**9, "are free"), (10**9, 1000, "lets all of them have")]
 )
 def test_too_little_room(model, tmp_path, monkeypatch, caplog, free, limit, words):
     monkeypatch.setattr(pack_cache.shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10**9, 0, free))
@@ -190,15 +191,80 @@ def test_the_packs_used_longest_ago_go_first(tmp_path, cache):
     assert len(kept) == 3
 
 
-def test_what_a_killed_program_left_is_removed_after_a_day(model, cache):
-    cache.folder.mkdir(parents=True)
-    for name, age in [("unfinished-old", 2), ("unfinished-new", 0)]:
+@pytest.mark.parametrize("packed_before", [False, True])
+def test_what_a_killed_program_left_is_removed_after_an_hour(model, cache, packed_before):
+    if packed_before:
+        logits(model, cache)
+    for name, hours in [("unfinished-old", 2), ("unfinished-new", 0)]:
         folder = cache.folder / name
-        folder.mkdir()
+        folder.mkdir(parents=True)
         (folder / "slice-000.bin").write_bytes(b"x" * 100)
-        os.utime(folder, (time.time() - age * 86400,) * 2)
+        os.utime(folder / "slice-000.bin", (time.time() - hours * 3600,) * 2)
     logits(model, cache)
     assert {path.name for path in cache.folder.iterdir() if path.name.startswith("unfinished")} == {"unfinished-new"}
+
+
+def test_nothing_of_others_is_touched(model, cache):
+    photos = cache.folder / "photos"
+    photos.mkdir(parents=True)
+    (photos / "a.jpg").write_bytes(b"x" * 10**6)
+    (cache.folder / "note.txt").write_text("hi")
+    small = PackCache(cache.folder.parent, 100_000)
+    logits(model, small)
+    assert len(small.packs()) == 1
+    small.clear()
+    assert not small.packs()
+    assert {path.name for path in cache.folder.iterdir()} == {"photos", "note.txt"}
+    assert (photos / "a.jpg").stat().st_size == 10**6
+
+
+def test_a_cache_moved_to_another_disk_by_a_link(model, cache, tmp_path):
+    (tmp_path / "disk").mkdir()
+    cache.folder.parent.mkdir()
+    cache.folder.symlink_to(tmp_path / "disk")
+    assert logits(model, cache) == logits(model, cache) == logits(model, None)
+    assert cache.clear() > 0
+    assert not list((tmp_path / "disk").iterdir())
+
+
+def test_a_cache_that_can_only_be_read_is_used(model, cache, packings, monkeypatch):
+    expected = logits(model, cache)
+    packings.clear()
+    monkeypatch.setattr(pack_cache.os, "utime", refused)
+    assert logits(model, cache) == expected
+    assert not packings
+
+
+def refused(*_, **__):
+    raise PermissionError
+
+
+def test_a_checkpoint_whose_times_were_set_back_is_packed_again(tmp_path, model, cache):
+    before = logits(model, cache)
+    path = model / "model.safetensors"
+    status = path.stat()
+    shutil.copyfile(write_tiny_model(tmp_path / "new", seed=5, n_inner=7) / "model.safetensors", path)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert logits(model, cache) == logits(model, None) != before
+
+
+def test_an_error_of_whoever_is_told_the_progress_is_theirs(model, cache):
+    def broken(*_):
+        raise BlockingIOError("the terminal is gone")
+
+    with pytest.raises(BlockingIOError):
+        GPT2.from_pretrained(model, PackedEngine(FULL, 1, cache, broken))
+    assert not list(cache.folder.iterdir())
+
+
+def test_ctrl_c_while_packing_leaves_no_folder(model, cache):
+    def interrupted(what, done, total):
+        if done == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        GPT2.from_pretrained(model, PackedEngine(FULL, 3, cache, interrupted))
+    assert not list(cache.folder.iterdir())
 
 
 def test_two_programs_that_start_together(model, tmp_path):
@@ -230,9 +296,19 @@ def test_where_the_cache_is(monkeypatch, tmp_path):
     assert user_cache().folder == tmp_path / "Library" / "Caches" / "starchart" / "packs"
     monkeypatch.setenv("STARCHART_CACHE", str(tmp_path / "own"))
     assert user_cache().folder == tmp_path / "own" / "packs"
-    for text, limit in [("0.5", 5 * 10**8), ("much", 8 * 10**9), ("inf", 8 * 10**9), ("nan", 8 * 10**9)]:
-        monkeypatch.setenv("STARCHART_CACHE_GB", text)
-        assert user_cache().limit == limit
+    monkeypatch.setenv("STARCHART_CACHE_GB", "0.5")
+    assert user_cache().limit == 5 * 10**8
+    monkeypatch.setenv("STARCHART_CACHE", "relative")
+    assert user_cache().folder == Path.cwd() / "relative" / "packs"
+    monkeypatch.setenv("STARCHART_CACHE_GB", "0")
+    assert user_cache() is None
+
+
+@pytest.mark.parametrize("text", ["much", "10GB", "inf", "nan", "-1", "1e400"])
+def test_a_limit_that_is_no_number_is_refused(monkeypatch, text):
+    monkeypatch.setenv("STARCHART_CACHE_GB", text)
+    with pytest.raises(EngineError, match="STARCHART_CACHE_GB is"):
+        user_cache()
 
 
 def test_no_home_no_cache(monkeypatch):

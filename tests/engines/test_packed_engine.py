@@ -8,6 +8,9 @@ import pytest
 import torch
 from transformers import GPT2LMHeadModel
 
+from starchart.checkpoints.folder import load_checkpoint
+from starchart.checkpoints.safetensors import rows_of
+from starchart.embeddings.embedding_lookup import EmbeddingWeights
 from starchart.engines import reference
 from starchart.engines.packed import memory, packed_matrix
 from starchart.engines.packed.packed_engine import PackedEngine
@@ -195,9 +198,26 @@ def test_too_little_memory(folder, monkeypatch):
 
 def test_what_would_fit_is_said(monkeypatch):
     config = GPT2Config()
-    for room, words in [(0.6e9, "--precision fast needs"), (0.2e9, "choose a smaller model")]:
+    for room, words in [(0.8e9, "--precision fast needs"), (0.2e9, "choose a smaller model")]:
         monkeypatch.setattr(memory, "available_memory", lambda room=room: int(room))
         with pytest.raises(EngineError, match=words):
             memory.refuse_if_too_large(config, FULL, 2)
     monkeypatch.setattr(memory, "available_memory", lambda: None)
     memory.refuse_if_too_large(config, FULL, 2)
+
+
+def test_an_engine_is_for_one_model(folder):
+    engine = PackedEngine()
+    engine.close()  # nothing to end yet
+    GPT2.from_pretrained(folder, engine=engine)
+    with pytest.raises(EngineError, match="has a model already"):
+        GPT2.from_pretrained(folder, engine=engine)
+
+
+def test_logits_that_overflow_are_refused_with_the_screen_too(tmp_path):
+    config, weights = load_checkpoint(write_tiny_model(tmp_path, dtype="F64", tie_word_embeddings=False))
+    head = [[1.5e308 if value > 0 else -1.5e308 for value in row] for row in rows_of(weights.lm_head.weight)]
+    gpt2 = GPT2(config, replace(weights, lm_head=EmbeddingWeights(head)), PackedEngine())
+    for settings in (SamplingSettings(0), SamplingSettings(1.0, top_k=3, seed=1), SamplingSettings(1.0, seed=1)):
+        with pytest.raises(GenerationError, match="logit"):
+            list(gpt2.steps([7, 8], settings))

@@ -26,8 +26,8 @@ class Head:
     def __init__(self, table, cuts=()):
         self.table, self.sizes = table, group_sizes(len(table[0]))
         self.parts = [range(a, b) for a, b in pairwise([0, *cuts, len(table)])]
-        packed = [pack_head(part, table, FULL.weights, FULL.screen) for part in self.parts]
-        self.bound = max(whole.bound for whole, _ in packed)
+        heads = [pack_head(part, table, FULL.weights, FULL.screen) for part in self.parts]
+        packed, self.bound = [parts for parts, _ in heads], max(bound for _, bound in heads)
         self.whole, self.screen = (
             [pack_matrix(part[n].rows, part[n].scales, self.sizes, lanes) for part in packed]
             for n, lanes in enumerate((FULL.weights, FULL.screen))

@@ -50,7 +50,7 @@ def test_cut_and_joined_again(config, lanes):
         for rank in range(ranks):
             own = share(config, rank, ranks)
             for name in NAMES:
-                packed = pack_layer(own, name, layer(config, name), lanes)
+                packed, _ = pack_layer(own, name, layer(config, name), lanes)
                 tiles = cut_layer(packed, own, name, lanes)
                 assert [len(tile) for tile in tiles] == [layer_tile_size(part, name, lanes) for part in own.single()]
                 joined = join_layer(tiles, own, name, lanes)
@@ -66,7 +66,7 @@ def test_tiles_do_not_depend_on_the_number_of_processes(config, lanes):
         weight, found = layer(config, name), []
         for ranks in {1, config.n_head}:
             owned = [share(config, rank, ranks) for rank in range(ranks)]
-            parts = [(own, pack_layer(own, name, weight, lanes)) for own in owned]
+            parts = [(own, pack_layer(own, name, weight, lanes)[0]) for own in owned]
             found.append([tile for own, packed in parts for tile in cut_layer(packed, own, name, lanes)])
         assert found[0] == found[-1]
 
@@ -79,7 +79,7 @@ def test_a_packed_layer_holds_the_columns_and_rows_of_its_slices(config, lanes):
         weight = layer(config, name)
         for rank in range(min(2, config.n_head)):
             own = share(config, rank, min(2, config.n_head))
-            packed = pack_layer(own, name, weight, lanes)
+            packed, _ = pack_layer(own, name, weight, lanes)
             columns = []
             for ranges in own.columns(name):
                 columns += [column for part in ranges for column in part]
@@ -102,7 +102,7 @@ def test_a_tile_is_scales_and_rows(lanes, count, rows):
     rng = seeded(count, rows)
     scales = array("d", [rng.random() for _ in range(count)])
     data = [rng.randbytes(count * lanes.width // 8) for _ in range(rows)]
-    tile = tile_bytes(PackedRows(scales, data, 0))
+    tile = tile_bytes(PackedRows(scales, data))
     assert tile == struct.pack(f"<{count}d", *scales) + b"".join(data)
     assert len(tile) == tile_size(count, rows, lanes) == 8 * count + rows * count * lanes.width // 8
     again = tile_rows(tile, count, lanes)
@@ -114,7 +114,7 @@ def test_on_a_big_endian_machine(monkeypatch):
     scales, rows = [1.5, -2e-300], [b"thirteen byte"]
     expected = struct.pack("<2d", *scales) + rows[0]
     pretend_big_endian(monkeypatch, tiles_module)
-    tile = tile_bytes(PackedRows(scales, rows, 0))
+    tile = tile_bytes(PackedRows(scales, rows))
     assert tile == expected
     assert tile_rows(tile, 2, LANES["full"]).scales.tolist() == scales
 
@@ -125,7 +125,7 @@ def test_the_head(tokens, lanes):
     """The screen has the same weights, 2^15 steps of the whole ones to a step, rounded."""
     table = gaussian(seeded(tokens), 9, 70)
     screen = LANES["screen"] if lanes == LANES["full"] else None
-    parts = pack_head(tokens, table, lanes, screen)
+    parts, _ = pack_head(tokens, table, lanes, screen)
     assert len(parts) == (2 if screen else 1)
     assert all(len(part.scales) == len(tokens) + len(tokens) % 2 for part in parts)
     largest = (1 << (lanes.weight_bits - 1)) - 1
@@ -144,7 +144,7 @@ def test_the_head(tokens, lanes):
 def test_a_packed_head_multiplies():
     table = gaussian(seeded(1), 5, 70)
     for packed, lanes in zip(
-        pack_head(range(5), table, LANES["full"], LANES["screen"]), (LANES["full"], LANES["screen"]), strict=True
+        pack_head(range(5), table, LANES["full"], LANES["screen"])[0], (LANES["full"], LANES["screen"]), strict=True
     ):
         matrix = pack_matrix(packed.rows, packed.scales, [64, 6], lanes)
         a = [(-1) ** n * n for n in range(70)]

@@ -285,10 +285,10 @@ def test_a_padded_vocabulary(run, tmp_path):
     assert "do not belong together" in complaint(run("Hello", "--model", model))
 
 
-def test_an_error_in_the_middle_ends_the_line(run, model):
+def test_an_error_before_the_first_token_prints_no_text(run, model):
     done = run("Hi", "--model", model, "--temperature", "1e-40")
     assert done.returncode == 2
-    assert done.stdout == b"Hi\n"
+    assert done.stdout == b""
     assert b"temperature 1e-40" in done.stderr
 
 

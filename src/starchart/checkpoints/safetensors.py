@@ -30,7 +30,7 @@ class StoredTensor:
 
     entry: TensorEntry
     path: Path
-    stamp: tuple[int, int]  # size and time of the file: another one in its place is noticed
+    stamp: tuple[int, ...]  # size and times of the file: another one in its place is noticed
 
     def __str__(self) -> str:
         return f"{self.path}: tensor {shown(self.entry.name)}"
@@ -96,13 +96,13 @@ def _place(index: int, shape: tuple[int, ...]) -> str:
     return f"[{index}]" if len(shape) == 1 else f"[{index // shape[1]}][{index % shape[1]}]"
 
 
-def _stamp(file: BinaryIO) -> tuple[int, int]:
+def _stamp(file: BinaryIO) -> tuple[int, ...]:
     status = os.fstat(file.fileno())
-    return status.st_size, status.st_mtime_ns
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns  # ctime: what no copying tool can set back
 
 
 @contextmanager
-def _opened(path: Path, stamp: tuple[int, int] | None = None) -> Iterator[BinaryIO]:
+def _opened(path: Path, stamp: tuple[int, ...] | None = None) -> Iterator[BinaryIO]:
     """Give the open file, which must have the stamp if there is one; an OSError becomes a CheckpointError."""
     try:
         with path.open("rb") as file:

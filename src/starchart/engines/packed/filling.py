@@ -1,9 +1,8 @@
 """Filling the shards of a process group with a model: from the pack cache, or by packing its checkpoint."""
 
 import logging
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -47,19 +46,29 @@ def fill(
             return dict(pack.bounds)
         discard(pack.folder)
     folder = None
-    try:
+    with _warning(cache):
         folder = cache.begin(packed_size(layers, config, precision))
+    try:
         bounds, checksums = _pack(group, layers, head, config, folder, progress)
-        if checksums:
-            cache.keep(folder, description, bounds, checksums)
-    except OSError as error:
-        _log.warning("the packed model is not kept in %s: %s", cache.folder, error.strerror or error)
-        if folder is None:
-            bounds = _pack(group, layers, head, config, None, progress)[0]
+        if folder and checksums:
+            with _warning(cache):
+                cache.keep(folder, description, bounds, checksums)
+    except BaseException:
+        group.close()  # before their files are removed
+        raise
     finally:
         if folder:
             discard(folder)  # it has its own name if it was kept
     return bounds
+
+
+@contextmanager
+def _warning(cache: PackCache) -> Iterator[None]:
+    """Let a cache that cannot be written cost a line, and nothing else."""
+    try:
+        yield
+    except OSError as error:
+        _log.warning("the packed model is not kept in %s: %s", cache.folder, error.strerror or error)
 
 
 def describe(matrices: Sequence[Any], config: GPT2Config, precision: Precision) -> dict[str, Any] | None:
@@ -67,14 +76,9 @@ def describe(matrices: Sequence[Any], config: GPT2Config, precision: Precision) 
     if not all(isinstance(matrix, StoredTensor) for matrix in matrices):
         return None
     entries = sorted((str(m.path), m.entry.name, m.entry.dtype, m.entry.shape, m.entry.start) for m in matrices)
-    files = []
-    for path in sorted({matrix.path for matrix in matrices}):
-        with suppress(OSError):
-            resolved, status = Path(path).resolve(), os.stat(path)
-            files.append([str(resolved), status.st_size, status.st_mtime_ns])
     return {
         "format": FORMAT,
-        "files": files,
+        "files": sorted({(str(matrix.path.resolve()), *matrix.stamp) for matrix in matrices}),
         "header": sha256(repr([entry[1:] for entry in entries]).encode()).hexdigest(),
         "slices": config.n_head,
         "group": GROUP,

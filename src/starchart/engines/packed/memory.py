@@ -12,13 +12,17 @@ _PER_WEIGHT = 4  # of the tables that stay as they are
 _GROUPS = 65 / 64  # each group of rows has one number more
 
 
-def refuse_if_too_large(config: GPT2Config, precision: Precision, processes: int) -> None:
-    """Raise EngineError, with what would fit, if the model would take more memory than there is."""
+def refuse_if_too_large(config: GPT2Config, precision: Precision, processes: int, tables: int = 1) -> None:
+    """Raise EngineError, with what would fit, if the model would take more memory than there is.
+
+    `tables`: 2 where the head is not tied to wte. Where the system does not tell its memory (macOS, Windows), nothing
+    is refused.
+    """
     room = available_memory()
-    needed = packed_memory(config, precision, processes)
+    needed = packed_memory(config, precision, processes, tables)
     if room is None or needed <= room:
         return
-    smaller = packed_memory(config, FAST, processes)
+    smaller = packed_memory(config, FAST, processes, tables)
     advice = "close other programs, or choose a smaller model"
     if precision is FULL and smaller <= room:
         advice = f"--precision fast needs {smaller / 1e9:.1f} GB"
@@ -27,15 +31,15 @@ def refuse_if_too_large(config: GPT2Config, precision: Precision, processes: int
     )
 
 
-def packed_memory(config: GPT2Config, precision: Precision, processes: int) -> int:
-    """Return about how many bytes the processes of a packed model take together."""
+def packed_memory(config: GPT2Config, precision: Precision, processes: int, tables: int = 1) -> int:
+    """Return about how many bytes the processes of a packed model take together, when a text is as long as it gets."""
     channels, vocabulary = config.n_embd, config.vocab_size
     linear = config.n_layer * channels * (4 * channels + 2 * config.feed_forward_width)
-    heads = 1 if config.tie_word_embeddings else 2
     size = (linear + vocabulary * channels) * _bytes(precision.weights)
     if precision.screen:
         size += vocabulary * channels * _bytes(precision.screen)
-    size += channels * (heads * vocabulary + config.n_positions) * _PER_WEIGHT
+    size += channels * (tables * vocabulary + config.n_positions) * _PER_WEIGHT
+    size += 2 * config.n_layer * config.n_positions * channels * _bytes(precision.attention)
     return int(size) + processes * _PER_PROCESS
 
 

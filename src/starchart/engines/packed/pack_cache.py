@@ -12,20 +12,25 @@ take more than $STARCHART_CACHE_GB, 8 by default. Whatever is wrong with the cac
 
 import json
 import os
+import re
 import shutil
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from starchart.errors import EngineError
+
 _INDEX = "index.json"
 _UNFINISHED = "unfinished-"
 _DEFAULT_LIMIT = 8.0  # GB
-_DAY = 24 * 60 * 60  # seconds; a pack that is unfinished for so long was left by a program that was killed
+_HOUR = 60 * 60  # seconds; an unfinished pack not written to for so long was left by a program that was killed
+_NAME = re.compile(r"[0-9a-f]{32}|unfinished-.*")  # of our folders: nothing else is ever touched
 FORMAT = 1
 
 
@@ -57,7 +62,9 @@ class PackCache:
             checksums = {
                 name: {int(slice_): sums for slice_, sums in own.items()} for name, own in contents["checksums"].items()
             }
-            os.utime(folder / _INDEX)  # used just now
+            self._sweep()
+            with suppress(OSError):  # a cache that can only be read is a cache too
+                os.utime(folder / _INDEX)  # used just now
             return Pack(folder, contents["bounds"], checksums)
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return None
@@ -65,11 +72,13 @@ class PackCache:
     def begin(self, size: int) -> Path:
         """Return a new folder for a pack of `size` bytes. Raises OSError if there can be none."""
         if size > self.limit:
-            raise OSError(0, f"the pack of {size / 1e9:.1f} GB is larger than all packs may be, {self.limit / 1e9:.1f}")
+            most = in_units(self.limit)
+            raise OSError(0, f"it has {in_units(size)}, and STARCHART_CACHE_GB lets all of them have {most}")
         self.folder.mkdir(parents=True, exist_ok=True)
+        self._sweep()
         free = shutil.disk_usage(self.folder).free
         if size > free:
-            raise OSError(0, f"the pack needs {size / 1e9:.1f} GB of disk, and {free / 1e9:.1f} GB are free")
+            raise OSError(0, f"it needs {in_units(size)} of disk, and {in_units(free)} are free")
         return Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=self.folder))
 
     def keep(
@@ -83,11 +92,10 @@ class PackCache:
         contents = _plain({"description": description, "bounds": bounds, "checksums": checksums})
         (folder / _INDEX).write_text(json.dumps({"sha256": _hash(contents), "contents": contents}), "utf-8")
         target = self.folder / _key(description)
-        discard(target)
-        try:
+        if self.find(description) is None:
+            discard(target)
+        with suppress(OSError):  # another program was faster, and its pack is as good
             folder.rename(target)
-        except OSError:  # another program was faster: its pack is as good
-            discard(folder)
         self._make_room(target)
 
     def packs(self) -> list[tuple[str, int, float]]:
@@ -97,39 +105,60 @@ class PackCache:
 
     def clear(self) -> int:
         """Remove all packs; return how many bytes they had. Raises OSError for one that cannot be removed."""
-        size = sum(map(_size, self._folders()))
-        if self.folder.exists():
-            shutil.rmtree(self.folder)
+        folders = list(self._folders())
+        size = sum(map(_size, folders))
+        for folder in folders:
+            shutil.rmtree(folder)
         return size
 
     def _make_room(self, newest: Path) -> None:
         folders = sorted(self._folders(), key=_last_use)
         total = sum(map(_size, folders))
         for folder in folders:
-            unfinished = folder.name.startswith(_UNFINISHED)
-            if unfinished and time.time() - _last_use(folder) < _DAY:
-                continue
-            if unfinished or (total > self.limit and folder != newest):
+            if total > self.limit and folder != newest and not folder.name.startswith(_UNFINISHED):
                 total -= _size(folder)
+                discard(folder)
+
+    def _sweep(self) -> None:
+        """Remove what programs that were killed have left."""
+        for folder in self._folders():
+            if folder.name.startswith(_UNFINISHED) and time.time() - _last_change(folder) > _HOUR:
                 discard(folder)
 
     def _folders(self) -> Iterator[Path]:
         try:
-            yield from [path for path in self.folder.iterdir() if path.is_dir() and not path.is_symlink()]
+            found = [path for path in self.folder.iterdir() if _NAME.fullmatch(path.name)]
+            yield from [path for path in found if path.is_dir() and not path.is_symlink()]
         except OSError:
             return
 
 
 def user_cache() -> PackCache | None:
-    """Return the user's pack cache, or None where a user has no folder for it."""
+    """Return the user's pack cache; None where it may have 0 GB, or the user has no folder for it.
+
+    Raises EngineError if STARCHART_CACHE_GB is no number of gigabytes.
+    """
+    text = os.environ.get("STARCHART_CACHE_GB") or str(_DEFAULT_LIMIT)
     try:
-        limit = int(float(os.environ.get("STARCHART_CACHE_GB", _DEFAULT_LIMIT)) * 1e9)
+        limit = int(float(text) * 1e9)
     except (ValueError, OverflowError):
-        limit = int(_DEFAULT_LIMIT * 1e9)
+        limit = -1
+    if limit < 0:
+        raise EngineError(f"STARCHART_CACHE_GB is {text[:40]!r}; it must be a number of gigabytes, 0 for no cache")
     try:
-        return PackCache(Path(os.environ.get("STARCHART_CACHE") or _cache_home() / "starchart"), limit)
+        folder = Path(os.environ.get("STARCHART_CACHE") or _cache_home() / "starchart")
     except RuntimeError:  # there is no home folder
         return None
+    return PackCache(folder.absolute(), limit) if limit else None
+
+
+def in_units(size: int) -> str:
+    """Return a number of bytes in GB, or in MB if there are fewer than 0.1 GB.
+
+    >>> in_units(890_000_000), in_units(89_000_000)
+    ('0.89 GB', '89.0 MB')
+    """
+    return f"{size / 1e9:.2f} GB" if size >= 10**8 else f"{size / 1e6:.1f} MB"
 
 
 def discard(folder: Path) -> None:
@@ -159,11 +188,13 @@ def _key(description: Mapping[str, Any]) -> str:
 
 
 def _title(folder: Path) -> str:
+    if folder.name.startswith(_UNFINISHED):
+        return f"{folder.name}: unfinished"
     try:
         description = json.loads((folder / _INDEX).read_text("utf-8"))["contents"]["description"]
         return f"{Path(description['files'][0][0]).parent} ({description['weights'][0]} bits a lane)"
     except (OSError, ValueError, KeyError, TypeError, IndexError):
-        return f"{folder.name} (unfinished)"
+        return f"{folder.name}: damaged"
 
 
 def _size(folder: Path) -> int:
@@ -180,3 +211,10 @@ def _last_use(folder: Path) -> float:
         except OSError:
             continue
     return 0.0
+
+
+def _last_change(folder: Path) -> float:
+    try:
+        return max((path.stat().st_mtime for path in folder.iterdir()), default=folder.stat().st_mtime)
+    except OSError:
+        return time.time()  # it is being removed

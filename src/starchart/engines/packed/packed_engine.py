@@ -30,6 +30,7 @@ from starchart.engines.packed.shard import Shard
 from starchart.engines.packed.slices import HEAD, Slices, share
 from starchart.engines.packed.values import AttentionCache, CacheName, Deferred, Kept, PackedLayer
 from starchart.engines.packed.workers import number_of_workers
+from starchart.errors import EngineError
 from starchart.layers.attention_heads import join_heads, split_heads
 from starchart.model.config import GPT2Config
 from starchart.model.gpt_model import GPTModelWeights
@@ -75,8 +76,10 @@ class PackedEngine:
 
         Raises CheckpointError for numbers that cannot be weights, EngineError for too little memory.
         """
+        if hasattr(self, "_group"):
+            raise EngineError("this engine has a model already; make another PackedEngine")
         ranks = number_of_workers(config, self._wanted)
-        refuse_if_too_large(config, self._precision, ranks)
+        refuse_if_too_large(config, self._precision, ranks, tables=2 if weights.lm_head else 1)
         self._slices = share(config, 0, 1)
         self._shares = [share(config, rank, ranks) for rank in range(ranks)]
         self._group = ProcessGroup([Shard(slices, self._precision) for slices in self._shares])
@@ -171,13 +174,14 @@ class PackedEngine:
 
     def fork(self, cache: AttentionCache) -> AttentionCache:
         """Return a copy of a cache."""
-        copy = self.new_cache(0)
+        copy = AttentionCache(CacheName(next(self._numbers), self._forgotten))
         self._group.call("fork", cache.name.number, copy.name.number)
         return copy
 
     def close(self) -> None:
         """End the worker processes."""
-        self._group.close()
+        if hasattr(self, "_group"):
+            self._group.close()
 
     def _rounded(self, layer: Deferred) -> list[Rounded]:
         """Return the vectors that a layer is applied to as whole numbers. No lane overflows: asserted."""

@@ -1,8 +1,6 @@
 """From rows of floats to a tile: some columns, or some rows, of a matrix as lanes.
 
-A tile is what is kept on disk and what a process takes over: bytes for every row, a scale for every column, and a bound
-on the norm of its columns. Columns are looked at all at once: their largest magnitudes and the bound come from big
-integers too.
+Columns are looked at all at once: their largest magnitudes, and a bound on their norms, come from big integers too.
 
 Float magnitudes are ordered as the whole numbers that their bits are, so the largest of two rows, lane by lane, needs a
 subtraction and a few masks. For the bound the highest 8 bits of every weight are squared by a table of 256 entries
@@ -16,7 +14,7 @@ from dataclasses import dataclass
 from math import inf, ldexp
 
 from starchart.engines.packed.lanes import Words, lanes_to_bytes, ones
-from starchart.engines.packed.packed_matrix import Lanes, in_groups
+from starchart.engines.packed.packed_matrix import in_groups
 from starchart.engines.packed.rounding import WHOLE, low_words
 from starchart.errors import CheckpointError
 from starchart.utils.matrix import Matrix, Vector
@@ -31,7 +29,6 @@ class PackedRows:
 
     scales: "array[float]"  # [columns], c_j
     rows: Sequence[bytes]  # q_ij + 2^(b-1) in lane j
-    bound: int  # no less than sum_i q_ij^2 over the rows of a group, for every column
 
 
 def column_scales(rows: Iterable[Vector], bits: int, name: str) -> "array[float]":  # [in][out] -> [out]
@@ -53,13 +50,9 @@ def quantise_rows(rows: Iterable[Vector], scales: Vector, bits: int) -> list[Wor
     return [quantise_weights(row, inverses, bits) for row in rows]
 
 
-def pack_rows(
-    words: Sequence[Words], scales: "array[float]", sizes: Sequence[int], lanes: Lanes, bits: int | None = None
-) -> PackedRows:
-    """Return the numbers q_ij + 2^(b-1) in lanes. `bits`: of these numbers, if they are not b."""
-    bits = bits or lanes.weight_bits
-    rows = [bytes(lanes_to_bytes(row, lanes.width, bits)) for row in words]
-    return PackedRows(scales, rows, norm_bound(words, sizes, lanes.weight_bits))
+def pack_rows(words: Sequence[Words], scales: "array[float]", width: int, bits: int) -> PackedRows:
+    """Return numbers q_ij + 2^(b-1) of so many bits in lanes of that width."""
+    return PackedRows(scales, [bytes(lanes_to_bytes(row, width, bits)) for row in words])
 
 
 def quantise_weights(row: Vector, inverses: Iterable[float], bits: int) -> Words:  # [out], [out] -> [out]

@@ -11,6 +11,7 @@ import pickle
 import signal
 import subprocess
 import sys
+import traceback
 import weakref
 from collections.abc import Sequence
 from operator import attrgetter
@@ -19,15 +20,13 @@ from typing import Any
 
 from starchart.errors import EngineError, StarchartError
 
-_PROGRAM = (
-    "import sys; sys.path.insert(0, sys.argv[1]); from starchart.engines.packed.process_group import serve; serve()"
-)
+_PROGRAM = "import sys; sys.path.append(sys.argv[1]); from starchart.engines.packed.process_group import serve; serve()"
 _NEW_PROCESS_GROUP = 0x200  # Windows' CREATE_NEW_PROCESS_GROUP
 _GONE = (
     "a process of the packed engine ended: it was killed, perhaps for want of memory; start again"
     " (--workers 1 needs no other process)"
 )
-_BROKEN = "the packed engine was interrupted in the middle of a step; open the model again"
+_BROKEN = "the packed engine was closed, or interrupted in the middle of a step; open the model again"
 
 
 class ProcessGroup:
@@ -93,6 +92,9 @@ def _outcome(shard: Any, method: str, arguments: tuple[Any, ...]) -> tuple[Any, 
     try:
         return attrgetter(method)(shard)(*arguments), None
     except (StarchartError, MemoryError) as error:
+        return None, error
+    except Exception as error:  # a defect: whoever reads of it should see where it was
+        error.add_note(traceback.format_exc())
         return None, error
 
 

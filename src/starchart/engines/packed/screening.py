@@ -62,7 +62,7 @@ def possible_winners(look: Look, parts: Sequence[tuple[PackedMatrix, range]]) ->
         # First by the largest scale of all: one comparison a token.
         last = nlargest(look.count, logits)[-1]
         cut = last - 2 * max(matrix.scales) * look.error - _FLOAT32 * abs(last)
-        tokens += [(z, matrix.scales[n], part[n]) for n, z in enumerate(logits) if z >= cut]
+        tokens += [(z, matrix.scales[n], part[n]) for n, z in enumerate(logits) if not z < cut]  # nan keeps all
     return tokens
 
 
@@ -70,7 +70,7 @@ def winners(candidates: Sequence[Candidate], look: Look) -> list[Candidate]:
     """Return those of the candidates that may be among the `count` likeliest, or as likely as the last of them."""
     lowest = nlargest(look.count, (z - scale * look.error for z, scale, _ in candidates))[-1]
     cut = lowest - _FLOAT32 * abs(lowest)
-    return [candidate for candidate in candidates if candidate[0] + candidate[1] * look.error >= cut]
+    return [candidate for candidate in candidates if not candidate[0] + candidate[1] * look.error < cut]
 
 
 def exact_logits(vector: Rounded, rows: Matrix, scales: Vector, lanes: Lanes) -> list[float]:  # [n][C], [n] -> [n]

@@ -51,22 +51,22 @@ class ShardFiller:
 
     def pack_layer(self, name: str, matrix: Any, bias: Vector, folder: Path | None) -> Packed:
         """Pack a layer; append its tiles to the files in `folder`, if there is one."""
-        packed = pack_layer(self._slices, name, matrix, self._lanes)
+        packed, bound = pack_layer(self._slices, name, matrix, self._lanes)
         self._take_layer(name, packed, bias)
         if folder is None:
-            return Packed(packed.bound, {})
+            return Packed(bound, {})
         tiles = cut_layer(packed, self._slices, name, self._lanes)
-        return self._write({part.first: [tile] for part, tile in self._each(tiles)}, packed.bound, folder)
+        return self._write({part.first: [tile] for part, tile in self._each(tiles)}, bound, folder)
 
     def pack_head(self, part: int, table: Any, folder: Path | None) -> Packed:
         """Pack the head for part number `part` of these slices' vocabulary, if there are so many."""
         slice_ = self._slices.first + part
         if slice_ >= self._slices.last:
             return Packed(0, {})
-        parts = pack_head(self._slices.tokens(slice_), table, self._lanes, self._screen)
+        parts, bound = pack_head(self._slices.tokens(slice_), table, self._lanes, self._screen)
         self._take_head(slice_, parts)
         tiles = [tile_bytes(packed) for packed in parts] if folder else []
-        return self._write({slice_: tiles}, parts[0].bound, folder)
+        return self._write({slice_: tiles}, bound, folder)
 
     def read_layer(self, name: str, bias: Vector, folder: Path, checksums: Checksums) -> bool:
         """Take a layer from the pack cache; return whether its tiles are whole."""

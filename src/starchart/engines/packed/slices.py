@@ -6,8 +6,9 @@
                a part of the vocabulary                  columns of the head (wte transposed)
 
 A product whose columns are cut needs the whole vector and gives some of its outputs; one whose rows are cut takes
-what the process has already and gives a part of every sum. So a process goes from a whole vector to partial sums
-with nothing but two numbers exchanged between. Source: Shoeybi et al. 2019, Megatron-LM, section 3.
+what the process has already and gives a part of every sum. So a process goes from a whole vector to partial sums by
+itself; on the way it gives one number, its largest norm, and gets one, the scale for all. Source: Shoeybi et al. 2019,
+Megatron-LM, section 3.
 
 The slices do not depend on how many processes there are, and the bits do not depend on the slices: see
 `packed_matrix`.

@@ -16,6 +16,7 @@ from starchart.engines.packed.packing import (
     PackedRows,
     column_scales,
     narrower,
+    norm_bound,
     pack_rows,
     quantise_rows,
     transpose_rows,
@@ -24,37 +25,38 @@ from starchart.engines.packed.slices import HEAD, Slices
 from starchart.utils.matrix import Matrix, Vector
 
 
-def pack_layer(slices: Slices, name: str, matrix: Matrix, lanes: Lanes) -> PackedRows:
-    """Return the rows and columns of a linear layer that some slices own. `matrix` may be a StoredTensor.
+def pack_layer(slices: Slices, name: str, matrix: Matrix, lanes: Lanes) -> tuple[PackedRows, int]:
+    """Return the rows and columns of a linear layer that some slices own, and the bound on their norms.
 
-    Raises CheckpointError for numbers that cannot be weights.
+    `matrix` may be a StoredTensor. Raises CheckpointError for numbers that cannot be weights.
     """
     rows = rows_of(matrix)
     own = [own_columns(row, slices.columns(name)) for row in rows]
     scales = column_scales(own, lanes.weight_bits, name)
     owned = slices.rows(name)
     words = quantise_rows(own[owned.start : owned.stop], scales, lanes.weight_bits)
-    return pack_rows(words, scales, slices.sizes(name), lanes)
+    bound = norm_bound(words, slices.sizes(name), lanes.weight_bits)
+    return pack_rows(words, scales, lanes.width, lanes.weight_bits), bound
 
 
 def pack_head(
     tokens: range, table: Matrix, lanes: Lanes, screen: Lanes | None
-) -> list[PackedRows]:  # [V][C], in memory or a StoredTensor
+) -> tuple[list[PackedRows], int]:  # [V][C], in memory or a StoredTensor
     """Return the head for a part of the vocabulary, [C][tokens]; and the same in the narrower lanes of a screen."""
     columns = transpose_rows(rows_of(table, tokens.start, tokens.stop)) if tokens else []
     if len(tokens) % 2:
         for column in columns:
             column.append(0.0)
-    sizes = group_sizes(len(columns))
     scales = column_scales(columns, lanes.weight_bits, HEAD)
     words = quantise_rows(columns, scales, lanes.weight_bits)
-    packed = pack_rows(words, scales, sizes, lanes)
+    bound = norm_bound(words, group_sizes(len(columns)), lanes.weight_bits)
+    packed = pack_rows(words, scales, lanes.width, lanes.weight_bits)
     if screen is None:
-        return [packed]
+        return [packed], bound
     dropped = lanes.weight_bits - screen.weight_bits
     coarse = array("d", [scale * (1 << dropped) for scale in scales])
     narrow = narrower(words, screen.weight_bits, dropped)
-    return [packed, pack_rows(narrow, coarse, sizes, screen, screen.weight_bits + 1)]
+    return [packed, pack_rows(narrow, coarse, screen.width, screen.weight_bits + 1)], bound
 
 
 def own_columns(row: Vector, columns: Sequence[Sequence[range]]) -> "array[float]":
@@ -74,7 +76,7 @@ def cut_layer(packed: PackedRows, slices: Slices, name: str, lanes: Lanes) -> li
         counts = [len(part.rows(name)) for part in slices.single()]
         ends = list(accumulate(counts))
         return [
-            tile_bytes(PackedRows(packed.scales, packed.rows[end - count : end], 0))
+            tile_bytes(PackedRows(packed.scales, packed.rows[end - count : end]))
             for count, end in zip(counts, ends, strict=True)
         ]
     pair = pair_bytes(lanes.width)
@@ -82,21 +84,21 @@ def cut_layer(packed: PackedRows, slices: Slices, name: str, lanes: Lanes) -> li
     tiles, first = [], 0
     for count in counts:
         rows = [row[first * pair // 2 : (first + count) * pair // 2] for row in packed.rows]
-        tiles.append(tile_bytes(PackedRows(packed.scales[first : first + count], rows, 0)))
+        tiles.append(tile_bytes(PackedRows(packed.scales[first : first + count], rows)))
         first += count
     return tiles
 
 
 def join_layer(tiles: Sequence[bytes], slices: Slices, name: str, lanes: Lanes) -> PackedRows:
-    """Return a layer made of its tiles, one for each of these slices. The bound is not in them."""
+    """Return a layer made of its tiles, one for each of these slices."""
     if name.endswith("c_proj"):
         count = _lane_counts(slices, name)[0]
         parts = [tile_rows(tile, count, lanes) for tile in tiles]
-        return PackedRows(parts[0].scales, [row for part in parts for row in part.rows], 0)
+        return PackedRows(parts[0].scales, [row for part in parts for row in part.rows])
     counts = _lane_counts(slices, name)
     parts = [tile_rows(tile, count, lanes) for tile, count in zip(tiles, counts, strict=True) if count]
     scales = array("d", [scale for part in parts for scale in part.scales])
-    return PackedRows(scales, [b"".join(row) for row in zip(*(part.rows for part in parts), strict=True)], 0)
+    return PackedRows(scales, [b"".join(row) for row in zip(*(part.rows for part in parts), strict=True)])
 
 
 def layer_tile_size(part: Slices, name: str, lanes: Lanes) -> int:
@@ -118,13 +120,13 @@ def tile_bytes(packed: PackedRows) -> bytes:
 
 
 def tile_rows(tile: bytes, lane_count: int, lanes: Lanes) -> PackedRows:
-    """Return what is in a tile of so many lanes. The bound is not in it."""
+    """Return what is in a tile of so many lanes."""
     scales = array("d", tile[: 8 * lane_count])
     if sys.byteorder == "big":
         scales.byteswap()
     size = lane_count // 2 * pair_bytes(lanes.width)
     starts: Iterable[int] = range(8 * lane_count, len(tile), size) if size else ()
-    return PackedRows(scales, [tile[start : start + size] for start in starts], 0)
+    return PackedRows(scales, [tile[start : start + size] for start in starts])
 
 
 def _lane_counts(slices: Slices, name: str) -> list[int]:

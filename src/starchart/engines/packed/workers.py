@@ -15,8 +15,8 @@ def number_of_workers(config: GPT2Config, wanted: int | None) -> int:
 
     A process needs a head of its own, so there are never more than heads. Raises EngineError for fewer than 1.
     """
-    if wanted is not None and wanted < 1:
-        raise EngineError(f"{wanted} workers cannot compute; use 1 or more")
+    if wanted is not None and (isinstance(wanted, bool) or not isinstance(wanted, int) or wanted < 1):
+        raise EngineError(f"workers must be a whole number of at least 1, not {wanted!r}")
     if not sys.executable or getattr(sys, "frozen", False):  # no Python to start
         return 1
     if wanted is None:
