@@ -5,16 +5,17 @@ with GPT2.from_pretrained("models/tales-6m") as gpt2:
     tokens = list(gpt2.generate([1, 2, 3], max_new_tokens=20, temperature=0.8, seed=42))
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from operator import index
 from os import PathLike
 from types import TracebackType
-from typing import Literal, TypeAlias
+from typing import Literal
 
 from starchart.checkpoints.folder import load_checkpoint
 from starchart.engine import Array, Engine
 from starchart.engines import reference
+from starchart.engines.packed.filling import Progress
 from starchart.engines.packed.pack_cache import user_cache
 from starchart.engines.packed.packed_engine import PackedEngine
 from starchart.engines.packed.precision import FAST, FULL
@@ -25,8 +26,6 @@ from starchart.model.cache import Cache, fork_cache, new_cache
 from starchart.model.config import GPT2Config
 from starchart.model.gpt_model import GPTModelWeights, gpt_model
 from starchart.tap import Tap, no_tap
-
-Progress: TypeAlias = Callable[[str, int, int], None]  # what is done ("packing", "reading"), how much, of how much
 
 # Tokens of a prompt read at once: the attention scores of a long prompt, [H][T][S], need not all be in memory together.
 _CHUNK = 16

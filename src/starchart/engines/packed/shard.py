@@ -55,7 +55,7 @@ class Shard:
         )
         self.append(name, cache, keys, values)
         pattern = [masked_softmax(rows) for rows in self.scores(cache, queries, scale)]
-        return self._keep(_joined(self.mix(cache, pattern)) or [[]] * len(rows), following)
+        return self._keep(_joined(self.mix(cache, pattern)), following)
 
     def append(self, name: str, cache: int, keys: Sequence[Matrix], values: Sequence[Matrix]) -> None:  # [H][T][D]
         """Add new tokens to a cache, for this shard's heads."""

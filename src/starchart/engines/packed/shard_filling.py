@@ -26,7 +26,7 @@ from starchart.engines.packed.tiles import (
 )
 from starchart.utils.matrix import Vector
 
-Checksums = Mapping[int, Sequence[int]]  # slice -> of its tiles
+TileChecksums = Mapping[int, Sequence[int]]  # slice -> of its tiles
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Packed:
     """What packing found: a bound on the columns' norms, and the checksums of the tiles that were written."""
 
     bound: int
-    checksums: Checksums
+    checksums: TileChecksums
     error: str = ""  # why they could not be written
 
 
@@ -56,7 +56,9 @@ class ShardFiller:
         if folder is None:
             return Packed(bound, {})
         tiles = cut_layer(packed, self._slices, name, self._lanes)
-        return self._write({part.first: [tile] for part, tile in self._each(tiles)}, bound, folder)
+        return self._write(
+            {part.first: [tile] for part, tile in zip(self._slices.single(), tiles, strict=True)}, bound, folder
+        )
 
     def pack_head(self, part: int, table: Any, folder: Path | None) -> Packed:
         """Pack the head for part number `part` of these slices' vocabulary, if there are so many."""
@@ -68,7 +70,7 @@ class ShardFiller:
         tiles = [tile_bytes(packed) for packed in parts] if folder else []
         return self._write({slice_: tiles}, bound, folder)
 
-    def read_layer(self, name: str, bias: Vector, folder: Path, checksums: Checksums) -> bool:
+    def read_layer(self, name: str, bias: Vector, folder: Path, checksums: TileChecksums) -> bool:
         """Take a layer from the pack cache; return whether its tiles are whole."""
         tiles = []
         for part in self._slices.single():
@@ -79,7 +81,7 @@ class ShardFiller:
         self._take_layer(name, join_layer(tiles, self._slices, name, self._lanes), bias)
         return True
 
-    def read_head(self, part: int, folder: Path, checksums: Checksums) -> bool:
+    def read_head(self, part: int, folder: Path, checksums: TileChecksums) -> bool:
         """Take a part of the head from the pack cache; return whether its tiles are whole."""
         slice_ = self._slices.first + part
         if slice_ >= self._slices.last:
@@ -103,9 +105,6 @@ class ShardFiller:
             if lanes and packed.scales:
                 self.matrices[f"{kind}.{slice_}"] = pack_matrix(packed.rows, packed.scales, sizes, lanes)
 
-    def _each(self, tiles: Sequence[bytes]) -> "zip[tuple[Slices, bytes]]":
-        return zip(self._slices.single(), tiles, strict=True)
-
     def _write(self, tiles: Mapping[int, Sequence[bytes]], bound: int, folder: Path | None) -> Packed:
         if folder is None:
             return Packed(bound, {})
@@ -117,7 +116,7 @@ class ShardFiller:
             return Packed(bound, {}, error.strerror or str(error))
         return Packed(bound, {slice_: list(map(crc32, own)) for slice_, own in tiles.items()})
 
-    def _read(self, slice_: int, sizes: Sequence[int], folder: Path, checksums: Checksums) -> list[bytes]:
+    def _read(self, slice_: int, sizes: Sequence[int], folder: Path, checksums: TileChecksums) -> list[bytes]:
         """Return the next tiles of a slice, or none if one is not what was written."""
         offset = self._offsets.get(slice_, 0)
         self._offsets[slice_] = offset + sum(sizes)
