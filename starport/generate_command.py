@@ -10,21 +10,18 @@ from collections.abc import Sequence
 from itertools import chain
 from typing import Any
 
-from starchart import GPT2, Tokenizer, __version__
-from starchart.errors import GenerationError, VocabularyError
+from starchart import Tokenizer, __version__
+from starchart.errors import GenerationError
 from starchart.generation.generate import Limits
 from starchart.generation.sampling import SamplingSettings
 from starchart.generation.stop_texts import StopTexts
 from starport.console import ProgressLine, tell
-from starport.hub.find_model import find_model
+from starport.engine_options import add_engine_options, choose_model, open_model
+from starport.standard_input import read_standard_input
 from starport.streamed_text import StreamedText
 
 SUMMARY = "Go on with a text, one token after another."
 OPENING = "Once upon a time"
-
-# Checkpoints pad their vocabulary to a multiple of 64 or 128 for the sake of GPUs; more than that is another
-# vocabulary.
-_LARGEST_PADDING = 127
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,18 +32,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         f" none: the same where input is piped, {OPENING!r} on a terminal; empty: begin with the end-of-text token",
     )  # fmt: skip
     parser.add_argument("--version", action="version", version=f"starchart {__version__}")
+    add_engine_options(parser)
     add = parser.add_argument
-    add("--model", metavar="NAME|DIR", help="a folder, or a model in the Hugging Face cache (default: gpt2)")
-    add(
-        "--engine", default="packed", choices=["packed", "reference"],
-        help="packed: big integers, fast (default); reference: plain lists and exact sums, slow",
-    )  # fmt: skip
-    add("--precision", default="full", choices=["full", "fast"], help="of packed: full, closer than float32 (default)")
-    add(
-        "--workers", type=int, metavar="N",
-        help="processes that compute, of packed (default: the processors that are free to use, 1 for a small model)",
-    )  # fmt: skip
-    add("--no-pack-cache", action="store_true", help="do not keep the packed model on disk, and do not look for it")
     add("--max-new-tokens", type=int, default=60, metavar="N", help="default 60")
     add("--temperature", type=float, default=0.8, metavar="T", help="0: always the likeliest token; default 0.8")
     add("--top-k", type=int, default=40, metavar="K", help="draw from the K likeliest tokens; 0: from all; default 40")
@@ -70,41 +57,23 @@ def run(options: argparse.Namespace) -> None:
     seed = secrets.randbits(32) if options.seed is None else options.seed
     settings = SamplingSettings(options.temperature, options.top_k, options.top_p, seed)
     prompt = _prompt(options.prompt)
-    folder, choice = find_model(options.model)
-    tokenizer = Tokenizer.from_pretrained(folder)
-    progress = ProgressLine(f"{choice}: opening it with the {options.engine} engine")
+    model = choose_model(options.model)
     began = time.perf_counter()
-    with GPT2.from_pretrained(
-        folder,
-        options.engine,
-        precision=options.precision,
-        workers=options.workers,
-        pack_cache=not options.no_pack_cache,
-        progress=progress,
-    ) as gpt2:
+    gpt2, progress = open_model(model, options)
+    with gpt2:
         seconds = time.perf_counter() - began
-        check_vocabulary(tokenizer, gpt2.config.vocab_size)
-        ids = _prompt_ids(prompt, tokenizer)
+        ids = _prompt_ids(prompt, model.tokenizer)
         steps = gpt2.steps(ids, settings, max_new_tokens=options.max_new_tokens, on_full=options.on_full)
-        streamed = StreamedText(steps, tokenizer, stop_texts)
+        streamed = StreamedText(steps, model.tokenizer, stop_texts)
         progress.clear()
-        tell(f"{choice}; {options.engine} engine; seed {seed}")
+        tell(f"{model.told}; {options.engine} engine; seed {seed}")
         if options.json:
             list(streamed.pieces())
-            run_on = {"model": options.model or str(folder), "workers": gpt2.workers}
+            run_on = {"model": options.model or str(model.folder), "workers": gpt2.workers}
             report = _report(options, run_on, prompt, ids, seed, seconds, streamed)
             print(json.dumps(report, ensure_ascii=False))
         else:
             _print_text(streamed, "" if options.no_echo else prompt, progress)
-
-
-def check_vocabulary(tokenizer: Tokenizer, vocab_size: int) -> None:
-    """Raise VocabularyError unless the tokenizer's ids are those of a model with `vocab_size` tokens."""
-    if not 0 <= vocab_size - tokenizer.vocab_size <= _LARGEST_PADDING:
-        raise VocabularyError(
-            f"the vocabulary has {tokenizer.vocab_size} tokens and the model {vocab_size}: they do not belong together;"
-            " put the model's own vocab.json and merges.txt beside its weights"
-        )
 
 
 def _prompt(argument: str | None) -> str:
@@ -113,17 +82,8 @@ def _prompt(argument: str | None) -> str:
         return _checked_text(os.fsencode(argument), "the prompt")
     if argument is None and (sys.stdin is None or sys.stdin.isatty()):
         return OPENING
-    text = _checked_text(_standard_input(), "standard input")
+    text = _checked_text(read_standard_input("give the prompt as an argument"), "standard input")
     return text.removesuffix("\r\n") if text.endswith("\r\n") else text.removesuffix("\n")
-
-
-def _standard_input() -> bytes:
-    if sys.stdin is None:
-        raise GenerationError("standard input is closed; give the prompt as an argument")
-    try:
-        return sys.stdin.buffer.read()
-    except OSError as error:
-        raise GenerationError(f"standard input cannot be read: {error.strerror}") from None
 
 
 def _checked_text(raw: bytes, name: str) -> str:

@@ -24,6 +24,14 @@ class GenerationError(StarchartError):
     """A setting out of its range, or a prompt that does not fit the model."""
 
 
+class TextError(StarchartError):
+    """A text that cannot be used: a file that is missing, unreadable, empty or not UTF-8."""
+
+
+class ScoringError(StarchartError):
+    """A setting of scoring that is out of its range."""
+
+
 class ConsumedCacheError(StarchartError):
     """A cache was used a second time. Fork it before its first use."""
 

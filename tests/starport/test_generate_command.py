@@ -12,7 +12,6 @@ import pytest
 
 from starchart import GPT2, Tokenizer
 from starchart.generation.fingerprint import fingerprint
-from starport import generate_command
 from starport.cli import main
 from tests.tiny_model import write_tiny_model
 
@@ -305,7 +304,7 @@ def test_no_memory(monkeypatch, capsys, model):
     def fail(*_, **__):
         raise MemoryError
 
-    monkeypatch.setattr(generate_command.GPT2, "from_pretrained", fail)
+    monkeypatch.setattr(GPT2, "from_pretrained", fail)
     assert main(["generate", "Hi", "--model", model]) == 2
     assert "not enough memory" in capsys.readouterr().err
 
