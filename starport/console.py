@@ -30,7 +30,7 @@ class ProgressLine:
 
     def __init__(self, title: str) -> None:
         self._shown = sys.stderr.isatty()
-        self._length = 0
+        self._text = ""
         _on_screen.append(self)
         self._show(title)
 
@@ -49,9 +49,9 @@ class ProgressLine:
         self._shown = False
 
     def _show(self, text: str) -> None:
-        if self._shown:
-            _write(f"\r{' ' * self._length}\r{text}")
-            self._length = len(text)
+        if self._shown and text != self._text:
+            _write(f"\r{' ' * len(self._text)}\r{text}")
+            self._text = text
 
 
 def _write(text: str) -> None:
