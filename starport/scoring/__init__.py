@@ -1,0 +1,1 @@
+"""How well a model predicts a text: documents, windows over them, log-likelihood."""

@@ -1,0 +1,57 @@
+"""Texts as documents: a file holds one, or several with a line <|endoftext|> between them."""
+
+import os
+import re
+from collections.abc import Iterable
+
+from starchart.errors import TextError
+from starchart.tokenizer.tokenizer import END_OF_TEXT
+
+# In this mode ^ and $ see \n only, so \x0b, \x85 and \u2028 end no line.
+_SEPARATOR = re.compile(rf"^{re.escape(END_OF_TEXT)}\r?$", re.MULTILINE)
+
+
+def split_documents(text: str) -> list[str]:
+    r"""Return the documents of a text, without the white space around them; those with nothing else are left out.
+
+    A separator is a line that is exactly <|endoftext|>, up to its \n or \r\n. One more space makes it text.
+
+    >>> split_documents("One.\n<|endoftext|>\n\nTwo,\nstill <|endoftext|> two.\n")
+    ['One.', 'Two,\nstill <|endoftext|> two.']
+    """
+    return [document for part in _SEPARATOR.split(text) if (document := part.strip())]
+
+
+def decoded_documents(raw: bytes, name: str) -> list[str]:
+    """Return the documents of UTF-8 text that was read from `name`. Raises TextError if there are none."""
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise TextError(
+            f"{name}: line {line} is not UTF-8: byte {error.start} is {raw[error.start]:#04x}; convert the file first"
+        ) from None
+    documents = split_documents(text)
+    if not documents:
+        raise TextError(f"{name}: there is no text in it; give files of text")
+    return documents
+
+
+def read_documents(files: Iterable[str | os.PathLike[str]]) -> list[str]:
+    """Return the documents of all files, in order; no document goes on in the next file.
+
+    Raises TextError, which names the file, for one that is missing, no regular file, unreadable, not UTF-8 or empty.
+    A pipe or a device is refused, since it may never end.
+    """
+    return [document for file in files for document in decoded_documents(_contents(file), os.fspath(file))]
+
+
+def _contents(file: str | os.PathLike[str]) -> bytes:
+    if not os.path.isfile(file):
+        fault = "it is not a regular file" if os.path.exists(file) else "there is no such file"
+        raise TextError(f"{os.fspath(file)}: cannot be read: {fault}; give files of text")
+    try:
+        with open(file, "rb") as opened:
+            return opened.read()
+    except OSError as error:
+        raise TextError(f"{os.fspath(file)}: cannot be read: {error.strerror}") from None

@@ -1,0 +1,87 @@
+"""The score of documents: how likely a model finds them, as a sum, a token and a byte.
+
+    log-likelihood   L = sum of ln p(token | the tokens before it in its window)
+    perplexity       exp(-L / tokens)
+    bits a byte      -L / ln 2 / bytes
+
+Perplexity depends on the vocabulary; bits a byte do not, so that they compare models with different ones.
+Source: Radford et al. 2019, sections 2.1 and 3.1.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from math import fsum
+from typing import TypeAlias
+
+from starchart import Tokenizer
+from starchart.utils.exp import exp
+from starchart.utils.log import log
+from starport.scoring.windows import Recipe, windows
+
+# [T] -> [T-1]: the natural logarithm of the probability of each id but the first, given those before it.
+LogProbabilities: TypeAlias = Callable[[Sequence[int]], Iterable[float]]
+Progress: TypeAlias = Callable[[int, int], None]
+
+
+def _no_progress(done: int, total: int) -> None:
+    pass
+
+
+@dataclass(frozen=True)
+class Score:
+    """What was predicted and how well. `bytes` are those of the documents in UTF-8; `log_likelihood` is in nats."""
+
+    documents: int
+    bytes: int
+    tokens: int
+    log_likelihood: float
+
+    @property
+    def perplexity(self) -> float:
+        """Of a token: exp(-log_likelihood / tokens), inf where that is beyond a float."""
+        return exp(-self.log_likelihood / self.tokens)
+
+    @property
+    def bits_per_byte(self) -> float:
+        """-log_likelihood / ln 2 / bytes."""
+        return -self.log_likelihood / log(2.0) / self.bytes
+
+
+def score(
+    documents: Sequence[str],
+    tokenizer: Tokenizer,
+    log_probabilities: LogProbabilities,
+    recipe: Recipe,
+    progress: Progress = _no_progress,
+) -> Score:
+    """Return the score of one or more documents, none of them empty.
+
+    `log_probabilities` is the model: for ids [T] it gives the T - 1 natural logarithms of the probabilities of
+    ids[1:], each given the ids before it. `progress` is told how many tokens of how many are predicted.
+    """
+    encoded = [[recipe.prefix, *tokenizer.encode(document)] for document in documents]
+    tokens = sum(map(len, encoded)) - len(encoded)
+    values = []
+    for ids in encoded:
+        for value in _predicted(ids, log_probabilities, recipe):
+            values.append(value)
+            progress(len(values), tokens)
+    return Score(len(documents), sum(len(document.encode()) for document in documents), tokens, fsum(values))
+
+
+def _predicted(ids: Sequence[int], log_probabilities: LogProbabilities, recipe: Recipe) -> Iterator[float]:
+    """Yield the log probability of each of `ids` but the first, in order: [T] -> [T-1]."""
+    for window in windows(len(ids), recipe):
+        positions = range(window.start + 1, window.end)
+        found = log_probabilities(ids[window.start : window.end])
+        yield from (value for at, value in zip(positions, found, strict=True) if at >= window.first)
+
+
+def total(scores: Sequence[Score]) -> Score:
+    """Return the score of all documents together."""
+    return Score(
+        sum(score.documents for score in scores),
+        sum(score.bytes for score in scores),
+        sum(score.tokens for score in scores),
+        fsum(score.log_likelihood for score in scores),
+    )
