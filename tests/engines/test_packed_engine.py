@@ -14,7 +14,8 @@ from starchart.embeddings.embedding_lookup import EmbeddingWeights
 from starchart.engines import reference
 from starchart.engines.packed import memory, packed_matrix
 from starchart.engines.packed.packed_engine import PackedEngine
-from starchart.engines.packed.precision import FAST, FULL
+from starchart.engines.packed.packed_matrix import Lanes
+from starchart.engines.packed.precision import FAST, FULL, Precision
 from starchart.errors import ConsumedCacheError, EngineError, GenerationError
 from starchart.generation.sampling import SamplingSettings
 from starchart.gpt2 import GPT2
@@ -204,6 +205,28 @@ def test_what_would_fit_is_said(monkeypatch):
             memory.refuse_if_too_large(config, FULL, 2)
     monkeypatch.setattr(memory, "available_memory", lambda: None)
     memory.refuse_if_too_large(config, FULL, 2)
+
+
+def test_layers_with_more_groups_of_rows_than_a_word_has_room_for(tmp_path, monkeypatch):
+    monkeypatch.setattr(packed_matrix, "GROUP", 1)
+    folder = write_tiny_model(tmp_path, n_embd=2, n_head=1, n_layer=1, n_inner=4099)
+    ours, theirs = (
+        torch.tensor(GPT2.from_pretrained(folder, engine=engine).logits(IDS[:3]), dtype=torch.float64)
+        for engine in (PackedEngine(), reference)
+    )
+    assert (ours - theirs).abs().max() <= 1e-6 * theirs.abs().max()  # as above
+
+
+def test_layers_with_more_rows_than_lanes_can_add_up_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(packed_matrix, "GROUP", 1)
+    narrow = Precision(weights=Lanes(16, 8), attention=FAST.attention, screen=None)
+    for n_inner in (1 << 16, 1 + (1 << 16)):
+        write_tiny_model(tmp_path, n_embd=1, n_head=1, n_layer=1, n_inner=n_inner)
+        if n_inner == 1 << 16:
+            GPT2.from_pretrained(tmp_path, engine=PackedEngine(narrow)).logits([1, 2])
+        else:
+            with pytest.raises(EngineError, match=r"^h\.0\.mlp\.c_proj: .* more rows .* use --engine reference$"):
+                GPT2.from_pretrained(tmp_path, engine=PackedEngine(narrow))
 
 
 def test_an_engine_is_for_one_model(folder):

@@ -6,7 +6,7 @@ the outputs. Taps see lists, so with a tap each operation is done by itself; the
 """
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import reduce
 from itertools import chain, count, pairwise
@@ -21,7 +21,7 @@ from starchart.engines.layout import lay_out_matrices, linear_layers
 from starchart.engines.packed.filling import Progress, fill
 from starchart.engines.packed.memory import refuse_if_too_large
 from starchart.engines.packed.pack_cache import PackCache
-from starchart.engines.packed.packed_matrix import products
+from starchart.engines.packed.packed_matrix import Lanes, products
 from starchart.engines.packed.precision import FULL, Precision
 from starchart.engines.packed.process_group import ProcessGroup
 from starchart.engines.packed.rounding import Rounded, round_for, scale_for
@@ -74,7 +74,7 @@ class PackedEngine:
     def prepare(self, weights: GPTModelWeights, config: GPT2Config) -> Any:
         """Return the weights with every linear layer and the head packed, and spread over the processes.
 
-        Raises CheckpointError for numbers that cannot be weights, EngineError for too little memory.
+        Raises CheckpointError for numbers that cannot be weights, EngineError for too little memory or too many rows.
         """
         if hasattr(self, "_group"):
             raise EngineError("this engine has a model already; make another PackedEngine")
@@ -85,6 +85,7 @@ class PackedEngine:
         self._group = ProcessGroup([Shard(slices, self._precision) for slices in self._shares])
         try:
             layers, head = dict(linear_layers(weights)), (weights.lm_head or weights.wte).weight
+            _refuse_too_many_rows(layers, self._slices, self._precision.weights)
             bounds = fill(self._group, layers, head, config, self._precision, self._cache, self._progress)
             prepared: Any = lay_out_matrices(
                 weights, lambda name, _: PackedLayer(name, bounds[name]), lambda _, table: rows_of(table)
@@ -217,6 +218,13 @@ class PackedEngine:
         owned = [slices.rows(following) for slices in self._shares]
         parts = [([row[own.start : own.stop] for row in x], following) for own in owned]
         return _kept(self._group.call_each("give", parts)).norms
+
+
+def _refuse_too_many_rows(layers: Iterable[str], slices: Slices, lanes: Lanes) -> None:
+    """Raise EngineError for a layer with more than 2^L groups of rows: the room of two lanes ends there."""
+    for name in layers:
+        if len(slices.sizes(name)) > 1 << lanes.width:
+            raise EngineError(f"{name}: it has more rows than the packed engine can add up; use --engine reference")
 
 
 def _kept(norms: Sequence[Sequence[float]]) -> Kept:  # [ranks][T]
