@@ -12,6 +12,7 @@ from starchart.checkpoints.folder import load_checkpoint
 from starchart.checkpoints.safetensors import rows_of
 from starchart.embeddings.embedding_lookup import EmbeddingWeights
 from starchart.engines import reference
+from starchart.engines.layout import lay_out_matrices
 from starchart.engines.packed import memory, packed_matrix
 from starchart.engines.packed.packed_engine import PackedEngine
 from starchart.engines.packed.packed_matrix import Lanes
@@ -20,7 +21,7 @@ from starchart.errors import ConsumedCacheError, EngineError, GenerationError
 from starchart.generation.sampling import SamplingSettings
 from starchart.gpt2 import GPT2
 from starchart.model.config import GPT2Config
-from starchart.tap import Changes, Recording
+from starchart.tap import Changes, Recording, no_tap
 from tests.data import shared
 from tests.random_gpt2 import transformers_logits, write_random_gpt2
 from tests.tiny_model import write_tiny_model
@@ -189,6 +190,30 @@ def test_numbers_that_overflow_name_the_layer(tmp_path, scale):
             gpt2.logits([1, 2])
         with pytest.raises(GenerationError, match=r"^h\.0\.attn\.c_attn: "):
             gpt2.logits([1, 2])
+
+
+@pytest.mark.parametrize(
+    ("huge", "size", "named"),
+    [
+        ("h.1.attn.c_attn", 1e305, "h.1.attn.c_attn"),  # keys and values
+        ("h.1.attn.c_attn", 1e200, "h.1.attn.c_attn"),  # the pattern
+        ("h.1.mlp.c_fc", 1e305, "h.1.mlp.c_proj"),
+    ],
+    ids=str,
+)
+def test_numbers_that_overflow_name_the_layer_with_a_tap_too(tmp_path, huge, size, named):
+    def linear(name, matrix):
+        return [[size * value for value in row] for row in rows_of(matrix)] if name == huge else matrix
+
+    config, weights = load_checkpoint(write_tiny_model(tmp_path, dtype="F64"))
+    gpt2 = GPT2(config, lay_out_matrices(weights, linear, lambda _, table: table), PackedEngine())
+    lines = []
+    for tap in (no_tap, Recording()):
+        with pytest.raises(GenerationError) as raised:
+            gpt2.logits([1, 2], tap=tap)
+        lines.append(str(raised.value))
+    assert lines[0].startswith(f"{named}: ")
+    assert lines[1] == lines[0]
 
 
 def test_too_little_memory(folder, monkeypatch):

@@ -70,6 +70,7 @@ class PackedEngine:
         self._progress = progress
         self._numbers = count()  # of attention caches
         self._forgotten: list[int] = []
+        self._latest = "attn"  # layer computed late: lists have no name, and `attend` is to say where they are from
 
     def prepare(self, weights: GPTModelWeights, config: GPT2Config) -> Any:
         """Return the weights with every linear layer and the head packed, and spread over the processes.
@@ -108,6 +109,7 @@ class PackedEngine:
         `bias` must be the one that was prepared with the weight: the shards have their parts of it.
         """
         if not weight.name.endswith("c_proj"):
+            self._latest = weight.name
             return Deferred(x, weight)
         norms = x.norms if isinstance(x, Kept) else self._give(x, weight.name)
         scales = [scale_for(norm, weight.bound, self._precision.weights) for norm in norms]
@@ -207,7 +209,7 @@ class PackedEngine:
         keys = tap("k", parts[n_head : 2 * n_head])
         values = tap("v", parts[2 * n_head :])
         shares = [(slices.first, slices.last) for slices in self._shares]
-        self._group.call_each("append", [("attn", cache, keys[a:b], values[a:b]) for a, b in shares])
+        self._group.call_each("append", [(self._latest, cache, keys[a:b], values[a:b]) for a, b in shares])
         own = self._group.call_each("scores", [(cache, queries[a:b], scale) for a, b in shares])
         pattern = tap("pattern", [masked_softmax(rows) for rows in tap("scores", list(chain.from_iterable(own)))])
         own = self._group.call_each("mix", [(cache, pattern[a:b]) for a, b in shares])
