@@ -25,11 +25,13 @@ class Warnings(logging.Handler):
 class ProgressLine:
     """One line on a terminal that says how far something is. It is written over and over, and cleared at the end.
 
-    Where standard error is no terminal, nothing is written.
+    Of what is longer than the terminal is wide, the end is shown: a second row could not be cleared. Where standard
+    error is no terminal, nothing is written.
     """
 
     def __init__(self, title: str) -> None:
         self._shown = sys.stderr.isatty()
+        self._room = _columns() - 1
         self._length = 0
         _on_screen.append(self)
         self._show(title)
@@ -50,8 +52,16 @@ class ProgressLine:
 
     def _show(self, text: str) -> None:
         if self._shown:
+            text = text[-self._room :]
             _write(f"\r{' ' * self._length}\r{text}")
             self._length = len(text)
+
+
+def _columns() -> int:
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns or 80
+    except OSError:  # it is no terminal, or the window of an editor that says it is one
+        return 80
 
 
 def _write(text: str) -> None:
