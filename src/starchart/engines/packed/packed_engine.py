@@ -21,10 +21,10 @@ from starchart.engines.layout import lay_out_matrices, linear_layers
 from starchart.engines.packed.filling import Progress, fill
 from starchart.engines.packed.memory import refuse_if_too_large
 from starchart.engines.packed.pack_cache import PackCache
-from starchart.engines.packed.packed_matrix import Lanes, products
+from starchart.engines.packed.packed_matrix import Lanes, Rounded, products
 from starchart.engines.packed.precision import FULL, Precision
 from starchart.engines.packed.process_group import ProcessGroup
-from starchart.engines.packed.rounding import Rounded, round_for, scale_for
+from starchart.engines.packed.rounding import round_for, scale_for
 from starchart.engines.packed.screening import MOST_CANDIDATES, Candidate, look_at, winners
 from starchart.engines.packed.shard import Shard
 from starchart.engines.packed.slices import HEAD, Slices, share

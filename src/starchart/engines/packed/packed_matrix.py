@@ -20,6 +20,7 @@ the blocks of columns and who computes them change no bit. Source: Kronecker sub
 Modern Computer Algebra, section 8.4).
 """
 
+from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -31,6 +32,7 @@ from starchart.engines.packed.lanes import ones, pair_bytes, unpack_lanes, word_
 from starchart.utils.matrix import Vector
 
 Item = TypeVar("Item")
+Rounded: TypeAlias = "tuple[array[int], float]"  # a vector: a_i + M, M = lanes.offset; and 1/s
 Groups: TypeAlias = Sequence[Sequence[int]]  # a_i + M of one vector, group by group
 
 GROUP = 64  # rows
@@ -160,6 +162,14 @@ def multiply(vectors: Sequence[Groups], matrix: PackedMatrix) -> list[list[LaneS
     guards = [sum(map(sum, vector)) + (len(vector) << _GUARD) for vector in vectors]
     blocks = [lane_sums(block, vectors, guards, matrix.lanes) for block in matrix.blocks]
     return [[sums[t] for sums in blocks] for t in range(len(vectors))]
+
+
+def apply(
+    matrix: PackedMatrix, vectors: Sequence[Rounded], bias: Vector
+) -> list[list[float]]:  # [in][out], [T][in], [out] -> [T][out]
+    """Return x W + bias for every vector x, for as many columns as there are biases."""
+    sums = multiply([in_groups(numbers.tolist(), matrix.sizes) for numbers, _ in vectors], matrix)
+    return [products(own, matrix, unit, bias) for own, (_, unit) in zip(sums, vectors, strict=True)]
 
 
 def products(sums: Sequence[LaneSums], matrix: PackedMatrix, unit: float, bias: Vector) -> list[float]:  # -> [out]
