@@ -27,7 +27,7 @@ from starchart.engines.packed.process_group import ProcessGroup
 from starchart.engines.packed.rounding import round_for, scale_for
 from starchart.engines.packed.screening import MOST_CANDIDATES, Candidate, look_at, winners
 from starchart.engines.packed.shard import Shard
-from starchart.engines.packed.slices import HEAD, Slices, share
+from starchart.engines.packed.slices import HEAD, SliceRange, share
 from starchart.engines.packed.values import AttentionCache, CacheName, Deferred, Kept, PackedLayer
 from starchart.engines.packed.workers import number_of_workers
 from starchart.errors import EngineError
@@ -53,8 +53,8 @@ class PackedEngine:
     from_lists = staticmethod(reference.from_lists)
 
     _group: ProcessGroup
-    _slices: Slices  # all of them
-    _shares: list[Slices]  # by rank
+    _slices: SliceRange  # all of them
+    _shares: list[SliceRange]  # by rank
     _head_rows: Matrix  # [V][C]
 
     def __init__(
@@ -222,7 +222,7 @@ class PackedEngine:
         return _kept(self._group.call_each("give", parts)).norms
 
 
-def _refuse_too_many_rows(layers: Iterable[str], slices: Slices, lanes: Lanes) -> None:
+def _refuse_too_many_rows(layers: Iterable[str], slices: SliceRange, lanes: Lanes) -> None:
     """Raise EngineError for a layer with more than 2^L groups of rows: the room of two lanes ends there."""
     for name in layers:
         if len(slices.sizes(name)) > 1 << lanes.width:

@@ -15,7 +15,7 @@ from starchart.engines.packed.precision import Precision
 from starchart.engines.packed.rounding import fits, largest_norm, round_vector
 from starchart.engines.packed.screening import Candidate, Look, exact_logits, possible_winners
 from starchart.engines.packed.shard_filling import ShardFiller
-from starchart.engines.packed.slices import HEAD, SCREEN, Slices
+from starchart.engines.packed.slices import HEAD, SCREEN, SliceRange
 from starchart.utils.activations import activate
 from starchart.utils.masked_softmax import masked_softmax
 from starchart.utils.matrix import Matrix, Vector
@@ -24,7 +24,7 @@ from starchart.utils.matrix import Matrix, Vector
 class Shard:
     """Some slices of every matrix, with the keys and values of their heads."""
 
-    def __init__(self, slices: Slices, precision: Precision) -> None:
+    def __init__(self, slices: SliceRange, precision: Precision) -> None:
         self.slices = slices
         self.filler = ShardFiller(slices, precision.weights, precision.screen)
         self.matrices, self.biases = self.filler.matrices, self.filler.biases
