@@ -18,7 +18,7 @@ from starchart.checkpoints.safetensors import rows_of
 from starchart.embeddings.embedding_lookup import EmbeddingWeights
 from starchart.engines import reference
 from starchart.engines.layout import lay_out_matrices, linear_layers
-from starchart.engines.packed.filling import Progress, fill
+from starchart.engines.packed.filling import Progress, Unpacked, fill
 from starchart.engines.packed.memory import refuse_if_too_large
 from starchart.engines.packed.pack_cache import PackCache
 from starchart.engines.packed.packed_matrix import Lanes, Rounded, products
@@ -87,7 +87,8 @@ class PackedEngine:
         try:
             layers, head = dict(linear_layers(weights)), (weights.lm_head or weights.wte).weight
             _refuse_too_many_rows(layers, self._slices, self._precision.weights)
-            bounds = fill(self._group, layers, head, config, self._precision, self._cache, self._progress)
+            model = Unpacked(layers, head, config, self._precision)
+            bounds = fill(self._group, model, self._cache, self._progress)
             prepared: Any = lay_out_matrices(
                 weights, lambda name, _: PackedLayer(name, bounds[name]), lambda _, table: rows_of(table)
             )
