@@ -25,11 +25,13 @@ class Warnings(logging.Handler):
 class ProgressLine:
     """One line on a terminal that says how far something is. It is written over and over, and cleared at the end.
 
-    Where standard error is no terminal, nothing is written.
+    Of what is longer than the terminal is wide, the end is shown: a second row could not be cleared. Where standard
+    error is no terminal, nothing is written.
     """
 
     def __init__(self, title: str) -> None:
         self._shown = sys.stderr.isatty()
+        self._room = _columns() - 1
         self._text = ""
         _on_screen.append(self)
         self._show(title)
@@ -49,9 +51,17 @@ class ProgressLine:
         self._shown = False
 
     def _show(self, text: str) -> None:
+        text = text[-self._room :]
         if self._shown and text != self._text:
             _write(f"\r{' ' * len(self._text)}\r{text}")
             self._text = text
+
+
+def _columns() -> int:
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns or 80
+    except OSError:  # it is no terminal, or the window of an editor that says it is one
+        return 80
 
 
 def _write(text: str) -> None:

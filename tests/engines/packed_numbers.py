@@ -7,11 +7,11 @@ from itertools import pairwise
 from math import isqrt
 
 from starchart.engines.packed.packed_matrix import (
+    apply,
     group_sizes,
     in_groups,
     multiply,
     pack_matrix,
-    products,
     take_apart,
 )
 from starchart.engines.packed.packing import column_scales, norm_bound, pack_rows, quantise_rows
@@ -67,9 +67,9 @@ def lane_numbers(a, matrix):
 
 def product(x, matrix, bound):
     """Return y = x W, and 1/s."""
-    numbers, unit = round_for(x, bound, matrix.lanes, "layer")
-    (sums,) = multiply([in_groups(numbers.tolist(), matrix.sizes)], matrix)
-    return products(sums, matrix, unit, [0.0] * len(matrix.scales)), unit
+    vector = round_for(x, bound, matrix.lanes, "layer")
+    (result,) = apply(matrix, [vector], [0.0] * len(matrix.scales))
+    return result, vector[1]
 
 
 def exact_sums(a, q):

@@ -12,14 +12,16 @@ from starchart.checkpoints.folder import load_checkpoint
 from starchart.checkpoints.safetensors import rows_of
 from starchart.embeddings.embedding_lookup import EmbeddingWeights
 from starchart.engines import reference
+from starchart.engines.layout import lay_out_matrices
 from starchart.engines.packed import memory, packed_matrix
 from starchart.engines.packed.packed_engine import PackedEngine
-from starchart.engines.packed.precision import FAST, FULL
+from starchart.engines.packed.packed_matrix import Lanes
+from starchart.engines.packed.precision import FAST, FULL, Precision
 from starchart.errors import ConsumedCacheError, EngineError, GenerationError
 from starchart.generation.sampling import SamplingSettings
 from starchart.gpt2 import GPT2
 from starchart.model.config import GPT2Config
-from starchart.tap import Changes, Recording
+from starchart.tap import Changes, Recording, no_tap
 from tests.data import shared
 from tests.random_gpt2 import transformers_logits, write_random_gpt2
 from tests.tiny_model import write_tiny_model
@@ -190,6 +192,30 @@ def test_numbers_that_overflow_name_the_layer(tmp_path, scale):
             gpt2.logits([1, 2])
 
 
+@pytest.mark.parametrize(
+    ("huge", "size", "named"),
+    [
+        ("h.1.attn.c_attn", 1e305, "h.1.attn.c_attn"),  # keys and values
+        ("h.1.attn.c_attn", 1e200, "h.1.attn.c_attn"),  # the pattern
+        ("h.1.mlp.c_fc", 1e305, "h.1.mlp.c_proj"),
+    ],
+    ids=str,
+)
+def test_numbers_that_overflow_name_the_layer_with_a_tap_too(tmp_path, huge, size, named):
+    def linear(name, matrix):
+        return [[size * value for value in row] for row in rows_of(matrix)] if name == huge else matrix
+
+    config, weights = load_checkpoint(write_tiny_model(tmp_path, dtype="F64"))
+    gpt2 = GPT2(config, lay_out_matrices(weights, linear, lambda _, table: table), PackedEngine())
+    lines = []
+    for tap in (no_tap, Recording()):
+        with pytest.raises(GenerationError) as raised:
+            gpt2.logits([1, 2], tap=tap)
+        lines.append(str(raised.value))
+    assert lines[0].startswith(f"{named}: ")
+    assert lines[1] == lines[0]
+
+
 def test_too_little_memory(folder, monkeypatch):
     monkeypatch.setattr(memory, "available_memory", lambda: 10**6)
     with pytest.raises(EngineError, match=r"needs 0.0 GB of memory and 0.0 GB are free; close other programs"):
@@ -204,6 +230,28 @@ def test_what_would_fit_is_said(monkeypatch):
             memory.refuse_if_too_large(config, FULL, 2)
     monkeypatch.setattr(memory, "available_memory", lambda: None)
     memory.refuse_if_too_large(config, FULL, 2)
+
+
+def test_layers_with_more_groups_of_rows_than_a_word_has_room_for(tmp_path, monkeypatch):
+    monkeypatch.setattr(packed_matrix, "GROUP", 1)
+    folder = write_tiny_model(tmp_path, n_embd=2, n_head=1, n_layer=1, n_inner=4099)
+    ours, theirs = (
+        torch.tensor(GPT2.from_pretrained(folder, engine=engine).logits(IDS[:3]), dtype=torch.float64)
+        for engine in (PackedEngine(), reference)
+    )
+    assert (ours - theirs).abs().max() <= 1e-6 * theirs.abs().max()  # as above
+
+
+def test_layers_with_more_rows_than_lanes_can_add_up_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(packed_matrix, "GROUP", 1)
+    narrow = Precision(weights=Lanes(16, 8), attention=FAST.attention, screen=None)
+    for n_inner in (1 << 16, 1 + (1 << 16)):
+        write_tiny_model(tmp_path, n_embd=1, n_head=1, n_layer=1, n_inner=n_inner)
+        if n_inner == 1 << 16:
+            GPT2.from_pretrained(tmp_path, engine=PackedEngine(narrow)).logits([1, 2])
+        else:
+            with pytest.raises(EngineError, match=r"^h\.0\.mlp\.c_proj: .* more rows .* use --engine reference$"):
+                GPT2.from_pretrained(tmp_path, engine=PackedEngine(narrow))
 
 
 def test_an_engine_is_for_one_model(folder):

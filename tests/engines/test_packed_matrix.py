@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from starchart.engines.packed import packed_matrix
+from starchart.engines.packed.lanes import word_bits
 from starchart.engines.packed.packed_matrix import group_sizes, in_groups, multiply
 from starchart.engines.packed.rounding import round_for
 from tests.engines.packed_numbers import (
@@ -189,6 +190,21 @@ def test_nothing_is_left_above_the_lanes(lanes, rows):
     shift = len(matrix.sizes) << (lanes.width - 1)
     expected = [(number + shift) << (lanes.width * j) for j, number in enumerate(exact_sums(a, q))]
     assert (sums.total, sums.even) == (sum(expected), sum(expected[::2]))
+
+
+@pytest.mark.parametrize(
+    ("lanes", "room"), [(LANES["full"], 4096), (LANES["fast"], 4096), (LANES["screen"], 256)], ids=str
+)
+def test_sums_of_more_groups_than_a_word_has_room_for(lanes, room, monkeypatch):
+    """Groups of one row, each with sums as large as a lane allows."""
+    monkeypatch.setattr(packed_matrix, "GROUP", 1)
+    word, largest = 1 << (word_bits(lanes.width) - 1), most(lanes)
+    number = ((1 << (lanes.width - 1)) - 1) // largest
+    for groups in (room, room + 1, room + 700):
+        a, q = [number] * groups, [[largest, -largest, n % 3 - 1, largest - n % 2] for n in range(groups)]
+        sums = exact_sums(a, q)
+        assert lane_numbers(a, pack_numbers(q, lanes)) == sums
+        assert (max(sums) < word) == (groups == room)
 
 
 @pytest.mark.parametrize("rows", [1, 63, 64, 65, 128, 200])

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from starchart.engines.packed.packed_matrix import group_sizes, in_groups, multiply, pack_matrix, products
+from starchart.engines.packed.packed_matrix import apply, group_sizes, pack_matrix
 from starchart.engines.packed.precision import FULL
 from starchart.engines.packed.rounding import round_for, round_vector
 from starchart.engines.packed.screening import Look, exact_logits, look_at, possible_winners, winners
@@ -34,12 +34,8 @@ class Head:
         )
 
     def logits(self, vector, matrices):
-        numbers, unit = vector
-        found = []
-        for matrix, part in zip(matrices, self.parts, strict=True):
-            (sums,) = multiply([in_groups(numbers.tolist(), self.sizes)], matrix)
-            found += products(sums, matrix, unit, [0.0] * len(part))
-        return found
+        parts = zip(matrices, self.parts, strict=True)
+        return [logit for matrix, part in parts for logit in apply(matrix, [vector], [0.0] * len(part))[0]]
 
     def look(self, x, count, bound=None):
         """Return x rounded for the whole head, and for the screen."""

@@ -21,9 +21,12 @@ INTEGERS = {
     ("engines/packed/attention_cache.py", "sum(map(mul, rows, a), excess)"),
     (
         "engines/packed/filling.py",
-        "sum(layer_tile_size(part, name, precision.weights) for name in layers for part in parts)",
+        "sum(layer_tile_size(part, name, weights) for name in model.layers for part in parts)",
     ),
-    ("engines/packed/filling.py", "sum(tile_size(tokens, config.n_embd, lanes) for lanes in kinds)"),
+    (
+        "engines/packed/filling.py",
+        "sum(tile_size(tokens, config.n_embd, lanes) for lanes in (weights, screen) if lanes)",
+    ),
     ("engines/packed/pack_cache.py", "sum(map(_size, folders))"),
     ("engines/packed/pack_cache.py", "sum(path.stat().st_size for path in folder.iterdir())"),
     ("engines/packed/packed_matrix.py", "map(sum, vector)"),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.terminal import run_on_terminal
+from tests.starport.terminal import run_on_terminal, screen
 from tests.tiny_model import write_tiny_model
 
 RUN_GPT2 = Path(__file__).resolve().parents[2] / "run_gpt2.py"
@@ -79,11 +79,26 @@ def test_a_cache_that_cannot_be_written_is_said_in_one_line(run, tmp_path):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-terminals")
 def test_progress_is_shown_on_a_terminal(tmp_path, model):
-    arguments = ["--model", str(model), "--workers", "2", "--max-new-tokens", "3", "x" * 40]
+    command = [sys.executable, RUN_GPT2, "--model", model, "--workers", "2", "--max-new-tokens", "3", "x" * 40]
     variables = {**os.environ, "STARCHART_CACHE": str(tmp_path / "cache")}
-    done, shown = run_on_terminal([sys.executable, str(RUN_GPT2), *arguments], variables)
-    assert done.stdout.startswith(b"x" * 40)
+    shown, output = run_on_terminal(command, stdout=subprocess.PIPE, env=variables)
+    assert output.startswith(b"x" * 40)
     lines = [line.strip() for line in shown.replace("\r", "\n").splitlines()]
     for what in ("opening it with the packed engine", "packing 0 %", "packing 8", "reading 0 %", "reading 80 %"):
         assert any(what in line for line in lines), (what, lines)
-    assert sum("seed" in line for line in lines) == 1
+    (seed_line,) = (line for line in lines if "seed" in line)
+    assert screen(shown) == [*screen(seed_line), ""]  # nothing else is left
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-terminals")
+@pytest.mark.parametrize("cache", [["--no-pack-cache"], []], ids=str)
+def test_progress_leaves_the_text_on_the_same_terminal_whole(model, cache):
+    """The text outgrows the model's 64 positions: 32 of them are read once more while it is being told."""
+    prompt = "the one, " * 6
+    options = ["--seed", "5", "--max-new-tokens", "80", "--on-full", "slide", "--workers", "2", *cache]
+    command = [sys.executable, RUN_GPT2, "--model", model, *options, prompt]
+    apart = subprocess.run(command, capture_output=True, timeout=60, check=True)
+    together, _ = run_on_terminal(command)
+    assert "reading 0 %" in together
+    assert apart.stdout.startswith(prompt.encode())
+    assert screen(together) == screen((apart.stderr + apart.stdout).decode().replace("\n", "\r\n"))

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import subprocess
 import sys
 from math import exp, fsum, isclose, log
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 
 from starport.cli import main
 from tests.scoring.transformers_score import transformers_score
-from tests.terminal import run_on_terminal
+from tests.starport.terminal import run_on_terminal
 from tests.tiny_model import END_OF_TEXT, write_tiny_model
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -230,14 +231,14 @@ def test_a_perplexity_beyond_floats(capsys, text, tmp_path):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-terminals")
 def test_progress_is_shown_on_a_terminal(text, model):
-    command = [sys.executable, "-m", "starport", "score", text, "--model", str(model), "--workers", "1"]
-    done, shown = run_on_terminal(
-        command, {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)])}
-    )
-    assert b"bits a byte" in done.stdout
+    folder, name = os.path.split(text)  # a name that the terminal has room for
+    command = [sys.executable, "-m", "starport", "score", name, "--model", str(model), "--workers", "1"]
+    variables = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)])}
+    shown, output = run_on_terminal(command, stdout=subprocess.PIPE, env=variables, cwd=folder)
+    assert b"bits a byte" in output
     assert "opening it with the packed engine" in shown
     steps = [step.strip() for step in shown.split("\r") if "scoring" in step]
-    assert steps[0].startswith(f"scoring {text}: ")
+    assert steps[0].startswith(f"scoring {name}: ")
     percents = [int(step.rpartition(": ")[2].removesuffix(" %")) for step in steps]
     assert percents == sorted(set(percents))  # each is written once
     assert percents[-1] > 90

@@ -6,7 +6,7 @@ the outputs. Taps see lists, so with a tap each operation is done by itself; the
 """
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import reduce
 from itertools import chain, count, pairwise
@@ -18,16 +18,16 @@ from starchart.checkpoints.safetensors import rows_of
 from starchart.embeddings.embedding_lookup import EmbeddingWeights
 from starchart.engines import reference
 from starchart.engines.layout import lay_out_matrices, linear_layers
-from starchart.engines.packed.filling import Progress, fill
+from starchart.engines.packed.filling import Progress, Unpacked, fill
 from starchart.engines.packed.memory import refuse_if_too_large
 from starchart.engines.packed.pack_cache import PackCache
-from starchart.engines.packed.packed_matrix import products
+from starchart.engines.packed.packed_matrix import Lanes, Rounded, products
 from starchart.engines.packed.precision import FULL, Precision
 from starchart.engines.packed.process_group import ProcessGroup
-from starchart.engines.packed.rounding import Rounded, round_for, scale_for
+from starchart.engines.packed.rounding import round_for, scale_for
 from starchart.engines.packed.screening import MOST_CANDIDATES, Candidate, look_at, winners
 from starchart.engines.packed.shard import Shard
-from starchart.engines.packed.slices import HEAD, Slices, share
+from starchart.engines.packed.slices import HEAD, SliceRange, share
 from starchart.engines.packed.values import AttentionCache, CacheName, Deferred, Kept, PackedLayer
 from starchart.engines.packed.workers import number_of_workers
 from starchart.errors import EngineError
@@ -53,8 +53,8 @@ class PackedEngine:
     from_lists = staticmethod(reference.from_lists)
 
     _group: ProcessGroup
-    _slices: Slices  # all of them
-    _shares: list[Slices]  # by rank
+    _slices: SliceRange  # all of them
+    _shares: list[SliceRange]  # by rank
     _head_rows: Matrix  # [V][C]
 
     def __init__(
@@ -70,11 +70,12 @@ class PackedEngine:
         self._progress = progress
         self._numbers = count()  # of attention caches
         self._forgotten: list[int] = []
+        self._latest = "attn"  # layer computed late: lists have no name, and `attend` is to say where they are from
 
     def prepare(self, weights: GPTModelWeights, config: GPT2Config) -> Any:
         """Return the weights with every linear layer and the head packed, and spread over the processes.
 
-        Raises CheckpointError for numbers that cannot be weights, EngineError for too little memory.
+        Raises CheckpointError for numbers that cannot be weights, EngineError for too little memory or too many rows.
         """
         if hasattr(self, "_group"):
             raise EngineError("this engine has a model already; make another PackedEngine")
@@ -85,7 +86,9 @@ class PackedEngine:
         self._group = ProcessGroup([Shard(slices, self._precision) for slices in self._shares])
         try:
             layers, head = dict(linear_layers(weights)), (weights.lm_head or weights.wte).weight
-            bounds = fill(self._group, layers, head, config, self._precision, self._cache, self._progress)
+            _refuse_too_many_rows(layers, self._slices, self._precision.weights)
+            model = Unpacked(layers, head, config, self._precision)
+            bounds = fill(self._group, model, self._cache, self._progress)
             prepared: Any = lay_out_matrices(
                 weights, lambda name, _: PackedLayer(name, bounds[name]), lambda _, table: rows_of(table)
             )
@@ -107,6 +110,7 @@ class PackedEngine:
         `bias` must be the one that was prepared with the weight: the shards have their parts of it.
         """
         if not weight.name.endswith("c_proj"):
+            self._latest = weight.name
             return Deferred(x, weight)
         norms = x.norms if isinstance(x, Kept) else self._give(x, weight.name)
         scales = [scale_for(norm, weight.bound, self._precision.weights) for norm in norms]
@@ -206,7 +210,7 @@ class PackedEngine:
         keys = tap("k", parts[n_head : 2 * n_head])
         values = tap("v", parts[2 * n_head :])
         shares = [(slices.first, slices.last) for slices in self._shares]
-        self._group.call_each("append", [("attn", cache, keys[a:b], values[a:b]) for a, b in shares])
+        self._group.call_each("append", [(self._latest, cache, keys[a:b], values[a:b]) for a, b in shares])
         own = self._group.call_each("scores", [(cache, queries[a:b], scale) for a, b in shares])
         pattern = tap("pattern", [masked_softmax(rows) for rows in tap("scores", list(chain.from_iterable(own)))])
         own = self._group.call_each("mix", [(cache, pattern[a:b]) for a, b in shares])
@@ -217,6 +221,13 @@ class PackedEngine:
         owned = [slices.rows(following) for slices in self._shares]
         parts = [([row[own.start : own.stop] for row in x], following) for own in owned]
         return _kept(self._group.call_each("give", parts)).norms
+
+
+def _refuse_too_many_rows(layers: Iterable[str], slices: SliceRange, lanes: Lanes) -> None:
+    """Raise EngineError for a layer with more than 2^L groups of rows: the room of two lanes ends there."""
+    for name in layers:
+        if len(slices.sizes(name)) > 1 << lanes.width:
+            raise EngineError(f"{name}: it has more rows than the packed engine can add up; use --engine reference")
 
 
 def _kept(norms: Sequence[Sequence[float]]) -> Kept:  # [ranks][T]

@@ -13,13 +13,14 @@ one bytecode does thousands of multiply-adds.
 No lane overflows. By Cauchy and Schwarz |T_j| <= |a| |q_j|, where |.| is the Euclidean norm. A bound K on |q_j| for
 all columns comes from packing; s is chosen so that |a| K < 2^(L-1), which is asserted. So T_j + 2^(L-1) lies between
 0 and 2^L. The rows are taken in groups of 64, which have shorter norms: each group's lanes are made wide before
-groups are added (even lanes apart from odd ones, so that each has the room of two).
+groups are added (even lanes apart from odd ones, so that each has the room of two: that of 2^L groups).
 
 What is lost: q and a are rounded to the nearest whole number, and nothing else is. The sums are exact, so their order,
 the blocks of columns and who computes them change no bit. Source: Kronecker substitution (von zur Gathen and Gerhard,
 Modern Computer Algebra, section 8.4).
 """
 
+from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -27,10 +28,11 @@ from itertools import chain, islice, pairwise, repeat
 from operator import mul
 from typing import TypeAlias, TypeVar
 
-from starchart.engines.packed.lanes import Words, ones, pair_bytes, unpack_lanes, word_bits
+from starchart.engines.packed.lanes import ones, pair_bytes, unpack_lanes, word_bits
 from starchart.utils.matrix import Vector
 
 Item = TypeVar("Item")
+Rounded: TypeAlias = "tuple[array[int], float]"  # a vector: a_i + M, M = lanes.offset; and 1/s
 Groups: TypeAlias = Sequence[Sequence[int]]  # a_i + M of one vector, group by group
 
 GROUP = 64  # rows
@@ -146,10 +148,13 @@ def lane_sums(block: Block, vectors: Sequence[Groups], guards: Sequence[int], la
     ]
 
 
-def take_apart(sums: LaneSums, lanes: Lanes, count: int) -> Words:  # -> [count]
+def take_apart(sums: LaneSums, lanes: Lanes, count: int) -> Sequence[int]:  # -> [count]
     """Return the whole numbers T_j."""
-    even, odd = _excess(lanes.width, count, sums.groups)
-    return unpack_lanes(sums.even + even, (sums.total - sums.even >> lanes.width) + odd, lanes.width, count)
+    even, odd = sums.even, sums.total - sums.even >> lanes.width
+    if sums.groups > 1 << (word_bits(lanes.width) - lanes.width):
+        return _larger_than_words(even, odd, sums.groups, lanes, count)
+    even_excess, odd_excess = _excess(lanes.width, count, sums.groups)
+    return unpack_lanes(even + even_excess, odd + odd_excess, lanes.width, count)
 
 
 def multiply(vectors: Sequence[Groups], matrix: PackedMatrix) -> list[list[LaneSums]]:  # [T][in] -> [T][blocks]
@@ -157,6 +162,14 @@ def multiply(vectors: Sequence[Groups], matrix: PackedMatrix) -> list[list[LaneS
     guards = [sum(map(sum, vector)) + (len(vector) << _GUARD) for vector in vectors]
     blocks = [lane_sums(block, vectors, guards, matrix.lanes) for block in matrix.blocks]
     return [[sums[t] for sums in blocks] for t in range(len(vectors))]
+
+
+def apply(
+    matrix: PackedMatrix, vectors: Sequence[Rounded], bias: Vector
+) -> list[list[float]]:  # [in][out], [T][in], [out] -> [T][out]
+    """Return x W + bias for every vector x, for as many columns as there are biases."""
+    sums = multiply([in_groups(numbers.tolist(), matrix.sizes) for numbers, _ in vectors], matrix)
+    return [products(own, matrix, unit, bias) for own, (_, unit) in zip(sums, vectors, strict=True)]
 
 
 def products(sums: Sequence[LaneSums], matrix: PackedMatrix, unit: float, bias: Vector) -> list[float]:  # -> [out]
@@ -186,5 +199,12 @@ def even_lanes(width: int, count: int) -> int:
 def _excess(width: int, count: int, groups: int) -> tuple[int, int]:
     """Return what makes T_j + groups 2^(L-1) into T_j + 2^(w-1), for even lanes and for odd ones."""
     spare = (1 << (word_bits(width) - 1)) - groups * (1 << (width - 1))
-    assert spare >= 0
     return ones(2 * width, (count + 1) // 2) * spare, ones(2 * width, count // 2) * spare
+
+
+def _larger_than_words(even: int, odd: int, groups: int, lanes: Lanes, count: int) -> list[int]:  # -> [count]
+    """Return the whole numbers T_j one by one: with so many groups an array has no room for them."""
+    size, shift = pair_bytes(lanes.width), groups << (lanes.width - 1)
+    parts = [part.to_bytes(size * ((count + 1) // 2), "little") for part in (even, odd)]
+    places = [(parts[lane % 2], lane // 2 * size) for lane in range(count)]
+    return [int.from_bytes(part[start : start + size], "little") - shift for part, start in places]

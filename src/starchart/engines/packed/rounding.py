@@ -13,9 +13,8 @@ from array import array
 from collections.abc import Sequence
 from math import isqrt, ldexp, sqrt
 from operator import mul
-from typing import TypeAlias
 
-from starchart.engines.packed.packed_matrix import Lanes, group_sizes, in_groups
+from starchart.engines.packed.packed_matrix import Lanes, Rounded, group_sizes, in_groups
 from starchart.errors import GenerationError
 from starchart.utils.exact_sum import exact_sum
 from starchart.utils.matrix import Vector
@@ -25,9 +24,6 @@ _LOW = 0 if sys.byteorder == "little" else 1  # which half of a double has the l
 _ROUNDING = 5.0  # sqrt(64)/2, and 1 for the roundings of floats
 _TINY, _HUGE = ldexp(1.0, -900), ldexp(1.0, 900)  # squares beyond these are not trusted
 _LARGEST = ldexp(1.0, 1000)
-
-
-Rounded: TypeAlias = "tuple[array[int], float]"  # a_i + M, M = lanes.offset; and 1/s
 
 
 def round_for(x: Vector, bound: int, lanes: Lanes, name: str) -> Rounded:  # [in] -> [in]

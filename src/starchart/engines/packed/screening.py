@@ -22,9 +22,9 @@ from math import isqrt
 from operator import mul, sub
 from typing import TypeAlias
 
-from starchart.engines.packed.packed_matrix import Lanes, PackedMatrix, group_sizes, in_groups, multiply, products
+from starchart.engines.packed.packed_matrix import Lanes, PackedMatrix, Rounded, apply, group_sizes
 from starchart.engines.packed.packing import quantise_weights
-from starchart.engines.packed.rounding import Rounded, round_for
+from starchart.engines.packed.rounding import round_for
 from starchart.utils.matrix import Matrix, Vector
 
 MOST_CANDIDATES = 1000  # candidates: for more the whole product is as fast
@@ -54,11 +54,9 @@ def look_at(x: Vector, exact_unit: float, bound: int, dropped: int, lanes: Lanes
 
 def possible_winners(look: Look, parts: Sequence[tuple[PackedMatrix, range]]) -> list[Candidate]:
     """Return the tokens of some parts of the vocabulary that may be among the `count` likeliest of these parts."""
-    numbers, unit = look.vector
     tokens: list[Candidate] = []
     for matrix, part in parts:
-        (sums,) = multiply([in_groups(numbers.tolist(), matrix.sizes)], matrix)
-        logits = products(sums, matrix, unit, [0.0] * len(part))
+        (logits,) = apply(matrix, [look.vector], [0.0] * len(part))
         # First by the largest scale of all: one comparison a token.
         last = nlargest(look.count, logits)[-1]
         cut = last - 2 * max(matrix.scales) * look.error - _FLOAT32 * abs(last)

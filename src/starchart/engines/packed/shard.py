@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from starchart.engines.packed.attention_cache import HeadCache
-from starchart.engines.packed.packed_matrix import LaneSums, PackedMatrix, in_groups, multiply, products
+from starchart.engines.packed.packed_matrix import LaneSums, PackedMatrix, Rounded, apply, in_groups, multiply
 from starchart.engines.packed.precision import Precision
-from starchart.engines.packed.rounding import Rounded, fits, largest_norm, round_vector
+from starchart.engines.packed.rounding import fits, largest_norm, round_vector
 from starchart.engines.packed.screening import Candidate, Look, exact_logits, possible_winners
 from starchart.engines.packed.shard_filling import ShardFiller
-from starchart.engines.packed.slices import HEAD, SCREEN, Slices
+from starchart.engines.packed.slices import HEAD, SCREEN, SliceRange
 from starchart.utils.activations import activate
 from starchart.utils.masked_softmax import masked_softmax
 from starchart.utils.matrix import Matrix, Vector
@@ -24,7 +24,7 @@ from starchart.utils.matrix import Matrix, Vector
 class Shard:
     """Some slices of every matrix, with the keys and values of their heads."""
 
-    def __init__(self, slices: Slices, precision: Precision) -> None:
+    def __init__(self, slices: SliceRange, precision: Precision) -> None:
         self.slices = slices
         self.filler = ShardFiller(slices, precision.weights, precision.screen)
         self.matrices, self.biases = self.filler.matrices, self.filler.biases
@@ -34,9 +34,7 @@ class Shard:
 
     def linear(self, name: str, vectors: Sequence[Rounded]) -> "list[array[float]]":  # [T][in] -> [T][own]
         """Return the outputs of a layer that this shard owns, with their biases."""
-        matrix, bias = self.matrices[name], self.biases[name]
-        sums = multiply([in_groups(numbers.tolist(), matrix.sizes) for numbers, _ in vectors], matrix)
-        return [array("d", products(own, matrix, unit, bias)) for own, (_, unit) in zip(sums, vectors, strict=True)]
+        return [array("d", row) for row in apply(self.matrices[name], vectors, self.biases[name])]
 
     def attend(
         self, name: str, vectors: Sequence[Rounded], cache: int, scale: float, following: str
@@ -81,9 +79,8 @@ class Shard:
         """Return the logits of this shard's part of the vocabulary."""
         rows = [array("d") for _ in vectors]
         for matrix, tokens in self._vocabulary(HEAD):
-            sums = multiply([in_groups(numbers.tolist(), matrix.sizes) for numbers, _ in vectors], matrix)
-            for row, own, (_, unit) in zip(rows, sums, vectors, strict=True):
-                row.extend(products(own, matrix, unit, [0.0] * len(tokens)))
+            for row, own in zip(rows, apply(matrix, vectors, [0.0] * len(tokens)), strict=True):
+                row.extend(own)
         return rows
 
     def possible_winners(self, look: Look) -> list[Candidate]:

@@ -12,7 +12,7 @@ from zlib import crc32
 
 from starchart.engines.packed.packed_matrix import Lanes, PackedMatrix, group_sizes, pack_matrix
 from starchart.engines.packed.packing import PackedRows
-from starchart.engines.packed.slices import HEAD, SCREEN, Slices
+from starchart.engines.packed.slices import HEAD, SCREEN, SliceRange
 from starchart.engines.packed.tiles import (
     cut_layer,
     join_layer,
@@ -41,7 +41,7 @@ class Packed:
 class ShardFiller:
     """Fills the matrices of some slices, one by one, in the same order when it packs and when it reads."""
 
-    def __init__(self, slices: Slices, lanes: Lanes, screen: Lanes | None) -> None:
+    def __init__(self, slices: SliceRange, lanes: Lanes, screen: Lanes | None) -> None:
         self.matrices: dict[str, PackedMatrix] = {}
         self.biases: dict[str, Vector] = {}  # of the columns that are owned
         self._slices = slices

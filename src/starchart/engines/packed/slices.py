@@ -25,8 +25,8 @@ SCREEN = "screen"
 
 
 @dataclass(frozen=True)
-class Slices:
-    """The slices `first` to `last` of a model, those of one process."""
+class SliceRange:
+    """The slices of one process: from `first` up to `last` without it, as in a range."""
 
     config: GPT2Config
     first: int
@@ -71,9 +71,9 @@ class Slices:
             return group_sizes(self.config.n_embd)
         return [size for part in self.single() for size in group_sizes(len(part.rows(name)))]
 
-    def single(self) -> "list[Slices]":
+    def single(self) -> "list[SliceRange]":
         """Return these slices one by one."""
-        return [Slices(self.config, n, n + 1) for n in range(self.first, self.last)]
+        return [SliceRange(self.config, n, n + 1) for n in range(self.first, self.last)]
 
     def in_order(self, name: str, rows: Matrix) -> list[list[float]]:  # [T][lanes] -> [T][out]
         """Return a layer's outputs by column. They are given by lane, those of all slices, with what fills them up."""
@@ -85,9 +85,9 @@ class Slices:
         return [[row[places[column]] for column in range(len(places))] for row in rows]
 
 
-def share(config: GPT2Config, rank: int, ranks: int) -> Slices:
+def share(config: GPT2Config, rank: int, ranks: int) -> SliceRange:
     """Return the slices of process `rank` of `ranks`."""
-    return Slices(config, config.n_head * rank // ranks, config.n_head * (rank + 1) // ranks)
+    return SliceRange(config, config.n_head * rank // ranks, config.n_head * (rank + 1) // ranks)
 
 
 def _cuts(length: int, slices: int, first: int, last: int) -> tuple[int, int]:

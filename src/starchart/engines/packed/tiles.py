@@ -21,11 +21,11 @@ from starchart.engines.packed.packing import (
     quantise_rows,
     transpose_rows,
 )
-from starchart.engines.packed.slices import HEAD, Slices
+from starchart.engines.packed.slices import HEAD, SliceRange
 from starchart.utils.matrix import Matrix, Vector
 
 
-def pack_layer(slices: Slices, name: str, matrix: Matrix, lanes: Lanes) -> tuple[PackedRows, int]:
+def pack_layer(slices: SliceRange, name: str, matrix: Matrix, lanes: Lanes) -> tuple[PackedRows, int]:
     """Return the rows and columns of a linear layer that some slices own, and the bound on their norms.
 
     `matrix` may be a StoredTensor. Raises CheckpointError for numbers that cannot be weights.
@@ -70,7 +70,7 @@ def own_columns(row: Vector, columns: Sequence[Sequence[range]]) -> "array[float
     return own
 
 
-def cut_layer(packed: PackedRows, slices: Slices, name: str, lanes: Lanes) -> list[bytes]:
+def cut_layer(packed: PackedRows, slices: SliceRange, name: str, lanes: Lanes) -> list[bytes]:
     """Return the tiles of a layer, one for each of these slices."""
     if name.endswith("c_proj"):
         counts = [len(part.rows(name)) for part in slices.single()]
@@ -89,7 +89,7 @@ def cut_layer(packed: PackedRows, slices: Slices, name: str, lanes: Lanes) -> li
     return tiles
 
 
-def join_layer(tiles: Sequence[bytes], slices: Slices, name: str, lanes: Lanes) -> PackedRows:
+def join_layer(tiles: Sequence[bytes], slices: SliceRange, name: str, lanes: Lanes) -> PackedRows:
     """Return a layer made of its tiles, one for each of these slices."""
     if name.endswith("c_proj"):
         count = _lane_counts(slices, name)[0]
@@ -101,7 +101,7 @@ def join_layer(tiles: Sequence[bytes], slices: Slices, name: str, lanes: Lanes) 
     return PackedRows(scales, [b"".join(row) for row in zip(*(part.rows for part in parts), strict=True)])
 
 
-def layer_tile_size(part: Slices, name: str, lanes: Lanes) -> int:
+def layer_tile_size(part: SliceRange, name: str, lanes: Lanes) -> int:
     """Return the bytes of the tile that a single slice has of a layer."""
     return tile_size(_lane_counts(part, name)[0], len(part.rows(name)), lanes)
 
@@ -129,6 +129,6 @@ def tile_rows(tile: bytes, lane_count: int, lanes: Lanes) -> PackedRows:
     return PackedRows(scales, [tile[start : start + size] for start in starts])
 
 
-def _lane_counts(slices: Slices, name: str) -> list[int]:
+def _lane_counts(slices: SliceRange, name: str) -> list[int]:
     sizes = [sum(map(len, ranges)) for ranges in slices.columns(name)]
     return [size + size % 2 for size in sizes]
