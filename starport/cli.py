@@ -12,12 +12,13 @@ from typing import Any, NoReturn
 
 from starchart import __version__
 from starchart.errors import StarchartError
-from starport import cache_command, generate_command, score_command, train_tokenizer_command
+from starport import cache_command, generate_command, score_command, train_command, train_tokenizer_command
 from starport.console import Warnings, tell
 
 _COMMANDS = {
     "generate": generate_command,
     "score": score_command,
+    "train": train_command,
     "train-tokenizer": train_tokenizer_command,
     "cache": cache_command,
 }

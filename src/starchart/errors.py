@@ -42,3 +42,7 @@ class EngineError(StarchartError):
 
 class TapError(StarchartError):
     """A change was asked for under a name that no value has."""
+
+
+class TrainingError(StarchartError):
+    """A training that cannot begin or go on: its text, its settings, its checkpoint, or a loss that is no number."""

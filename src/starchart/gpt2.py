@@ -12,6 +12,7 @@ from os import PathLike
 from types import TracebackType
 from typing import Literal
 
+from starchart.box.boxed_model import model_folder
 from starchart.checkpoints.folder import load_checkpoint
 from starchart.engine import Array, Engine
 from starchart.engines import reference
@@ -70,7 +71,7 @@ class GPT2:
     @classmethod
     def from_pretrained(
         cls,
-        folder: str | PathLike[str],
+        model: str | PathLike[str],
         engine: str | Engine = "reference",
         *,
         precision: str = "full",
@@ -78,7 +79,7 @@ class GPT2:
         pack_cache: bool = True,
         progress: Progress = _no_progress,
     ) -> "GPT2":
-        """Load a checkpoint folder as transformers writes it (config.json, model.safetensors).
+        """Load "towel", the model in the box, or a folder as transformers writes it (config.json, model.safetensors).
 
         `engine` is "reference" (exact and slow), "packed" (fast), or any object with the operations of
         `starchart.engine.Engine`. For "packed": `precision` is "full" or "fast"; `workers` processes compute, this one
@@ -90,7 +91,7 @@ class GPT2:
         """
         if isinstance(engine, str):
             engine = engine_named(engine, precision, workers, pack_cache, progress)
-        return cls(*load_checkpoint(folder), engine, progress)
+        return cls(*load_checkpoint(model_folder(model)), engine, progress)
 
     @property
     def workers(self) -> int:

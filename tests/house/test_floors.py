@@ -12,7 +12,8 @@ FLOORS = {
     "errors": set(),
     "json_file": {"errors"},
     "tap": {"errors"},
-    "tokenizer": {"errors", "json_file"},
+    "box": set(),
+    "tokenizer": {"box", "errors", "json_file"},
     "engine": {"tap"},
     "embeddings": {"engine", "tap", "utils"},
     "layers": {"engine", "errors", "tap", "utils"},
@@ -20,7 +21,7 @@ FLOORS = {
     "checkpoints": {"embeddings", "errors", "json_file", "layers", "model", "utils"},
     "engines": {"checkpoints", "embeddings", "engine", "errors", "layers", "model", "tap", "utils"},
     "generation": {"errors", "model", "utils"},
-    "gpt2": {"checkpoints", "engine", "engines", "errors", "generation", "model", "tap"},
+    "gpt2": {"box", "checkpoints", "engine", "engines", "errors", "generation", "model", "tap"},
     "__init__": {"gpt2", "tokenizer"},
 }
 MODULES = {

@@ -8,6 +8,7 @@ from transformers import GPT2Config, GPT2LMHeadModel
 
 from starchart.engines import reference
 from starchart.gpt2 import GPT2
+from starport.engines.torch_engine import TorchEngine
 from tests.data import shared
 from tests.numpy_engine import NumpyEngine
 from tests.random_gpt2 import SIZES, transformers_logits, write_random_gpt2
@@ -48,7 +49,9 @@ def largest_difference(ours, theirs):
     return (torch.tensor(ours, dtype=torch.float64) - theirs).abs().max().item()
 
 
-@pytest.mark.parametrize("engine", [reference, NumpyEngine()], ids=["reference", "numpy"])
+@pytest.mark.parametrize(
+    "engine", [reference, NumpyEngine(), TorchEngine(dtype="float64")], ids=["reference", "numpy", "torch"]
+)
 @pytest.mark.parametrize("options", CONFIGS.values(), ids=CONFIGS.keys())
 def test_logits_equal_transformers(tmp_path, options, engine):
     write_random_gpt2(tmp_path, seed=len(options), **options)
@@ -83,12 +86,13 @@ def test_tales_6m():
     assert largest_difference(GPT2.from_pretrained(folder).logits(ids), transformers_logits(folder, ids)) <= TOLERANCE
 
 
-def test_tales_6m_in_a_long_context():
-    # 512 tokens through the engine over NumPy, which the first test ties to the reference engine.
+@pytest.mark.parametrize("engine", [NumpyEngine(), TorchEngine(dtype="float64")], ids=["numpy", "torch"])
+def test_tales_6m_in_a_long_context(engine):
+    # 512 tokens through the engines over NumPy and torch, which the first test ties to the reference engine.
     folder = shared("models/tales-6m")
     ids = some_ids(512, 4096)
     expected = transformers_logits(folder, ids)
-    assert largest_difference(GPT2.from_pretrained(folder, engine=NumpyEngine()).logits(ids), expected) <= TOLERANCE
+    assert largest_difference(GPT2.from_pretrained(folder, engine=engine).logits(ids), expected) <= TOLERANCE
 
 
 def test_gpt2_124m(tmp_path):

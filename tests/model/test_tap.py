@@ -6,6 +6,7 @@ from starchart.engines import reference
 from starchart.errors import TapError
 from starchart.gpt2 import GPT2
 from starchart.tap import Changes, Recording, no_tap, under
+from starport.engines.torch_engine import TorchEngine
 from tests.numpy_engine import NumpyEngine
 from tests.tiny_model import write_tiny_model
 
@@ -25,10 +26,11 @@ def test_a_recording_changes_no_bit(folder):
     assert recording["h.1.resid_pre"] == recording["h.0.resid_post"]
 
 
-def test_engines_show_the_same_values_as_lists(folder):
+@pytest.mark.parametrize("engine", [NumpyEngine(), TorchEngine(dtype="float64")], ids=["numpy", "torch"])
+def test_engines_show_the_same_values_as_lists(folder, engine):
     ours, theirs = Recording(), Recording()
     GPT2.from_pretrained(folder).logits(IDS, tap=ours)
-    GPT2.from_pretrained(folder, engine=NumpyEngine()).logits(IDS, tap=theirs)
+    GPT2.from_pretrained(folder, engine=engine).logits(IDS, tap=theirs)
     assert list(ours) == list(theirs)
     for name in ours:
         for a, b in zip(flat(ours[name]), flat(theirs[name]), strict=True):
@@ -39,7 +41,9 @@ def flat(value):
     return [number for part in value for number in flat(part)] if isinstance(value, list) else [value]
 
 
-@pytest.mark.parametrize("engine", [reference, NumpyEngine()], ids=["reference", "numpy"])
+@pytest.mark.parametrize(
+    "engine", [reference, NumpyEngine(), TorchEngine(dtype="float64")], ids=["reference", "numpy", "torch"]
+)
 @pytest.mark.parametrize(
     "name",
     ["wte", "wpe", "h.0.ln_1", "h.0.attn.q", "h.1.attn.scores", "h.1.attn.z", "h.0.mlp.act", "h.1.resid_mid", "ln_f"],

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from starchart.box.boxed_model import model_folder
 from starchart.errors import CheckpointError
 from starport.cli import main
 from starport.hub.cache import cache_folder, cached_model, missing_files
@@ -124,12 +125,31 @@ def test_a_whole_model_under_the_bare_name_wins_over_a_part(cache):
     ],
     ids=lambda value: "+".join(value) if isinstance(value, list) else "",
 )
-@pytest.mark.parametrize("name", [None, "gpt2", "openai-community/gpt2"])
+@pytest.mark.parametrize("name", ["gpt2", "openai-community/gpt2"])
 def test_a_model_downloaded_in_part(name, files, lacks, cache):
     folder = put(cache, "openai-community--gpt2", files)
     line = complaint(name)
     assert "in part only" in line
     assert f"{folder} has {lacks} get the rest with {DOWNLOAD}" in line
+
+
+def test_without_a_name_it_is_gpt2_or_the_model_in_the_box(cache):
+    for state, files in (("not", None), ("in part only", FILES[1:])):
+        if files:
+            put(cache, "openai-community--gpt2", files)
+        folder, line = find_model(None)
+        assert line == f"model towel from the box, as gpt2 is {state} in the Hugging Face cache"
+        assert missing_files(folder) == []
+    whole = put(cache, "gpt2", FILES)
+    assert find_model(None) == (whole, "model gpt2 from the Hugging Face cache")
+    assert find_model("towel") == (folder, "model towel from the box")
+
+
+def test_a_folder_of_that_name_wins_over_the_box(tmp_path, cache, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "towel").mkdir()
+    assert find_model("towel")[0] == Path("towel")
+    assert model_folder("towel") == Path("towel")
 
 
 def test_a_part_of_a_model_whose_files_we_do_not_know(cache):
@@ -157,12 +177,12 @@ def test_weights_in_another_format_meet_the_message_of_the_loader(weights, cache
     assert f"{weights}: this format is not read yet; convert it with transformers" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", [None, "gpt2"])
-def test_what_is_not_there_is_fetched_by_names_of_files(name, cache):
-    line = complaint(name)
+def test_what_is_not_there_is_fetched_by_names_of_files(cache):
+    line = complaint("gpt2")
     assert DOWNLOAD in line
     assert str(cache) in line
     assert "--model DIR" in line
+    assert "--model towel" in line
 
 
 def test_another_model_that_is_not_there(cache):

@@ -13,6 +13,7 @@ from itertools import chain
 from os import PathLike
 from typing import Self
 
+from starchart.box.boxed_model import model_folder
 from starchart.errors import VocabularyError
 from starchart.json_file import shown
 from starchart.tokenizer.byte_pair_encoding import merge_word
@@ -64,12 +65,14 @@ class Tokenizer:
         self.end_of_text = self.special_tokens.get(END_OF_TEXT)
 
     @classmethod
-    def from_pretrained(cls, folder: str | PathLike[str]) -> Self:
-        """Return the tokenizer of a folder with vocab.json and merges.txt, or tokenizer.json alone.
+    def from_pretrained(cls, model: str | PathLike[str]) -> Self:
+        """Return the tokenizer of "towel", the model in the box, or of a folder.
+
+        A folder holds vocab.json and merges.txt, or tokenizer.json alone.
 
         Raises VocabularyError for a folder that is missing, damaged or not GPT-2's.
         """
-        return cls(read_vocabulary(folder))
+        return cls(read_vocabulary(model_folder(model)))
 
     @classmethod
     def from_merges(cls, ids: Mapping[str, int], merges: Iterable[tuple[str, str]]) -> Self:

@@ -1,0 +1,194 @@
+"""`starchart train` and what cannot be trained on: one clear line, exit code 2, and nothing half written."""
+
+import json
+import sys
+
+import pytest
+
+from tests.tiny_model import write_tiny_model
+from tests.training.runs import EXACT, SHAPE, SHORT, losses, train, write_text
+
+
+@pytest.fixture
+def text(tmp_path):
+    return write_text(tmp_path / "text.txt")
+
+
+@pytest.fixture
+def refused(capsys):
+    """Train in vain, and return the one line that says why."""
+
+    def refuse(*arguments):
+        capsys.readouterr()
+        assert train(*arguments) == 2
+        told = capsys.readouterr()
+        assert told.out == ""
+        lines = [line for line in told.err.splitlines() if line.startswith("starchart: ")]
+        assert len(lines) == 1, told.err
+        assert "Traceback" not in told.err
+        return lines[0]
+
+    return refuse
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (b"", "there is no text in it"),
+        (b"\n<|endoftext|>\n \n", "there is no text in it"),
+        (b"one\ntwo \xff\n", "line 2 is not UTF-8"),
+        (b"a short text", "make 12 tokens, and a window of 16 needs 17: give more text, or a smaller --context"),
+    ],
+)
+def test_a_text_of_no_use(content, complaint, tmp_path, refused):
+    (tmp_path / "bad.txt").write_bytes(content)
+    vocabulary = write_tiny_model(tmp_path / "vocabulary")  # so that the vocabulary is not what is wrong
+    assert complaint in refused(tmp_path / "bad.txt", "--vocab", vocabulary, "--out", tmp_path / "out", *SHORT)
+    assert "no such file" in refused(tmp_path / "none.txt", "--out", tmp_path / "out", *SHORT)
+
+
+def test_a_validation_text_of_no_use(text, tmp_path, refused):
+    (tmp_path / "empty.txt").touch()
+    assert "empty.txt: there is no text" in refused(
+        text, "--valid", tmp_path / "empty.txt", "--out", tmp_path / "out", *SHORT
+    )
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "complaint"),
+    [
+        ("--steps", "0", "--steps 0: it must be at least 1"),
+        ("--epochs", "0", "--epochs 0.0: it must be above 0"),
+        ("--epochs", "inf", "--epochs inf: it must be above 0"),
+        ("--context", "17", "--context 17: the model reads 16 tokens at most"),
+        ("--context", "0", "--context 0: it must be at least 1"),
+        ("--batch-size", "0", "--batch-size 0: it must be at least 1"),
+        ("--accumulate", "-1", "--accumulate -1: it must be at least 1"),
+        ("--learning-rate", "0", "--learning-rate 0.0: it must be above 0"),
+        ("--learning-rate", "nan", "--learning-rate nan: it must be above 0"),
+        ("--dropout", "1", "--dropout 1.0: it must be 0 or more and below 1"),
+        ("--beta2", "-0.1", "--beta2 -0.1: it must be 0 or more and below 1"),
+        ("--final-learning-rate", "1.5", "--final-learning-rate 1.5: it must be between 0 and 1"),
+        ("--weight-decay", "-1", "--weight-decay -1.0: it must be 0 or more"),
+        ("--clip", "inf", "--clip inf: it must be 0 or more"),
+        ("--seed", "-3", "--seed -3: it must be at least 0"),
+        ("--save-every", "0", "--save-every 0: it must be at least 1"),
+        ("--keep", "0", "--keep 0: it must be at least 1"),
+        ("--n-head", "4", "n_embd 15 does not divide into n_head 4 heads"),
+        ("--n-layer", "0", "n_layer must be a positive whole number, not 0"),
+        ("--vocab-size", "256", "--vocab-size 256: above 256"),
+        ("--device", "cuda:9", "there is no device 'cuda:9' here"),
+    ],
+)
+def test_a_number_out_of_its_range(option, value, complaint, text, tmp_path, refused):
+    options = [part for part in SHORT if not (option == "--epochs" and part in ("--steps", "12"))]
+    assert complaint in refused(text, "--out", tmp_path / "out", *options, f"{option}={value}")
+    assert not list((tmp_path / "out").glob("checkpoints/step-*"))
+
+
+def test_a_folder_that_holds_a_training(text, tmp_path, refused):
+    assert train(text, "--out", tmp_path / "out", *SHORT, *EXACT) == 0
+    before = (tmp_path / "out" / "model.safetensors").read_bytes()
+    assert "holds a training already; go on with --resume" in refused(text, "--out", tmp_path / "out", *SHORT)
+    assert (tmp_path / "out" / "model.safetensors").read_bytes() == before
+
+
+def test_a_folder_that_holds_a_model(text, tmp_path, refused):
+    folder = write_tiny_model(tmp_path / "precious")
+    before = {file: file.read_bytes() for file in folder.iterdir()}
+    assert "precious: holds config.json already" in refused(text, "--out", folder, *SHORT)
+    assert {file: file.read_bytes() for file in folder.iterdir()} == before
+
+
+def test_nothing_to_resume(text, tmp_path, refused):
+    assert "there is no checkpoint to resume" in refused(text, "--out", tmp_path / "new", *SHORT, "--resume")
+
+
+def test_a_resumption_of_another_training(text, tmp_path, refused):
+    out = tmp_path / "out"
+    assert train(text, "--out", out, *SHORT, *EXACT) == 0
+    resume = (text, "--out", out, *SHORT, *EXACT, "--resume")
+    assert "n_embd was 15 and is 18 now" in refused(*resume, "--n-embd", "18")
+    assert "n_layer was 2 and is 3 now" in refused(*resume, "--n-layer", "3")
+    assert "steps was 12 and is 13 now" in refused(*resume, "--steps", "13")
+    assert "learning_rate was 0.001 and is 0.002 now" in refused(*resume, "--learning-rate", "0.002")
+    assert "seed was 0 and is 5 now" in refused(*resume, "--seed", "5")
+    write_text(tmp_path / "text.txt", seed=9)
+    assert "the texts' tokens was" in refused(*resume)
+
+
+@pytest.mark.parametrize("name", ["training.json", "optimizer.safetensors", "model.safetensors"])
+@pytest.mark.parametrize("damage", ["cut", "gone", "other"])
+def test_a_damaged_checkpoint(name, damage, text, tmp_path, refused):
+    out = tmp_path / "out"
+    assert train(text, "--out", out, *SHORT, *EXACT) == 0
+    file = out / "checkpoints" / "step-000012" / name
+    whole = file.read_bytes()
+    file.unlink()
+    if damage != "gone":
+        file.write_bytes(whole[: len(whole) // 2] if damage == "cut" else b"{}")
+    assert "step-000012" in refused(text, "--out", out, *SHORT, *EXACT, "--resume")
+
+
+def test_a_loss_that_is_no_number(text, tmp_path, refused):
+    out = tmp_path / "out"
+    options = (text, "--out", out, *SHAPE, *EXACT, "--steps", "9", "--batch-size", "4", "--save-every", "1")
+    line = refused(*options, "--learning-rate", "1e30", "--warmup-steps", "0")
+    assert "step 2: the loss is nan" in line
+    assert f"the last good checkpoint is {out / 'checkpoints' / 'step-000001'}" in line
+    assert len(losses(out)) == 1
+    assert not (out / "model.safetensors").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such limit")
+def test_a_full_disk(text, tmp_path, refused):
+    import resource  # noqa: PLC0415  Windows has none
+
+    out = tmp_path / "out"
+    options = (text, "--out", out, *SHAPE, *EXACT, "--steps", "12", "--batch-size", "4", "--save-every", "6")
+    assert train(*options) == 0
+    remove(out / "checkpoints" / "step-000012")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))  # bytes a file; the weights need twice that
+    try:
+        line = refused(*options, "--resume")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert "step-000012: cannot be written" in line
+    assert {path.name for path in (out / "checkpoints").iterdir()} == {"step-000006", "vocabulary"}
+    assert train(*options, "--resume") == 0
+
+
+def remove(folder):
+    for file in folder.iterdir():
+        file.unlink()
+    folder.rmdir()
+
+
+def test_a_folder_that_cannot_be_made(text, tmp_path, refused):
+    (tmp_path / "file").touch()
+    assert "file" in refused(text, "--out", tmp_path / "file" / "out", *SHORT)
+
+
+def test_a_vocabulary_of_no_use(text, tmp_path, refused):
+    assert "no such" in refused(text, "--vocab", tmp_path / "none", "--out", tmp_path / "out", *SHORT)
+    folder = write_tiny_model(tmp_path / "tiny")
+    ids = json.loads((folder / "vocab.json").read_text(encoding="utf-8"))
+    ids["other"] = ids.pop("<|endoftext|>")
+    (folder / "vocab.json").write_text(json.dumps(ids), encoding="utf-8")
+    assert "no <|endoftext|>" in refused(text, "--vocab", folder, "--out", tmp_path / "out", *SHORT)
+
+
+def test_a_model_to_go_on_from_of_another_shape(text, tmp_path, refused):
+    folder = write_tiny_model(tmp_path / "tiny")
+    assert "--n-embd 15: the model in" in refused(text, "--from", folder, "--out", tmp_path / "out", "--n-embd", "15")
+    assert "no such folder" in refused(text, "--from", tmp_path / "none", "--out", tmp_path / "out", *SHORT)
+
+
+def test_without_the_libraries(text, tmp_path, refused, monkeypatch):
+    for name in [name for name in sys.modules if name.startswith("starport.training")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    line = refused(text, "--out", tmp_path / "out", *SHORT)
+    assert "training needs PyTorch" in line
+    assert "pip install '.[train]'" in line

@@ -1,0 +1,176 @@
+"""`starchart train`: what it leaves behind, that it learns, and that it goes on exactly where it stopped."""
+
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from starchart import GPT2, Tokenizer
+from tests.training.runs import EXACT, SHAPE, SHORT, losses, rows, train, write_text
+
+ROOT = Path(__file__).resolve().parents[2]
+MODEL_FILES = {"config.json", "generation_config.json", "model.safetensors", "vocab.json", "merges.txt"}
+VARIABLES = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)])}
+
+
+@pytest.fixture
+def text(tmp_path):
+    return write_text(tmp_path / "text.txt")
+
+
+@pytest.fixture
+def valid(tmp_path):
+    return write_text(tmp_path / "valid.txt", documents=2, seed=2)
+
+
+def test_what_a_training_leaves_behind(text, valid, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert train(text, "--valid", valid, "--out", out, *SHORT, *EXACT, "--validate-every", "5", "--keep", "2") == 0
+    assert {path.name for path in out.iterdir()} == {*MODEL_FILES, "checkpoints", "losses.csv", "losses.svg"}
+    assert sorted(path.name for path in (out / "checkpoints").iterdir()) == ["step-000008", "step-000012", "vocabulary"]
+    kept = {path.name for path in (out / "checkpoints" / "step-000012").iterdir()}
+    assert kept == {*MODEL_FILES, "optimizer.safetensors", "training.json"}
+    assert [row["step"] for row in rows(out)] == [str(step) for step in range(1, 13)]
+    assert [row["tokens"] for row in rows(out)][-1] == str(12 * 4 * 16)
+    assert [row["step"] for row in rows(out) if row["validation_bits_per_byte"]] == ["5", "10", "12"]
+    assert (out / "losses.svg").read_text(encoding="utf-8").count("<path") > 10
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert "6 documents; 12 steps of 64 tokens" in told.err
+    assert f"{out}: the model" in told.err
+
+
+def test_the_model_is_the_same_in_transformers(text, tmp_path):
+    out = tmp_path / "out"
+    assert train(text, "--out", out, *SHORT, *EXACT) == 0
+    theirs = AutoModelForCausalLM.from_pretrained(out, dtype=torch.float64, attn_implementation="eager")
+    words = AutoTokenizer.from_pretrained(out)("the fox sang").input_ids
+    assert Tokenizer.from_pretrained(out).encode("the fox sang") == words
+    with torch.no_grad():
+        expected = theirs(torch.tensor([words])).logits[0]
+    ours = GPT2.from_pretrained(out).logits(words)
+    # Both sides round some thousand operations to 2^-53 of values of about 1.
+    assert (torch.tensor(ours, dtype=torch.float64) - expected).abs().max().item() <= 1e-12
+    assert theirs.config.eos_token_id == theirs.generation_config.eos_token_id == 0
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_a_resumed_training_is_the_one_that_never_stopped(optimizer, text, valid, tmp_path):
+    options = (text, "--valid", valid, *SHORT, *EXACT, "--optimizer", optimizer, "--dropout", "0.2", "--keep", "3")
+    assert train(*options, "--out", tmp_path / "whole") == 0
+    assert train(*options, "--out", tmp_path / "stopped") == 0
+    forget_after(tmp_path / "stopped", step=8)
+    assert train(*options, "--out", tmp_path / "stopped", "--resume") == 0
+    for name in ("losses.csv", "model.safetensors", "checkpoints/step-000012/optimizer.safetensors"):
+        assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "stopped" / name).read_bytes(), name
+
+
+def forget_after(folder: Path, step: int) -> None:
+    """Leave of a training what it had written when it was killed after this step, and some rows more."""
+    for checkpoint in (folder / "checkpoints").glob("step-*"):
+        if int(checkpoint.name.removeprefix("step-")) > step:
+            for file in checkpoint.iterdir():
+                file.unlink()
+            checkpoint.rmdir()
+    (folder / "model.safetensors").unlink()
+    lines = (folder / "losses.csv").read_text().splitlines(keepends=True)
+    (folder / "losses.csv").write_text("".join(lines[: step + 3]))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such signal")
+def test_a_killed_training_leaves_whole_checkpoints_and_goes_on(text, tmp_path):
+    options = [text, *SHAPE, *EXACT, "--steps", "400", "--batch-size", "4", "--save-every", "1", "--keep", "1"]
+    command = [sys.executable, "-m", "starport", "train", *options, "--out", str(tmp_path / "out")]
+    process = subprocess.Popen(command, env=VARIABLES, stderr=subprocess.PIPE)
+    checkpoints, began = tmp_path / "out" / "checkpoints", time.monotonic()
+    while not list(checkpoints.glob("step-*")):
+        assert process.poll() is None, process.stderr.read()
+        assert time.monotonic() - began < 120
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    whole = list(checkpoints.glob("step-*"))
+    assert whole
+    for checkpoint in whole:
+        assert json.loads((checkpoint / "training.json").read_text())["step"] == int(checkpoint.name[5:])
+        GPT2.from_pretrained(checkpoint).close()
+    done = subprocess.run([*command, "--resume"], env=VARIABLES, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "from step" in done.stderr
+    assert len(losses(tmp_path / "out")) == 400
+    assert {path.name for path in checkpoints.iterdir()} == {"step-000400", "vocabulary"}
+
+
+def test_two_processes_give_the_losses_of_one(text, valid, tmp_path):
+    options = [text, "--valid", valid, *SHORT, *EXACT, "--accumulate", "2"]
+    assert train(*options, "--out", tmp_path / "one") == 0
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    command = [*torchrun, "-m", "starport", "train", *options, "--out", str(tmp_path / "two")]
+    done = subprocess.run(command, env=VARIABLES, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert "2 processes" in done.stderr
+    one, two = losses(tmp_path / "one"), losses(tmp_path / "two")
+    # Sums of gradients in another order, rounded to float32 (6e-8), and 12 steps that start from each other.
+    assert two == pytest.approx(one, abs=1e-4)
+    assert one[0] - one[-1] > 0.1  # it moved much further than that
+
+
+def test_accumulated_batches_are_one_large_batch(text, tmp_path):
+    options = [text, *SHAPE, *EXACT, "--steps", "8", "--warmup-steps", "3"]
+    assert train(*options, "--batch-size", "6", "--out", tmp_path / "large") == 0
+    assert train(*options, "--batch-size", "2", "--accumulate", "3", "--out", tmp_path / "small") == 0
+    assert losses(tmp_path / "small") == pytest.approx(losses(tmp_path / "large"), abs=1e-4)  # as above
+
+
+def test_a_page_is_learnt_by_heart(text, tmp_path):
+    shape = ("--vocab-size", "300", "--n-layer", "2", "--n-head", "2", "--n-embd", "64", "--n-positions", "64")
+    how = ("--steps", "300", "--learning-rate", "0.01", "--warmup-steps", "20", "--weight-decay", "0", *EXACT)
+    assert train(text, "--out", tmp_path / "out", *shape, *how) == 0
+    assert losses(tmp_path / "out")[0] > 5  # it knew nothing: ln 280 is 5.6
+    assert max(losses(tmp_path / "out")[-5:]) < 0.1
+
+
+def test_training_goes_on_from_a_model(text, tmp_path):
+    assert train(text, "--out", tmp_path / "first", *SHORT, *EXACT) == 0
+    how = ("--steps", "2", "--learning-rate", "1e-9", "--warmup-steps", "0", *EXACT)
+    assert train(text, "--from", tmp_path / "first", "--out", tmp_path / "second", *how) == 0
+    first, second = (GPT2.from_pretrained(tmp_path / name).logits([5, 6, 7]) for name in ("first", "second"))
+    assert first[2] == pytest.approx(second[2], abs=1e-6)  # two steps of 1e-9
+    assert losses(tmp_path / "second")[0] < losses(tmp_path / "first")[0]
+    for name in ("vocab.json", "merges.txt"):
+        assert (tmp_path / "first" / name).read_bytes() == (tmp_path / "second" / name).read_bytes()
+
+
+def test_an_epoch_reads_the_text_once(text, tmp_path):
+    assert train(text, "--out", tmp_path / "out", *SHAPE, *EXACT, "--epochs", "2", "--batch-size", "3") == 0
+    tokens = sum(len(Tokenizer.from_pretrained(tmp_path / "out").encode(part)) for part in documents(text)) + 6
+    read = len(losses(tmp_path / "out")) * 3 * 16
+    assert 2 * tokens - 2 * 2 * 16 <= read <= 2 * tokens + 3 * 16  # an epoch begins up to a window late
+
+
+def documents(text):
+    return [part.strip() for part in Path(text).read_text(encoding="utf-8").split("<|endoftext|>\n")]
+
+
+def test_numbers_of_the_final_model(text, tmp_path):
+    assert train(text, "--out", tmp_path / "out", *SHORT, *EXACT, "--save-as", "float16") == 0
+    assert json.loads((tmp_path / "out" / "config.json").read_text())["dtype"] == "float16"
+    half, whole = tmp_path / "out" / "model.safetensors", tmp_path / "out/checkpoints/step-000012/model.safetensors"
+    assert half.stat().st_size < 0.6 * whole.stat().st_size
+    assert AutoModelForCausalLM.from_pretrained(tmp_path / "out").dtype == torch.float16
+
+
+def test_dropout_and_seeds_change_the_losses(text, tmp_path):
+    for name, more in {"a": (), "b": ("--dropout", "0.3"), "c": ("--seed", "7"), "d": ()}.items():
+        assert train(text, "--out", tmp_path / name, *SHORT, *EXACT, *more) == 0
+    a, b, c, d = (losses(tmp_path / name) for name in "abcd")
+    assert a == d
+    assert a[0] not in (b[0], c[0])
+    assert all(math.isfinite(loss) for loss in (*b, *c))
