@@ -6,7 +6,8 @@ from pathlib import Path
 
 from starchart import GPT2, Tokenizer
 from starchart.checkpoints.folder import read_config
-from starchart.errors import VocabularyError
+from starchart.engine import Engine
+from starchart.errors import EngineError, VocabularyError
 from starchart.model.config import GPT2Config
 from starport.console import ProgressLine
 from starport.hub.find_model import find_model
@@ -14,21 +15,36 @@ from starport.hub.find_model import find_model
 # Checkpoints pad their vocabulary to a multiple of 64 or 128 for the sake of GPUs; more than that is another
 # vocabulary.
 _LARGEST_PADDING = 127
+# What each engine can compute in; the first is its default.
+_PRECISIONS = {
+    "packed": ("full", "fast"),
+    "reference": ("full",),
+    "torch": ("float32", "float64", "bfloat16"),
+}
 
 
 def add_engine_options(parser: argparse.ArgumentParser) -> None:
-    """Declare --model, --engine, --precision, --workers and --no-pack-cache."""
+    """Declare --model, --engine, --precision, --workers, --device and --no-pack-cache."""
     add = parser.add_argument
-    add("--model", metavar="NAME|DIR", help="a folder, or a model in the Hugging Face cache (default: gpt2)")
     add(
-        "--engine", default="packed", choices=["packed", "reference"],
-        help="packed: big integers, fast (default); reference: plain lists and exact sums, slow",
+        "--model", metavar="NAME|DIR",
+        help="a folder, a model in the Hugging Face cache, or towel, the small one in the box (default: gpt2 if it is"
+        " cached, else towel)",
     )  # fmt: skip
-    add("--precision", default="full", choices=["full", "fast"], help="of packed: full, closer than float32 (default)")
+    add(
+        "--engine", default="packed", choices=list(_PRECISIONS),
+        help="packed: big integers, fast (default); reference: plain lists and exact sums, slow; torch: PyTorch, which"
+        " must be installed",
+    )  # fmt: skip
+    add(
+        "--precision", choices=list(dict.fromkeys(name for names in _PRECISIONS.values() for name in names)),
+        help="of packed: full, closer than float32 (default), or fast; of torch: float32 (default), float64, bfloat16",
+    )  # fmt: skip
     add(
         "--workers", type=int, metavar="N",
         help="processes that compute, of packed (default: the processors that are free to use, 1 for a small model)",
     )  # fmt: skip
+    add("--device", metavar="NAME", help="of torch: cpu, cuda, cuda:1 (default: a GPU if there is one)")
     add("--no-pack-cache", action="store_true", help="do not keep the packed model on disk, and do not look for it")
 
 
@@ -60,8 +76,15 @@ def check_vocabulary(tokenizer: Tokenizer, vocab_size: int) -> None:
 
 
 def open_model(chosen: ChosenModel, options: argparse.Namespace) -> tuple[GPT2, ProgressLine]:
-    """Return the model on the engine of the options, to be closed, and the line that shows what it is busy with."""
+    """Return the model on the engine of the options, to be closed, and the line that shows what it is busy with.
+
+    Where no precision was asked for, the options say afterwards which it is. Raises EngineError for options that this
+    engine does not have.
+    """
+    _settle(options)
     progress = ProgressLine(f"{chosen.told}: opening it with the {options.engine} engine")
+    if options.engine == "torch":
+        return GPT2.from_pretrained(chosen.folder, _torch_engine(options), progress=progress), progress
     gpt2 = GPT2.from_pretrained(
         chosen.folder,
         options.engine,
@@ -71,3 +94,26 @@ def open_model(chosen: ChosenModel, options: argparse.Namespace) -> tuple[GPT2, 
         progress=progress,
     )
     return gpt2, progress
+
+
+def _settle(options: argparse.Namespace) -> None:
+    """Put the engine's own precision where none was asked for, and refuse what the engine does not have."""
+    known = _PRECISIONS[options.engine]
+    options.precision = options.precision or known[0]
+    if options.precision not in known:
+        raise EngineError(f"--precision {options.precision}: the {options.engine} engine has {', '.join(known)}")
+    if options.device and options.engine != "torch":
+        raise EngineError(f"--device {options.device}: the {options.engine} engine has none; --engine torch has")
+    if options.engine == "torch" and options.workers not in (None, 1):
+        raise EngineError(f"--workers {options.workers}: the torch engine computes in one process; leave it out")
+
+
+def _torch_engine(options: argparse.Namespace) -> Engine:
+    try:
+        from starport.engines.tensors import default_device  # noqa: PLC0415  these import PyTorch
+        from starport.engines.torch_engine import TorchEngine  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise EngineError(
+            f"--engine torch: there is no {error.name} here; `pip install torch`, or take the packed engine"
+        ) from None
+    return TorchEngine(options.device or default_device(), options.precision)

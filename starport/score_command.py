@@ -11,7 +11,6 @@ from starchart.tokenizer.tokenizer import END_OF_TEXT
 from starport.console import tell
 from starport.engine_options import ChosenModel, add_engine_options, choose_model, open_model
 from starport.scoring.documents import decoded_documents, read_documents
-from starport.scoring.log_probabilities import log_probabilities
 from starport.scoring.report import score_report, score_table
 from starport.scoring.score import score
 from starport.scoring.windows import Recipe
@@ -47,7 +46,7 @@ def run(options: argparse.Namespace) -> None:
         opened = time.perf_counter()
         progress.clear()
         tell(f"{model.told}; {options.engine} engine")
-        predict = partial(log_probabilities, gpt2)
+        predict = gpt2.log_probabilities
         scores = {
             name: score(documents, model.tokenizer, predict, recipe, partial(progress, f"scoring {name}:"))
             for name, documents in texts.items()

@@ -54,6 +54,11 @@ class NumpyEngine:
     def top_logits(self, logits, count):
         return logits[-1].tolist()
 
+    def log_probabilities(self, logits, ids):
+        shifted = logits - logits.max(-1, keepdims=True)
+        chosen = np.take_along_axis(shifted, np.array(ids)[:, None], -1)[:, 0]
+        return (chosen - np.log(np.exp(shifted).sum(-1))).tolist()
+
     def new_cache(self, n_head):
         return None
 

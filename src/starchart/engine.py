@@ -60,6 +60,9 @@ class Engine(Protocol):
         of them, if it can tell without computing it. All others are what `to_lists` gives, to the bit.
         """
 
+    def log_probabilities(self, logits: Array, ids: Sequence[int]) -> Sequence[float]:  # [T][V], [T] -> [T]
+        """Return, for every token of `logits`, the natural logarithm of the probability that ids[t] comes next."""
+
     def new_cache(self, n_head: int) -> LayerCache:
         """Return an empty cache for one block."""
 

@@ -28,8 +28,9 @@ from starchart.model.config import GPT2Config
 from starchart.model.gpt_model import GPTModelWeights, gpt_model
 from starchart.tap import Tap, no_tap
 
-# Tokens of a prompt read at once: the attention scores of a long prompt, [H][T][S], need not all be in memory together.
-_CHUNK = 16
+# Tokens of a prompt read at once, unless the engine says how many: the attention scores of a long prompt, [H][T][S],
+# need not all be in memory together.
+_TOKENS_AT_ONCE = 16
 
 _PRECISIONS = {"full": FULL, "fast": FAST}
 
@@ -67,6 +68,7 @@ class GPT2:
         self._engine = engine
         self._weights = engine.prepare(weights, config)
         self._progress = progress
+        self._tokens_at_once: int = getattr(engine, "tokens_at_once", _TOKENS_AT_ONCE)
 
     @classmethod
     def from_pretrained(
@@ -116,6 +118,18 @@ class GPT2:
         """
         parts, cache = self._read(ids, cache, last_only, tap)
         return [row for part in parts for row in self._engine.to_lists(part)], cache
+
+    def log_probabilities(self, ids: Sequence[int]) -> Iterator[float]:  # [T] -> [T-1]
+        """Return an iterator over ln P of each of `ids` but the first, given those before it.
+
+        They are finite unless the weights are huge. Raises GenerationError for ids that the model cannot read.
+        """
+        ids = checked_ids(ids, self.config.vocab_size)
+        cache = None
+        for start in range(0, len(ids) - 1, self._tokens_at_once):
+            end = min(start + self._tokens_at_once, len(ids) - 1)  # nothing follows the last id
+            (logits,), cache = self._read(ids[start:end], cache, last_only=False)
+            yield from self._engine.log_probabilities(logits, ids[start + 1 : end + 1])
 
     def fork(self, cache: Cache) -> Cache:
         """Return a copy of `cache`, so that one past can have two futures."""
@@ -174,7 +188,7 @@ class GPT2:
         length, most = cache.length + len(ids), self.config.n_positions
         if length > most:
             raise GenerationError(f"{length} tokens do not fit: this model reads at most {most}")
-        chunk = _CHUNK if tap is no_tap else len(ids)
+        chunk = self._tokens_at_once if tap is no_tap else len(ids)
         parts: list[Array] = []
         for start in range(0, len(ids), chunk):
             if len(ids) > chunk:

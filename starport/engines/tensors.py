@@ -15,6 +15,11 @@ DTYPES = {"float64": torch.float64, "float32": torch.float32, "bfloat16": torch.
 _TYPECODES = {"f": torch.float32, "d": torch.float64}
 
 
+def default_device() -> str:
+    """Return the name of a GPU if there is one, else of the CPU."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
 def checked_device(name: str) -> torch.device:
     """Return the device called `name` ("cpu", "cuda", "cuda:1"), or raise EngineError if it is not here."""
     try:

@@ -45,6 +45,7 @@ _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 class TorchEngine:
     """The operations of GPT-2 over tensors of one dtype on one device. Raises EngineError for a device not here."""
 
+    tokens_at_once = 1024  # of a prompt: long products are what PyTorch is fast at
     attention_dropout = 0.0  # training sets it
 
     def __init__(self, device: str = "cpu", dtype: str = "float32") -> None:
@@ -96,6 +97,12 @@ class TorchEngine:
         """Return the last row, whole."""
         row: list[float] = logits[-1].tolist()
         return row
+
+    def log_probabilities(self, logits: Tensor, ids: Sequence[int]) -> list[float]:  # [T][V], [T] -> [T]
+        """Return the log-probability of each of `ids` in its row, in float64."""
+        wanted = torch.tensor(ids, device=logits.device)
+        found: list[float] = (-functional.cross_entropy(logits.double(), wanted, reduction="none")).tolist()
+        return found
 
     def new_cache(self, n_head: int) -> KeyValues:
         """Return a cache of no tokens."""

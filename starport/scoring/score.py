@@ -10,10 +10,11 @@ Source: Radford et al. 2019, sections 2.1 and 3.1.
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from math import fsum
+from math import fsum, isfinite
 from typing import TypeAlias
 
 from starchart import Tokenizer
+from starchart.errors import ScoringError
 from starchart.utils.exp import exp
 from starchart.utils.log import log
 from starport.scoring.windows import Recipe, windows
@@ -74,7 +75,13 @@ def _predicted(ids: Sequence[int], log_probabilities: LogProbabilities, recipe: 
     for window in windows(len(ids), recipe):
         positions = range(window.start + 1, window.end)
         found = log_probabilities(ids[window.start : window.end])
-        yield from (value for at, value in zip(positions, found, strict=True) if at >= window.first)
+        for at, value in zip(positions, found, strict=True):
+            if not isfinite(value):
+                raise ScoringError(
+                    f"the log-probability of token {ids[at]} is {value}; look for huge weights in the model"
+                )
+            if at >= window.first:
+                yield value
 
 
 def total(scores: Sequence[Score]) -> Score:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from starport.engines.tensors import checked_device
+from starport.engines.tensors import checked_device, default_device
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def joined_processes(device: str) -> Iterator[Processes]:
     `device` is a name, or "auto": a GPU if there is one. Raises EngineError for a device that is not here.
     """
     if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
+        device = default_device()
     if "TORCHELASTIC_RUN_ID" not in os.environ:
         yield Processes(0, 1, checked_device(device))
         return

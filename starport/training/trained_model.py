@@ -34,10 +34,7 @@ class TrainedModel(nn.Module):
     @torch.no_grad()
     def log_probabilities(self, ids: Sequence[int]) -> list[float]:  # [T] -> [T-1]
         """Return log P of each token but the first, given those before it, without dropout."""
-        logits = self._logits(ids[:-1], self._whole)
-        targets = torch.tensor(ids[1:], device=logits.device)
-        chosen: list[float] = (-functional.cross_entropy(logits.double(), targets, reduction="none")).tolist()
-        return chosen
+        return self._whole.log_probabilities(self._logits(ids[:-1], self._whole), ids[1:])
 
     def _logits(self, ids: Sequence[int] | Tensor, engine: TorchEngine) -> Tensor:  # [T] or [T][B] -> [B][T][V]
         cache = new_cache(self.config, engine)

@@ -176,7 +176,7 @@ def test_without_any_model_one_line_says_how_to_get_one(run):
         (["--on-full", "wrap"], "wrap"),
         (["--engine", "warp"], "warp"),
         (["--precision", "half"], "half"),
-        (["--engine", "reference", "--precision", "fast"], "the reference engine has no precision 'fast'"),
+        (["--engine", "reference", "--precision", "fast"], "--precision fast: the reference engine has full"),
         (["--engine", "reference", "--workers", "2"], "computes in 1 process, not 2"),
         (["--workers", "0"], "workers"),
         (["--frobnicate"], "frobnicate"),

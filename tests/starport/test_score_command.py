@@ -230,11 +230,12 @@ def test_a_perplexity_beyond_floats(capsys, text, tmp_path):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-terminals")
-def test_progress_is_shown_on_a_terminal(text, model):
-    folder, name = os.path.split(text)  # a name that the terminal has room for
+def test_progress_is_shown_on_a_terminal(tmp_path, model):
+    name = "tale.txt"
+    (tmp_path / name).write_text("x y z " * 50)  # 300 tokens: several to a percent
     command = [sys.executable, "-m", "starport", "score", name, "--model", str(model), "--workers", "1"]
     variables = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)])}
-    shown, output = run_on_terminal(command, stdout=subprocess.PIPE, env=variables, cwd=folder)
+    shown, output = run_on_terminal(command, stdout=subprocess.PIPE, env=variables, cwd=tmp_path)
     assert b"bits a byte" in output
     assert "opening it with the packed engine" in shown
     steps = [step.strip() for step in shown.split("\r") if "scoring" in step]

@@ -3,6 +3,7 @@
 It is a list of names: each operation is the leaf function that a reader finds in its room.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from starchart.checkpoints.safetensors import rows_of
@@ -17,6 +18,7 @@ from starchart.model.gpt_model import GPTModelWeights
 from starchart.utils.activations import activate as activation
 from starchart.utils.add_matrices import add_matrices as add
 from starchart.utils.layer_norm import layer_norm
+from starchart.utils.log_softmax import log_probability
 from starchart.utils.matrix import Matrix, Vector
 from starchart.utils.transpose_matrix import transpose_weights
 
@@ -30,6 +32,7 @@ __all__ = [
     "from_lists",
     "layer_norm",
     "linear",
+    "log_probabilities",
     "new_cache",
     "output_projection",
     "prepare",
@@ -51,6 +54,11 @@ def prepare(weights: GPTModelWeights, config: GPT2Config) -> GPTModelWeights:
 def top_logits(logits: Matrix, count: int) -> Vector:  # [T][V] -> [V]
     """Return the last row, whole."""
     return logits[-1]
+
+
+def log_probabilities(logits: Matrix, ids: Sequence[int]) -> list[float]:  # [T][V], [T] -> [T]
+    """Return the log-probability of each of `ids` in its row."""
+    return [log_probability(row, token) for row, token in zip(logits, ids, strict=True)]
 
 
 def to_lists(array: Any) -> Any:

@@ -172,6 +172,10 @@ class PackedEngine:
             return _side_by_side(self._group.call("logits", self._rounded(array)))
         return self._slices.in_order(name, _side_by_side(self._group.call("linear", name, self._rounded(array))))
 
+    def log_probabilities(self, logits: Deferred, ids: Sequence[int]) -> list[float]:  # [T][V], [T] -> [T]
+        """Return the log-probability of each of `ids` in its row."""
+        return reference.log_probabilities(self.to_lists(logits), ids)
+
     def new_cache(self, n_head: int) -> AttentionCache:
         """Return the cache of a block that has seen nothing."""
         return AttentionCache(CacheName(next(self._numbers), self._forgotten))
