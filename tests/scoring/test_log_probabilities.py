@@ -14,10 +14,10 @@ from tests.tiny_model import write_tiny_model
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 30.0, 1e4])
 @pytest.mark.parametrize("shift", [0.0, 700.0, -1e5])
 def test_a_row_equals_torch(scale, shift):
-    row = scale * torch.randn(1000, dtype=torch.float64, generator=torch.Generator().manual_seed(3)) + shift
+    row = scale * torch.randn(150, dtype=torch.float64, generator=torch.Generator().manual_seed(3)) + shift
     expected = row.log_softmax(-1)
-    ours = torch.tensor([log_probability(row.tolist(), token) for token in range(1000)], dtype=torch.float64)
-    # Both subtract the largest logit, exactly to 1e-16 of it, and add up a thousand terms to 1e-13 of their sum.
+    ours = torch.tensor([log_probability(row.tolist(), token) for token in range(150)], dtype=torch.float64)
+    # Both subtract the largest logit, exactly to 1e-16 of it, and add up 150 terms to 1e-13 of their sum.
     assert (ours - expected).abs().max() <= 1e-13 + 2**-52 * row.abs().max()
     assert ours.max() <= 0
 

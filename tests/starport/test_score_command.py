@@ -229,7 +229,9 @@ def test_a_perplexity_beyond_floats(capsys, text, tmp_path):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-terminals")
-def test_progress_is_shown_on_a_terminal(text, model):
+def test_progress_is_shown_on_a_terminal(tmp_path, model):
+    text = str(tmp_path / "tale.txt")
+    Path(text).write_text("x y z " * 50)  # 300 tokens: several to a percent
     command = [sys.executable, "-m", "starport", "score", text, "--model", str(model), "--workers", "1"]
     done, shown = run_on_terminal(
         command, {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)])}
