@@ -44,8 +44,8 @@ def train(options: argparse.Namespace) -> None:
 def _train(options: argparse.Namespace, processes: Processes) -> None:
     folder = Path(options.out)
     vocabulary = folder / "checkpoints" / "vocabulary"
-    if not options.resume:
-        refuse_used_folder(folder)
+    checkpoint = newest_checkpoint(folder / "checkpoints")
+    refuse_wrong_folder(folder, checkpoint, options.resume)
     texts, held_out = read_documents(options.texts), read_documents(options.valid)
     if processes.is_first and not options.resume:
         lay_vocabulary(vocabulary, options, texts)
@@ -54,14 +54,14 @@ def _train(options: argparse.Namespace, processes: Processes) -> None:
     end = end_of_text(tokenizer)
     config, weights = _beginning(options, tokenizer, end)
     row = token_row(texts, tokenizer, end)
-    windows = TokenWindows(row, options.context or config.n_positions, options.seed)
+    windows = TokenWindows(row, _context(options, config), options.seed)
     settings = _settings(options, windows, config)
     bfloat16 = wants_bfloat16(options.precision, processes.device)
     model = TrainedModel(config, weights, settings.dropout, processes.device)
     run = describe_run(config, settings, bfloat16, processes, row, weights)
     trainer = Trainer(model, windows, settings, processes, bfloat16, vocabulary.parent, run)
-    if options.resume:
-        trainer.resume()
+    if options.resume and checkpoint:
+        trainer.resume(checkpoint)
     if processes.is_first:
         _tell_beginning(model, windows, settings, texts, processes, bfloat16, trainer.step)
     record = Record(folder / "losses.csv", settings, trainer.step) if processes.is_first else None
@@ -77,11 +77,13 @@ def _train(options: argparse.Namespace, processes: Processes) -> None:
         tell(f"{folder}: the model, losses.csv and losses.svg")
 
 
-def refuse_used_folder(folder: Path) -> None:
-    """Raise TrainingError if there is a training or a model in `folder`."""
-    if newest_checkpoint(folder / "checkpoints"):
+def refuse_wrong_folder(folder: Path, checkpoint: Path | None, resume: bool) -> None:
+    """Raise TrainingError if there is nothing in `folder` to resume, or something that is not to be resumed."""
+    if resume and checkpoint is None:
+        raise TrainingError(f"{folder}: there is no checkpoint to resume; leave out --resume")
+    if checkpoint and not resume:
         raise TrainingError(f"{folder}: holds a training already; go on with --resume, or choose another folder")
-    if there := [name for name in MODEL_FILES if (folder / name).exists()]:
+    if not resume and (there := [name for name in MODEL_FILES if (folder / name).exists()]):
         raise TrainingError(f"{folder}: holds {there[0]} already; choose another folder")
 
 
@@ -99,11 +101,15 @@ def _beginning(options: argparse.Namespace, tokenizer: Tokenizer, end: int) -> t
     return replace(config, eos_token_ids=(end,)), weights
 
 
+def _context(options: argparse.Namespace, config: GPT2Config) -> int:
+    context: int = config.n_positions if options.context is None else options.context
+    if not 1 <= context <= config.n_positions:
+        raise TrainingError(f"--context {context}: from 1 to {config.n_positions}, what the model reads at once")
+    return context
+
+
 def _settings(options: argparse.Namespace, windows: TokenWindows, config: GPT2Config) -> TrainingSettings:
     """Return the settings; a number of epochs becomes one of steps."""
-    context = options.context or config.n_positions
-    if context > config.n_positions:
-        raise TrainingError(f"--context {context}: the model reads {config.n_positions} tokens at most")
     windows_a_step = max(1, options.batch_size * options.accumulate)
     steps = options.steps
     if steps is None:
@@ -112,7 +118,7 @@ def _settings(options: argparse.Namespace, windows: TokenWindows, config: GPT2Co
             raise TrainingError(f"--epochs {epochs}: it must be above 0")
         steps = ceil(epochs * windows.per_epoch / windows_a_step)
     given = {field.name: getattr(options, field.name) for field in fields(TrainingSettings)}
-    return TrainingSettings(**{**given, "steps": steps, "context": context})
+    return TrainingSettings(**{**given, "steps": steps, "context": _context(options, config)})
 
 
 def describe_run(

@@ -62,11 +62,8 @@ class Trainer:
         self._optimizers = make_optimizers(model.named, settings)
         self.step = 0  # steps done
 
-    def resume(self) -> None:
-        """Go back to the newest checkpoint. Raises TrainingError if it is of another training, or damaged."""
-        folder = newest_checkpoint(self._checkpoints)
-        if folder is None:
-            raise TrainingError(f"{self._checkpoints}: there is no checkpoint to resume; leave out --resume")
+    def resume(self, folder: Path) -> None:
+        """Go back to a checkpoint. Raises TrainingError if it is of another training, or damaged."""
         state = read_state(folder)
         refuse_other_run(state.run, self._run, folder)
         load_weights(self._model, folder)
