@@ -1,6 +1,6 @@
 """Bits a byte of models on one text, by one recipe: the table of docs/TOWEL.md.
 
-    python bench/bits_per_byte.py valid.txt --model towel --model models/tales-6m [--out bench/results/bits_per_byte.txt]
+    python bench/bits_per_byte.py valid.txt --model towel --model models/tales-6m [--out FILE]
 
 The recipe is that of `starchart score`: documents at lines <|endoftext|>, each read after one such token, windows of
 512 tokens that begin 511 apart, every token predicted once. PyTorch computes, in float32.
@@ -16,16 +16,16 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "src"), str(ROOT)]
 
-import torch
+import torch  # noqa: E402
 
-from starchart import GPT2
-from starchart.checkpoints.safetensors import open_safetensors
-from starport.engine_options import choose_model
-from starport.engines.tensors import default_device
-from starport.engines.torch_engine import TorchEngine
-from starport.scoring.documents import read_documents
-from starport.scoring.score import score
-from starport.scoring.windows import Recipe
+from starchart import GPT2  # noqa: E402
+from starchart.checkpoints.safetensors import open_safetensors  # noqa: E402
+from starport.engine_options import choose_model  # noqa: E402
+from starport.engines.tensors import default_device  # noqa: E402
+from starport.engines.torch_engine import TorchEngine  # noqa: E402
+from starport.scoring.documents import read_documents  # noqa: E402
+from starport.scoring.score import score  # noqa: E402
+from starport.scoring.windows import Recipe  # noqa: E402
 
 CONTEXT = 512
 
@@ -38,7 +38,7 @@ def main() -> None:
     options = parser.parse_args()
     documents = read_documents([options.text])
     lines = [
-        f"{date.today()}, CPython {platform.python_version()}, torch {torch.__version__}, float32 on {default_device()}",
+        f"{date.today()}, CPython {platform.python_version()}, torch {torch.__version__}, float32, {default_device()}",
         f"{Path(options.text).name}: {len(documents)} documents; context {CONTEXT}, stride {CONTEXT - 1}",
         f"{'model':<12} {'parameters':>11} {'bytes':>11} {'tokens':>8} {'perplexity':>11} {'bits a byte':>12}",
     ]

@@ -34,7 +34,7 @@ def test_everything_public_is_named(room):
 
 @pytest.mark.parametrize(
     "file",
-    [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *SRC.rglob("*.md")],
+    [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *SRC.rglob("*.md"), *ROOT.glob("starport/**/*.md")],
     ids=lambda file: file.relative_to(ROOT).as_posix(),
 )
 def test_links_lead_somewhere(file):

@@ -51,6 +51,9 @@ def test_contents(wheel):
         names = {Path(name) for name in archive.namelist()}
     code = {file.relative_to(package.parent) for package in PACKAGES for file in python_files(package)}
     assert {name for name in names if name.suffix == ".py"} == code
+    boxed = {file.relative_to(ROOT / "src") for file in (ROOT / "src" / "starchart" / "box").glob("*/*")}
+    assert len(boxed) >= 6
+    assert {name for name in names if name.parts[:2] == ("starchart", "box") and name.suffix != ".py"} == boxed
     assert {Path("starchart/py.typed"), Path("starport/py.typed")} <= names
     information = f"starchart-{starchart.__version__}.dist-info"
     assert {name.parts[0] for name in names} == {"starchart", "starport", information}
