@@ -1,0 +1,150 @@
+"""The parts of a training, each by itself."""
+
+from math import cos, pi, sqrt
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from starchart.model.config import GPT2Config
+from starport.engines.tensors import named_leaves
+from starport.training.initial_weights import drawn_weights
+from starport.training.loss_curve import draw_loss_curve
+from starport.training.optimizers import make_optimizers, optimizer_tensors, restore_optimizers, set_learning_rate
+from starport.training.settings import TrainingSettings, learning_rate_share
+from starport.training.token_windows import TokenWindows
+from starport.training.training_checkpoint import forget_old_checkpoints, newest_checkpoint
+
+
+def test_the_learning_rate_rises_along_a_line_and_falls_along_a_cosine():
+    settings = TrainingSettings(steps=10, context=4, warmup_steps=4, final_learning_rate=0.2)
+    shares = [learning_rate_share(step, settings) for step in range(10)]
+    assert shares[:4] == [0.25, 0.5, 0.75, 1.0]
+    assert shares[4:] == pytest.approx([0.2 + 0.4 * (1 + cos(pi * done / 6)) for done in range(6)])
+    assert learning_rate_share(10, settings) == pytest.approx(0.2)
+    assert learning_rate_share(0, TrainingSettings(steps=1, context=4, warmup_steps=0)) == 1.0
+
+
+def test_weights_are_drawn_as_gpt2s_were():
+    config = GPT2Config(vocab_size=301, n_positions=65, n_embd=96, n_layer=3, n_head=4, tie_word_embeddings=False)
+    for name, leaf in named_leaves(drawn_weights(config, seed=5)):
+        if leaf.dim() == 1:
+            assert set(leaf.tolist()) == {1.0 if "ln_" in name and name.endswith("weight") else 0.0}, name
+            continue
+        expected = 0.02 / sqrt(6) if name.endswith("c_proj.weight") else 0.02
+        # The deviation of n numbers is off by expected / sqrt(2 n) in one case of three; five times that never happens.
+        assert abs(leaf.std().item() - expected) < 5 * expected / sqrt(2 * leaf.numel()), name
+        assert abs(leaf.mean().item()) < 5 * expected / sqrt(leaf.numel()), name
+    names = [name for name, _ in named_leaves(drawn_weights(config, seed=5))]
+    assert "lm_head.weight" in names
+    first, again, other = (dict(named_leaves(drawn_weights(config, seed)))["wte.weight"] for seed in (5, 5, 6))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+@given(length=st.integers(2, 90), context=st.integers(1, 20), seed=st.integers(0, 3), epoch=st.integers(0, 4))
+def test_an_epoch_reads_no_token_twice_and_almost_all(length, context, seed, epoch):
+    if length <= context:
+        return
+    windows = TokenWindows(torch.arange(length), context, seed)
+    inputs, targets = windows.batch(epoch * windows.per_epoch, windows.per_epoch)
+    assert torch.equal(inputs + 1, targets)
+    read = inputs.flatten().tolist()
+    assert len(read) == len(set(read))
+    assert targets.max() < length
+    assert len(read) >= length - 1 - 2 * context + 1
+
+
+def test_windows_of_an_epoch_are_shuffled_anew_and_begin_elsewhere():
+    windows = TokenWindows(torch.arange(1000), 10, seed=3)
+    epochs = [windows.batch(n * windows.per_epoch, windows.per_epoch)[0][:, 0].tolist() for n in range(4)]
+    assert all(epoch != sorted(epoch) for epoch in epochs)
+    assert len({min(epoch) for epoch in epochs}) > 1
+    across = windows.batch(windows.per_epoch - 2, 4)[0][:, 0].tolist()
+    assert across == [*epochs[0][-2:], *epochs[1][:2]]
+
+
+def weights(seed=1):
+    config = GPT2Config(vocab_size=19, n_positions=7, n_embd=6, n_layer=2, n_head=2)
+    torch.manual_seed(seed)
+    return {name: torch.nn.Parameter(torch.randn(leaf.shape)) for name, leaf in named_leaves(drawn_weights(config, 0))}
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_decay_pulls_on_matrices_only(optimizer):
+    named = weights()
+    before = {name: value.detach().clone() for name, value in named.items()}
+    settings = TrainingSettings(
+        steps=1, context=4, optimizer=optimizer, learning_rate=0.5, weight_decay=0.1, warmup_steps=0
+    )
+    optimizers = make_optimizers(named, settings)
+    set_learning_rate(optimizers, 0.5)
+    for value in named.values():
+        value.grad = torch.zeros_like(value)
+    for one in optimizers:
+        one.step()
+    for name, value in named.items():
+        kept = 1 - 0.5 * 0.1 if value.dim() == 2 else 1.0
+        assert torch.allclose(value, kept * before[name], rtol=1e-6), name
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_a_step_moves_every_weight_by_about_the_learning_rate(optimizer):
+    named = weights()
+    before = {name: value.detach().clone() for name, value in named.items()}
+    settings = TrainingSettings(steps=1, context=4, optimizer=optimizer, learning_rate=1e-3, weight_decay=0.0)
+    optimizers = make_optimizers(named, settings)
+    for value in named.values():
+        value.grad = torch.randn_like(value)
+    for one in optimizers:
+        one.step()
+    for name, value in named.items():
+        moved = (value - before[name]).detach().pow(2).mean().sqrt().item()
+        muon = optimizer == "muon" and value.dim() == 2 and name.startswith("h.")
+        # AdamW's first step is the sign of the gradient; Muon's a near-orthogonal matrix of 0.2 times its size.
+        assert 1e-4 < moved < 3e-4 if muon else moved == pytest.approx(1e-3, rel=1e-3), name
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_optimizers_remember_what_they_are_given(optimizer):
+    settings = TrainingSettings(steps=9, context=4, optimizer=optimizer)
+    whole, stopped = weights(), weights()
+
+    def step(named, optimizers, seed):
+        torch.manual_seed(seed)
+        for value in named.values():
+            value.grad = torch.randn_like(value)
+        for one in optimizers:
+            one.step()
+
+    first, second = make_optimizers(whole, settings), make_optimizers(stopped, settings)
+    for seed in (1, 2):
+        step(whole, first, seed)
+        step(stopped, second, seed)
+    remembered = optimizer_tensors(second, stopped)
+    third = make_optimizers(stopped, settings)
+    restore_optimizers(third, stopped, remembered)
+    step(whole, first, 3)
+    step(stopped, third, 3)
+    assert all(torch.equal(whole[name], stopped[name]) for name in whole)
+
+
+def test_the_newest_checkpoint_is_that_of_the_highest_step(tmp_path):
+    assert newest_checkpoint(tmp_path / "none") is None
+    for name in ("step-000900", "step-001000", "step-1000000", ".step-2000000.71.part", "other"):
+        (tmp_path / name).mkdir()
+    assert newest_checkpoint(tmp_path).name == "step-1000000"
+    forget_old_checkpoints(tmp_path, keep=2)
+    assert {path.name for path in tmp_path.iterdir()} == {"step-001000", "step-1000000", "other"}
+
+
+def test_a_picture_of_losses(tmp_path):
+    rows = [f"{n},{64 * n},0.001,{6 - n / 100},{'1.5' if n == 50 else ''}" for n in range(1, 101)]
+    header = "step,tokens,learning_rate,loss,validation_bits_per_byte"
+    (tmp_path / "losses.csv").write_text("\n".join([header, *rows, ""]))
+    draw_loss_curve(tmp_path / "losses.csv", tmp_path / "losses.svg")
+    first = (tmp_path / "losses.svg").read_text(encoding="utf-8")
+    assert "<svg" in first
+    draw_loss_curve(tmp_path / "losses.csv", tmp_path / "again.svg")
+    assert (tmp_path / "again.svg").read_text(encoding="utf-8").count("<path") == first.count("<path")
