@@ -60,9 +60,17 @@ def main(arguments: Sequence[str] | None = None, program: str = "starchart gener
     except OSError as error:
         _abandon_output()
         return _complain(f"{error.filename or 'standard output'}: {error.strerror or error}")
-    except MemoryError:
-        return _complain("not enough memory; try a smaller model")
+    except (MemoryError, RuntimeError) as error:
+        if not _is_out_of_memory(error):
+            raise
+        return _complain("not enough memory; try a smaller model, or smaller batches to train on")
     return code
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Return whether this is what Python, or PyTorch with its RuntimeErrors, says where memory is too short."""
+    said = str(error)
+    return isinstance(error, MemoryError) or "memory" in said or "Storage size calculation overflowed" in said
 
 
 def _run(arguments: Sequence[str], program: str) -> int:

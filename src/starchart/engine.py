@@ -18,7 +18,11 @@ LayerCache: TypeAlias = Any  # the keys and values of one block, of the engine's
 
 
 class Engine(Protocol):
-    """What the compositions may ask for. An operation leaves its arguments as they are."""
+    """What the compositions may ask for. An operation leaves its arguments as they are.
+
+    Two attributes are optional: `workers`, how many processes compute, and `tokens_at_once`, how many tokens of a long
+    text the engine likes to read in one pass.
+    """
 
     def prepare(self, weights: Any, config: Any) -> Any:
         """Lay GPTModelWeights out as this engine wants them, once after loading; the tree of fields stays the same.

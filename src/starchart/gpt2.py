@@ -122,12 +122,16 @@ class GPT2:
     def log_probabilities(self, ids: Sequence[int]) -> Iterator[float]:  # [T] -> [T-1]
         """Return an iterator over ln P of each of `ids` but the first, given those before it.
 
-        They are finite unless the weights are huge. Raises GenerationError for ids that the model cannot read.
+        They are finite unless the weights are huge. Raises GenerationError at once for ids that the model cannot read.
         """
         ids = checked_ids(ids, self.config.vocab_size)
+        self._check_length(len(ids) - 1)  # nothing follows the last id
+        return self._log_probabilities(ids)
+
+    def _log_probabilities(self, ids: Sequence[int]) -> Iterator[float]:
         cache = None
         for start in range(0, len(ids) - 1, self._tokens_at_once):
-            end = min(start + self._tokens_at_once, len(ids) - 1)  # nothing follows the last id
+            end = min(start + self._tokens_at_once, len(ids) - 1)
             (logits,), cache = self._read(ids[start:end], cache, last_only=False)
             yield from self._engine.log_probabilities(logits, ids[start + 1 : end + 1])
 
@@ -185,9 +189,7 @@ class GPT2:
         """Read `ids` some at a time. Return the logits of each part (with last_only of the last), and the cache."""
         cache = cache or new_cache(self.config, self._engine)
         ids = checked_ids(ids, self.config.vocab_size)
-        length, most = cache.length + len(ids), self.config.n_positions
-        if length > most:
-            raise GenerationError(f"{length} tokens do not fit: this model reads at most {most}")
+        self._check_length(cache.length + len(ids))
         chunk = self._tokens_at_once if tap is no_tap else len(ids)
         parts: list[Array] = []
         for start in range(0, len(ids), chunk):
@@ -199,6 +201,10 @@ class GPT2:
         if len(ids) > chunk:
             self._progress("reading", len(ids), len(ids))
         return parts, cache
+
+    def _check_length(self, length: int) -> None:
+        if length > self.config.n_positions:
+            raise GenerationError(f"{length} tokens do not fit: this model reads at most {self.config.n_positions}")
 
     def _read_last(self, ids: Sequence[int], cache: Cache | None) -> tuple[_Logits, Cache]:  # [T] -> [V]
         parts, cache = self._read(ids, cache, last_only=True)

@@ -24,6 +24,8 @@ def checked_device(name: str) -> torch.device:
     """Return the device called `name` ("cpu", "cuda", "cuda:1"), or raise EngineError if it is not here."""
     try:
         device = torch.device(name)
+        if device.type not in ("cpu", "cuda"):
+            raise RuntimeError
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError):
         here = ", ".join(["cpu", *(f"cuda:{n}" for n in range(torch.cuda.device_count()))])

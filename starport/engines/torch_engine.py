@@ -46,7 +46,7 @@ class TorchEngine:
     """The operations of GPT-2 over tensors of one dtype on one device. Raises EngineError for a device not here."""
 
     tokens_at_once = 1024  # of a prompt: long products are what PyTorch is fast at
-    attention_dropout = 0.0  # training sets it
+    dropout = 0.0  # training sets it
 
     def __init__(self, device: str = "cpu", dtype: str = "float32") -> None:
         self._device = checked_device(device)
@@ -126,9 +126,7 @@ class TorchEngine:
     def _fused(self, q: Tensor, k: Tensor, v: Tensor, scale: float) -> Tensor:  # [B][H][T][D] -> [B][H][T][D]
         new, seen = q.shape[-2], k.shape[-2]
         past = None if new == seen else causal_mask(new, seen, q.device)
-        return functional.scaled_dot_product_attention(
-            q, k, v, past, self.attention_dropout, is_causal=past is None, scale=scale
-        )
+        return functional.scaled_dot_product_attention(q, k, v, past, self.dropout, is_causal=past is None, scale=scale)
 
 
 def causal_mask(new: int, seen: int, device: torch.device) -> Tensor:  # -> [T][S]

@@ -11,15 +11,15 @@ class DropoutEngine(TorchEngine):
 
     def __init__(self, dropout: float, device: str = "cpu") -> None:
         super().__init__(device, "float32")
-        self.attention_dropout = dropout
+        self.dropout = dropout
 
     def add(self, a: Tensor, b: Tensor) -> Tensor:  # [B][T][C], [B][T][C] or [T][C] -> [B][T][C]
         """Return the stream `a` plus the branch `b` with dropout.
 
         Positions, which have no batch axis, are not a branch: the sum of the embeddings is dropped as a whole.
         """
-        if not self.attention_dropout:
+        if not self.dropout:
             return a + b
         if b.dim() < a.dim():
-            return functional.dropout(a + b, self.attention_dropout)
-        return a + functional.dropout(b, self.attention_dropout)
+            return functional.dropout(a + b, self.dropout)
+        return a + functional.dropout(b, self.dropout)

@@ -19,7 +19,7 @@ def drawn_weights(config: GPT2Config, seed: int) -> GPTModelWeights:
 
     Matrices have deviation 0.02, those that end a branch (c_proj) 0.02 / sqrt(2 n_layer), because 2 n_layer branches
     add up in the residual stream; biases are 0 and the gains of layer norms 1.
-    Source: Radford et al. 2019, section 2.3.
+    Sources: Radford et al. 2018, section 4.1; Radford et al. 2019, section 2.3; transformers draws them so too.
     """
     random = torch.Generator().manual_seed(seed)
 

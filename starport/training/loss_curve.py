@@ -1,35 +1,42 @@
 """The picture of a training: its loss, and what the validation said."""
 
-import csv
 from pathlib import Path
 
 from matplotlib.figure import Figure
+
+from starchart.errors import TrainingError
+from starport.training.record import read_rows
 
 _SMOOTHING = 0.98
 
 
 def draw_loss_curve(losses: Path, picture: Path) -> None:
-    """Draw losses.csv: the loss in nats a token, smoothed and as it was, and the bits a byte of the validation."""
-    with losses.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    tokens = [int(row["tokens"]) / 1e6 for row in rows]
-    values = [float(row["loss"]) for row in rows]
+    """Draw losses.csv: the loss in nats a token, smoothed and as it was, and the bits a byte of the validation.
+
+    Raises TrainingError where the picture cannot be written.
+    """
+    rows = read_rows(losses)
+    if not rows:
+        return
+    tokens = [int(row[1]) / 1e6 for row in rows]
+    values = [float(row[3]) for row in rows]
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     axes = figure.add_subplot()
     axes.plot(tokens, values, color="#b8c4d6", linewidth=0.5, label="loss of a step")
-    axes.plot(tokens, smoothed(values), color="#1f3a5f", label="smoothed")
-    axes.set(xlabel="million tokens read", ylabel="loss, nats a token", ylim=(0.9 * min(values), min(8, max(values))))
+    axes.plot(tokens, smoothed(values), color="#1f3a5f", label="smoothed", gid="loss")
+    axes.set(xlabel="million tokens read", ylabel="loss, nats a token")
     axes.grid(alpha=0.3)
-    validated = [row for row in rows if row["validation_bits_per_byte"]]
-    if validated:
+    if validated := [(int(row[1]) / 1e6, float(row[4])) for row in rows if row[4]]:
         beside = axes.twinx()
-        at = [int(row["tokens"]) / 1e6 for row in validated]
-        bits = [float(row["validation_bits_per_byte"]) for row in validated]
-        beside.plot(at, bits, "o-", color="#c2561a", markersize=3, label=f"validation, {bits[-1]:.3f} at the end")
+        label = f"validation, {validated[-1][1]:.3f} at the end"
+        beside.plot(*zip(*validated, strict=True), "o-", color="#c2561a", markersize=3, label=label, gid="validation")
         beside.set_ylabel("validation, bits a byte")
         beside.legend(loc="upper center")
     axes.legend(loc="upper right")
-    figure.savefig(picture, metadata={"Date": None})
+    try:
+        figure.savefig(picture, metadata={"Date": None})
+    except OSError as error:
+        raise TrainingError(f"{picture}: cannot be written: {error.strerror}; the model is whole") from None
 
 
 def smoothed(values: list[float]) -> list[float]:

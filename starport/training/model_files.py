@@ -7,14 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
 from starchart.model.config import GPT2Config
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
-VOCABULARY_FILES = ("vocab.json", "merges.txt")
-MODEL_FILES = ("config.json", "generation_config.json", "model.safetensors", *VOCABULARY_FILES)
+WEIGHTS = "model.safetensors"
+VOCABULARY_FILES = ("vocab.json", "merges.txt", "added_tokens.json", "tokenizer.json")
+MODEL_FILES = ("config.json", "generation_config.json", WEIGHTS, *VOCABULARY_FILES)
 
 
 def write_model(folder: Path, config: GPT2Config, named: Mapping[str, Tensor], vocabulary: Path, dtype: str) -> None:
@@ -24,10 +26,25 @@ def write_model(folder: Path, config: GPT2Config, named: Mapping[str, Tensor], v
     kind = {"architectures": ["GPT2LMHeadModel"], "model_type": "gpt2", "dtype": dtype}
     write_json(folder / "config.json", {**kind, **own, **end})
     write_json(folder / "generation_config.json", end)
-    tensors = {_name_in_file(name): value.detach().to("cpu", DTYPES[dtype]) for name, value in named.items()}
-    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    write_tensors(folder / WEIGHTS, {name_in_file(name): value.to(DTYPES[dtype]) for name, value in named.items()})
+    copy_vocabulary(vocabulary, folder)
+
+
+def copy_vocabulary(source: Path, folder: Path) -> None:
+    """Copy the files of a vocabulary, in whichever form it is."""
     for name in VOCABULARY_FILES:
-        shutil.copyfile(vocabulary / name, folder / name)
+        if (source / name).is_file():
+            shutil.copyfile(source / name, folder / name)
+
+
+def write_tensors(file: Path, tensors: Mapping[str, Tensor]) -> None:
+    """Write a safetensors file that others may read as they may its folder. Raises OSError."""
+    try:
+        contents = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+        save_file(contents, file, metadata={"format": "pt"})
+    except SafetensorError as error:
+        raise OSError(str(error)) from None
+    file.chmod(file.parent.stat().st_mode & 0o666)
 
 
 def write_json(file: Path, values: Mapping[str, Any]) -> None:
@@ -35,5 +52,6 @@ def write_json(file: Path, values: Mapping[str, Any]) -> None:
     file.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
 
 
-def _name_in_file(name: str) -> str:
+def name_in_file(name: str) -> str:
+    """Return the name that transformers has for a tensor."""
     return name if name.startswith("lm_head.") else f"transformer.{name}"

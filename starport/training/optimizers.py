@@ -64,11 +64,13 @@ def optimizer_tensors(optimizers: Iterable[Optimizer], named: Mapping[str, Param
 
 def restore_optimizers(
     optimizers: Iterable[Optimizer], named: Mapping[str, Parameter], tensors: Mapping[str, Tensor]
-) -> None:
-    """Let the optimizers remember what `optimizer_tensors` returned."""
+) -> bool:
+    """Let the optimizers remember what `optimizer_tensors` returned. Return whether it was that of these weights."""
     owners = {p: optimizer for optimizer in optimizers for group in optimizer.param_groups for p in group["params"]}
     for full, value in tensors.items():
         name, _, key = full.rpartition(".")
-        parameter = named[name]
-        place = value.clone() if key == "step" else value.to(parameter.device, copy=True)
-        owners[parameter].state[parameter][key] = place
+        parameter = named.get(name)
+        if parameter is None or (value.dim() and value.shape != parameter.shape):
+            return False
+        owners[parameter].state[parameter][key] = value.to(parameter.device, copy=True)
+    return all(owners[parameter].state[parameter] for parameter in named.values())

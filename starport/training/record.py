@@ -1,7 +1,10 @@
 """The record of a training: a line for the person who waits, losses.csv for the picture."""
 
 import csv
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
+from types import TracebackType
 
 from tqdm import tqdm
 
@@ -9,20 +12,29 @@ from starchart.errors import TrainingError
 from starport.console import tell
 from starport.training.settings import TrainingSettings
 
-_COLUMNS = ("step", "tokens", "learning_rate", "loss", "validation_bits_per_byte")
+COLUMNS = ("step", "tokens", "learning_rate", "loss", "validation_bits_per_byte")
 
 
 class Record:
-    """What every step came to. The progress line is for terminals; validations are told anywhere."""
+    """What every step came to. The progress line is for terminals; validations are told anywhere.
+
+    Raises TrainingError where the file cannot be written.
+    """
 
     def __init__(self, file: Path, settings: TrainingSettings, done: int) -> None:
         """Begin a record, or, where `done` steps are, go on with it; later rows of a killed run are forgotten."""
-        kept = file.read_text(encoding="utf-8").splitlines()[1:] if done and file.is_file() else []
-        rows = [row for row in csv.reader(kept) if row[0].isdecimal() and int(row[0]) <= done]
-        self._file = file.open("w", encoding="utf-8", newline="", buffering=1)  # a killed run leaves its rows
-        self._rows = csv.writer(self._file, lineterminator="\n")
-        self._rows.writerows([_COLUMNS, *rows])
+        self._path = file
         self._tokens = settings.tokens_per_step
+        rows = [row for row in read_rows(file) if int(row[0]) <= done] if done else []
+        try:
+            aside = file.with_name(f".{file.name}.part")
+            with aside.open("w", encoding="utf-8", newline="") as kept:
+                csv.writer(kept, lineterminator="\n").writerows([COLUMNS, *rows])
+            aside.replace(file)
+            self._file = file.open("a", encoding="utf-8", newline="", buffering=1)  # a killed run leaves its rows
+        except OSError as error:
+            raise self._unwritable(error) from None
+        self._rows = csv.writer(self._file, lineterminator="\n")
         self._line = tqdm(
             total=settings.steps * self._tokens, initial=done * self._tokens, unit="tok", unit_scale=True, disable=None
         )
@@ -33,16 +45,39 @@ class Record:
         try:
             self._rows.writerow(row)
         except OSError as error:
-            raise TrainingError(
-                f"{self._file.name}: cannot be written: {error.strerror}; go on with --resume"
-            ) from None
+            raise self._unwritable(error) from None
         self._line.update(self._tokens)
         self._line.set_postfix(step=step, loss=f"{loss:.3f}", refresh=False)
         if bits is not None:
             self._line.clear()
             tell(f"step {step}: loss {loss:.4f} nats a token, validation {bits:.4f} bits a byte")
 
-    def close(self) -> None:
+    def __enter__(self) -> "Record":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
         """End the line and the file."""
         self._line.close()
-        self._file.close()
+        with suppress(OSError):  # what it could not write was said when it was added
+            self._file.close()
+
+    def _unwritable(self, error: OSError) -> TrainingError:
+        return TrainingError(f"{self._path}: cannot be written: {error.strerror}; make room, then go on with --resume")
+
+
+def read_rows(file: Path) -> list[Sequence[str]]:
+    """Return the whole rows of losses.csv, without the first, which names the columns."""
+    try:
+        lines = file.read_bytes().decode("utf-8", errors="replace").splitlines()[1:]
+    except OSError:
+        return []
+    return [row for row in csv.reader(lines) if _is_whole(row)]
+
+
+def _is_whole(row: Sequence[str]) -> bool:
+    try:
+        return len(row) == len(COLUMNS) and all(float(value) >= 0 for value in row[:4]) and row[0].isdecimal()
+    except ValueError:
+        return False

@@ -6,6 +6,7 @@ from math import cos, pi
 from starchart.errors import TrainingError
 
 OPTIMIZERS = ("adamw", "muon")
+_SEEDS = 1 << 43  # torch takes 63 bits, of which 20 count epochs
 
 
 @dataclass(frozen=True)
@@ -28,9 +29,10 @@ class TrainingSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        at_least = {"steps": 1, "context": 1, "batch_size": 1, "accumulate": 1, "warmup_steps": 0, "seed": 0}
+        at_least = {"steps": 1, "context": 1, "batch_size": 1, "accumulate": 1, "warmup_steps": 0}
         for name, least in at_least.items():
             self._check(name, getattr(self, name) >= least, f"at least {least}")
+        self._check("seed", 0 <= self.seed < _SEEDS, f"from 0 to {_SEEDS - 1}")
         for name in ("beta1", "beta2", "dropout"):
             self._check(name, 0 <= getattr(self, name) < 1, "0 or more and below 1")
         self._check("final_learning_rate", 0 <= self.final_learning_rate <= 1, "between 0 and 1")

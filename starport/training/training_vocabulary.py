@@ -1,7 +1,6 @@
 """The vocabulary of a training: given, that of the model to go on from, or trained on the texts."""
 
 import argparse
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,26 +8,22 @@ from starchart import Tokenizer
 from starchart.errors import TrainingError
 from starchart.tokenizer.trainer import train_bpe
 from starchart.tokenizer.training_files import save_vocabulary
-from starport.training.model_files import VOCABULARY_FILES
+from starport.training.model_files import copy_vocabulary
 
-_BYTES = 256
+BYTES = 256
 
 
 def lay_vocabulary(folder: Path, options: argparse.Namespace, texts: Sequence[str]) -> None:
-    """Put vocab.json and merges.txt into `folder`. Raises TrainingError or VocabularyError if that cannot be."""
+    """Put a vocabulary into `folder`. Raises TrainingError or VocabularyError if that cannot be."""
     given = options.vocab or options.start
-    if not given and options.vocab_size <= _BYTES:
-        raise TrainingError(f"--vocab-size {options.vocab_size}: above {_BYTES}, one for each byte and the end of text")
     if given:
-        Tokenizer.from_pretrained(given)  # refuses what is no vocabulary
+        end_of_text(Tokenizer.from_pretrained(given))  # refuses what cannot be trained with
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name in VOCABULARY_FILES if given else ():
-            shutil.copyfile(Path(given) / name, folder / name)
+        if given:
+            copy_vocabulary(Path(given), folder)
     except OSError as error:
-        raise TrainingError(
-            f"{error.filename or folder}: {error.strerror}; --vocab wants vocab.json and merges.txt"
-        ) from None
+        raise TrainingError(f"{error.filename or folder}: {error.strerror}; choose another --out") from None
     if not given:
         lines = (line for text in texts for line in text.splitlines(keepends=True))
         save_vocabulary(folder, *train_bpe(lines, options.vocab_size))

@@ -87,8 +87,8 @@ def test_a_batch_goes_on_from_its_cache(folder):
     assert (last - whole[:, -1:]).abs().max().item() <= TOLERANCE
 
 
-# Roundings of float32 (2^-24) and bfloat16 (2^-8) of logits of about 10, some hundred of them, mostly of both signs.
-@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 2e-5), ("bfloat16", 1.0)])
+# Four times what was found: roundings of float32 (2^-24) and bfloat16 (2^-8) of logits of up to 10.
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1.5e-5), ("bfloat16", 0.4)])
 def test_narrow_numbers_are_close(folder, dtype, tolerance):
     exact = GPT2.from_pretrained(folder).logits(IDS)
     ours = GPT2.from_pretrained(folder, engine=TorchEngine(dtype=dtype)).logits(IDS)

@@ -4,7 +4,9 @@ import json
 import sys
 
 import pytest
+import torch
 
+from starport.training.trained_model import TrainedModel
 from tests.tiny_model import write_tiny_model
 from tests.training.runs import EXACT, SHAPE, SHORT, losses, train, write_text
 
@@ -71,19 +73,24 @@ def test_a_validation_text_of_no_use(text, tmp_path, refused):
         ("--final-learning-rate", "1.5", "--final-learning-rate 1.5: it must be between 0 and 1"),
         ("--weight-decay", "-1", "--weight-decay -1.0: it must be 0 or more"),
         ("--clip", "inf", "--clip inf: it must be 0 or more"),
-        ("--seed", "-3", "--seed -3: it must be at least 0"),
+        ("--seed", "-3", "--seed -3: it must be from 0 to 8796093022207"),
+        ("--seed", str(1 << 43), "it must be from 0 to 8796093022207"),
         ("--save-every", "0", "--save-every 0: it must be at least 1"),
         ("--keep", "0", "--keep 0: it must be at least 1"),
         ("--n-head", "4", "n_embd 15 does not divide into n_head 4 heads"),
         ("--n-layer", "0", "n_layer must be a positive whole number, not 0"),
         ("--vocab-size", "256", "--vocab-size 256: above 256"),
         ("--device", "cuda:9", "there is no device 'cuda:9' here"),
+        ("--device", "meta", "there is no device 'meta' here"),
+        ("--n-positions", "1000000000000", "not enough memory"),
+        ("--n-embd", "30000000000", "not enough memory"),
     ],
 )
 def test_a_number_out_of_its_range(option, value, complaint, text, tmp_path, refused):
     options = [part for part in SHORT if not (option == "--epochs" and part in ("--steps", "12"))]
     assert complaint in refused(text, "--out", tmp_path / "out", *options, f"{option}={value}")
     assert not list((tmp_path / "out").glob("checkpoints/step-*"))
+    assert "memory" in complaint or not (tmp_path / "out").exists()
 
 
 def test_a_folder_that_holds_a_training(text, tmp_path, refused):
@@ -98,6 +105,9 @@ def test_a_folder_that_holds_a_model(text, tmp_path, refused):
     before = {file: file.read_bytes() for file in folder.iterdir()}
     assert "precious: holds config.json already" in refused(text, "--out", folder, *SHORT)
     assert {file: file.read_bytes() for file in folder.iterdir()} == before
+    (tmp_path / "losses.svg").write_text("precious")
+    assert "holds losses.svg already" in refused(text, "--out", tmp_path, *SHORT)
+    assert "--out is empty" in refused(text, "--out", "", *SHORT)
 
 
 def test_nothing_to_resume(text, tmp_path, refused):
@@ -114,7 +124,7 @@ def test_a_resumption_of_another_training(text, tmp_path, refused):
     assert "learning_rate was 0.001 and is 0.002 now" in refused(*resume, "--learning-rate", "0.002")
     assert "seed was 0 and is 5 now" in refused(*resume, "--seed", "5")
     write_text(tmp_path / "text.txt", seed=9)
-    assert "the texts' tokens was" in refused(*resume)
+    assert "texts was" in refused(*resume)
 
 
 @pytest.mark.parametrize("name", ["training.json", "optimizer.safetensors", "model.safetensors"])
@@ -122,22 +132,54 @@ def test_a_resumption_of_another_training(text, tmp_path, refused):
 def test_a_damaged_checkpoint(name, damage, text, tmp_path, refused):
     out = tmp_path / "out"
     assert train(text, "--out", out, *SHORT, *EXACT) == 0
-    file = out / "checkpoints" / "step-000012" / name
-    whole = file.read_bytes()
-    file.unlink()
+    folder = out / "checkpoints" / "step-000012"
+    others = {
+        "training.json": b'{"step": "12", "run": []}',
+        "optimizer.safetensors": (folder / "model.safetensors").read_bytes(),
+        "model.safetensors": (folder / "optimizer.safetensors").read_bytes(),
+    }
+    whole = (folder / name).read_bytes()
+    (folder / name).unlink()
     if damage != "gone":
-        file.write_bytes(whole[: len(whole) // 2] if damage == "cut" else b"{}")
+        (folder / name).write_bytes(whole[: len(whole) // 2] if damage == "cut" else others[name])
     assert "step-000012" in refused(text, "--out", out, *SHORT, *EXACT, "--resume")
 
 
-def test_a_loss_that_is_no_number(text, tmp_path, refused):
+def test_weights_that_a_step_ruined_are_not_kept(text, tmp_path, refused):
     out = tmp_path / "out"
-    options = (text, "--out", out, *SHAPE, *EXACT, "--steps", "9", "--batch-size", "4", "--save-every", "1")
-    line = refused(*options, "--learning-rate", "1e30", "--warmup-steps", "0")
-    assert "step 2: the loss is nan" in line
-    assert f"the last good checkpoint is {out / 'checkpoints' / 'step-000001'}" in line
-    assert len(losses(out)) == 1
-    assert not (out / "model.safetensors").exists()
+    options = (text, "--out", out, *SHAPE, *EXACT, "--batch-size", "4", "--save-every", "1", "--warmup-steps", "0")
+    for steps in ("9", "1"):
+        line = refused(*options, "--learning-rate", "1e30", "--steps", steps)
+        assert "step 2: the loss is nan; there is no checkpoint yet; try a smaller --learning-rate" in line
+        assert not (out / "model.safetensors").exists()
+
+
+@pytest.mark.parametrize("wrong", [float("nan"), float("inf")])
+def test_a_loss_that_is_no_number(wrong, text, tmp_path, refused, monkeypatch):
+    options = (text, *SHORT, *EXACT, "--save-every", "2", "--keep", "9")
+    assert train(*options, "--out", tmp_path / "whole") == 0
+    out, seen = tmp_path / "out", []
+    forward = TrainedModel.forward
+
+    def wrong_from_the_seventh_step(model, inputs, targets):
+        seen.append(model.training and torch.is_grad_enabled())
+        return forward(model, inputs, targets) * (wrong if sum(seen) > 6 else 1.0)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TrainedModel, "forward", wrong_from_the_seventh_step)
+        line = refused(*options, "--out", out)
+    assert f"step 7: the loss is {wrong}" in line
+    assert f"the last good checkpoint is {out / 'checkpoints' / 'step-000006'};" in line
+    assert len(losses(out)) == 6
+    assert train(*options, "--out", out, "--resume") == 0
+    assert (out / "model.safetensors").read_bytes() == (tmp_path / "whole" / "model.safetensors").read_bytes()
+
+
+def test_a_validation_that_is_no_number(text, tmp_path, refused, monkeypatch):
+    monkeypatch.setattr(TrainedModel, "log_probabilities", lambda _, ids: [float("nan")] * (len(ids) - 1))
+    line = refused(text, "--valid", write_text(tmp_path / "valid.txt", seed=3), "--out", tmp_path / "out", *SHORT)
+    assert "step 13: the log-probability of token" in line
+    assert "step-000008" in line
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no such limit")
@@ -177,6 +219,17 @@ def test_a_vocabulary_of_no_use(text, tmp_path, refused):
     ids["other"] = ids.pop("<|endoftext|>")
     (folder / "vocab.json").write_text(json.dumps(ids), encoding="utf-8")
     assert "no <|endoftext|>" in refused(text, "--vocab", folder, "--out", tmp_path / "out", *SHORT)
+
+
+def test_the_vocabulary_of_another_model(text, tmp_path, refused):
+    assert train(text, "--out", tmp_path / "first", *SHORT, *EXACT) == 0
+    folder = write_tiny_model(tmp_path / "tiny")
+    line = refused(text, "--from", folder, "--vocab", tmp_path / "first", "--out", tmp_path / "out")
+    assert "they do not belong together" in line
+
+
+def test_a_text_to_validate_on_that_is_trained_on(text, tmp_path, refused):
+    assert "is trained on too" in refused(text, "--valid", text, "--out", tmp_path / "out", *SHORT)
 
 
 def test_a_model_to_go_on_from_of_another_shape(text, tmp_path, refused):

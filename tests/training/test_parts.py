@@ -7,14 +7,16 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from starchart.errors import TrainingError
 from starchart.model.config import GPT2Config
 from starport.engines.tensors import named_leaves
 from starport.training.initial_weights import drawn_weights
 from starport.training.loss_curve import draw_loss_curve
 from starport.training.optimizers import make_optimizers, optimizer_tensors, restore_optimizers, set_learning_rate
+from starport.training.output_folder import OutputFolder
+from starport.training.record import Record, read_rows
 from starport.training.settings import TrainingSettings, learning_rate_share
 from starport.training.token_windows import TokenWindows
-from starport.training.training_checkpoint import forget_old_checkpoints, newest_checkpoint
 
 
 def test_the_learning_rate_rises_along_a_line_and_falls_along_a_cosine():
@@ -49,18 +51,23 @@ def test_an_epoch_reads_no_token_twice_and_almost_all(length, context, seed, epo
         return
     windows = TokenWindows(torch.arange(length), context, seed)
     inputs, targets = windows.batch(epoch * windows.per_epoch, windows.per_epoch)
-    assert torch.equal(inputs + 1, targets)
+    assert torch.equal((inputs + 1) % length, targets)
     read = inputs.flatten().tolist()
     assert len(read) == len(set(read))
-    assert targets.max() < length
-    assert len(read) >= length - 1 - 2 * context + 1
+    assert length - len(read) < context
+
+
+def test_every_token_is_predicted_in_some_epoch():
+    windows = TokenWindows(torch.arange(29), 15, seed=1)  # one window an epoch
+    _, targets = windows.batch(0, 40)
+    assert set(targets.flatten().tolist()) == set(range(29))
 
 
 def test_windows_of_an_epoch_are_shuffled_anew_and_begin_elsewhere():
     windows = TokenWindows(torch.arange(1000), 10, seed=3)
     epochs = [windows.batch(n * windows.per_epoch, windows.per_epoch)[0][:, 0].tolist() for n in range(4)]
-    assert all(epoch != sorted(epoch) for epoch in epochs)
-    assert len({min(epoch) for epoch in epochs}) > 1
+    assert len({tuple((start - epoch[0]) % 1000 for start in epoch) for epoch in epochs}) == 4
+    assert len({min(start % 10 for start in epoch) for epoch in epochs}) > 1
     across = windows.batch(windows.per_epoch - 2, 4)[0][:, 0].tolist()
     assert across == [*epochs[0][-2:], *epochs[1][:2]]
 
@@ -124,27 +131,70 @@ def test_optimizers_remember_what_they_are_given(optimizer):
         step(stopped, second, seed)
     remembered = optimizer_tensors(second, stopped)
     third = make_optimizers(stopped, settings)
-    restore_optimizers(third, stopped, remembered)
+    assert restore_optimizers(third, stopped, remembered)
     step(whole, first, 3)
     step(stopped, third, 3)
     assert all(torch.equal(whole[name], stopped[name]) for name in whole)
 
 
-def test_the_newest_checkpoint_is_that_of_the_highest_step(tmp_path):
-    assert newest_checkpoint(tmp_path / "none") is None
-    for name in ("step-000900", "step-001000", "step-1000000", ".step-2000000.71.part", "other"):
-        (tmp_path / name).mkdir()
-    assert newest_checkpoint(tmp_path).name == "step-1000000"
-    forget_old_checkpoints(tmp_path, keep=2)
-    assert {path.name for path in tmp_path.iterdir()} == {"step-001000", "step-1000000", "other"}
+def test_a_checkpoint_appears_when_it_is_whole_and_old_ones_go(tmp_path):
+    folder = OutputFolder(tmp_path / "out")
+    assert folder.newest_checkpoint() is None
+    for name in ("step-000900", "step-001000", ".step-000900.71.part", "other", "mine.part", "vocabulary"):
+        (folder.checkpoints / name).mkdir(parents=True)
+
+    def write(aside):
+        (aside / "file").write_text("whole")
+        assert folder.newest_checkpoint().name == "step-001000"
+
+    folder.write_checkpoint(1_000_000, write, keep=2)
+    assert folder.newest_checkpoint().name == "step-1000000"
+    left = {path.name for path in folder.checkpoints.iterdir()}
+    assert left == {"step-001000", "step-1000000", "other", "mine.part", "vocabulary"}
 
 
-def test_a_picture_of_losses(tmp_path):
-    rows = [f"{n},{64 * n},0.001,{6 - n / 100},{'1.5' if n == 50 else ''}" for n in range(1, 101)]
+def test_a_checkpoint_that_fails_leaves_the_others(tmp_path):
+    folder = OutputFolder(tmp_path / "out")
+    (folder.checkpoints / "step-000900").mkdir(parents=True)
+
+    def write(aside):
+        (aside / "file").write_text("half")
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(TrainingError, match=r"step-001000: cannot be written: .*No space left"):
+        folder.write_checkpoint(1000, write, keep=1)
+    assert [path.name for path in folder.checkpoints.iterdir()] == ["step-000900"]
+
+
+@pytest.mark.parametrize("first", [6.0, 12.0])
+def test_a_picture_of_losses(first, tmp_path):
+    rows = [f"{n},{64 * n},0.001,{first - n / 100},{'1.5' if n % 50 == 0 else ''}" for n in range(1, 101)]
     header = "step,tokens,learning_rate,loss,validation_bits_per_byte"
     (tmp_path / "losses.csv").write_text("\n".join([header, *rows, ""]))
     draw_loss_curve(tmp_path / "losses.csv", tmp_path / "losses.svg")
-    first = (tmp_path / "losses.svg").read_text(encoding="utf-8")
-    assert "<svg" in first
-    draw_loss_curve(tmp_path / "losses.csv", tmp_path / "again.svg")
-    assert (tmp_path / "again.svg").read_text(encoding="utf-8").count("<path") == first.count("<path")
+    picture = (tmp_path / "losses.svg").read_text(encoding="utf-8")
+    for curve in ("loss", "validation"):
+        drawn = picture.partition(f'<g id="{curve}">')[2].partition("</g>")[0]
+        assert drawn.count("L ") > (90 if curve == "loss" else 0), curve
+
+
+@pytest.mark.parametrize("damage", [b"", b"step\n", b"\xff\xfe", b"a,b\n\n1,2\n", b"h\n-1,2,3,4,5\n1,nan,2,x,\n"])
+def test_a_damaged_record_has_no_rows(damage, tmp_path):
+    assert read_rows(tmp_path / "none.csv") == []
+    (tmp_path / "losses.csv").write_bytes(damage)
+    assert read_rows(tmp_path / "losses.csv") == []
+    draw_loss_curve(tmp_path / "losses.csv", tmp_path / "losses.svg")
+    assert not (tmp_path / "losses.svg").exists()
+
+
+def test_a_record_goes_on_from_its_whole_rows(tmp_path):
+    file, settings = tmp_path / "losses.csv", TrainingSettings(steps=9, context=4, batch_size=2)
+    with Record(file, settings, done=0) as record:
+        for step in range(1, 6):
+            record.add(step, 5.0 - step, 0.001, 2.5 if step == 4 else None)
+    whole = file.read_text()
+    file.write_text(whole[:-7] + "\n\n")
+    with Record(file, settings, done=4) as record:
+        record.add(5, 0.0, 0.001, None)
+    assert file.read_text() == whole
+    assert whole.splitlines()[4] == "4,32,0.001,1.000000,2.500000"

@@ -1,0 +1,111 @@
+"""The folder that a training writes to, and nothing of anybody else's in it.
+
+config.json, model.safetensors, vocab.json, ...     the model, when all is done
+losses.csv, losses.svg                              the record and its picture
+checkpoints/vocabulary, checkpoints/step-000500     what it takes to go on
+"""
+
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from starchart.errors import TrainingError
+from starport.training.model_files import MODEL_FILES
+
+_CHECKPOINT = re.compile(r"step-(\d+)")
+_ASIDE = re.compile(r"\.(step-\d+|model)\.\d+\.part")
+
+
+@dataclass(frozen=True)
+class OutputFolder:
+    """Where everything goes. `checkpoint` is the one to resume, if any."""
+
+    path: Path
+    checkpoint: Path | None = None
+
+    @classmethod
+    def for_training(cls, name: str, resume: bool) -> "OutputFolder":
+        """Return the folder called `name`.
+
+        Raises TrainingError if there is nothing in it to resume, or something that would be written over.
+        """
+        if not name:
+            raise TrainingError("--out is empty; give the folder to write to")
+        folder = cls(Path(name))
+        checkpoint = folder.newest_checkpoint()
+        if resume and checkpoint is None:
+            raise TrainingError(f"{name}: there is no checkpoint to resume; leave out --resume")
+        if checkpoint and not resume:
+            raise TrainingError(f"{name}: holds a training already; go on with --resume, or choose another folder")
+        begun = folder.vocabulary.is_dir()  # by a training that was stopped before its first checkpoint
+        own = MODEL_FILES if begun else (*MODEL_FILES, folder.losses.name, folder.picture.name)
+        if not resume and (there := [file for file in own if (folder.path / file).exists()]):
+            raise TrainingError(f"{name}: holds {there[0]} already; choose another folder")
+        return cls(folder.path, checkpoint)
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of the checkpoints."""
+        return self.path / "checkpoints"
+
+    @property
+    def vocabulary(self) -> Path:
+        """The folder of the vocabulary that is trained with."""
+        return self.checkpoints / "vocabulary"
+
+    @property
+    def losses(self) -> Path:
+        """The record, a row a step."""
+        return self.path / "losses.csv"
+
+    @property
+    def picture(self) -> Path:
+        """The picture of the record."""
+        return self.path / "losses.svg"
+
+    def newest_checkpoint(self) -> Path | None:
+        """Return the checkpoint after the most steps, or None."""
+        return max(self._steps(), default=(0, None))[1]
+
+    def write_checkpoint(self, step: int, write: Callable[[Path], None], keep: int) -> None:
+        """Let `write` fill the folder of a checkpoint, and remove all but the `keep` newest.
+
+        A folder appears when it is whole. Raises TrainingError where the system cannot write.
+        """
+        target = self.checkpoints / f"step-{step:06d}"
+        with _aside(target) as aside:
+            write(aside)
+            aside.rename(target)
+        leftovers = [path for path in self.checkpoints.iterdir() if _ASIDE.fullmatch(path.name)]
+        for old in [*(path for _, path in sorted(self._steps())[:-keep]), *leftovers]:
+            shutil.rmtree(old, ignore_errors=True)
+
+    def place(self, write: Callable[[Path], None]) -> None:
+        """Let `write` make files, and put them into this folder when all are whole, the weights last."""
+        with _aside(self.checkpoints / "model") as aside:
+            write(aside)
+            for file in sorted(aside.iterdir(), key=lambda file: file.suffix == ".safetensors"):
+                file.replace(self.path / file.name)
+
+    def _steps(self) -> Iterator[tuple[int, Path]]:
+        for path in self.checkpoints.iterdir() if self.checkpoints.is_dir() else ():
+            if match := _CHECKPOINT.fullmatch(path.name):
+                yield int(match[1]), path
+
+
+@contextmanager
+def _aside(target: Path) -> Iterator[Path]:
+    """Give a folder beside `target` to write to, which is gone in the end. An OSError becomes a TrainingError."""
+    aside = target.with_name(f".{target.name}.{os.getpid()}.part")
+    shutil.rmtree(aside, ignore_errors=True)  # of a process that was killed and had the same number
+    try:
+        aside.mkdir(parents=True)
+        yield aside
+    except OSError as error:
+        raise TrainingError(f"{target}: cannot be written: {error}; the checkpoints before it are whole") from None
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)

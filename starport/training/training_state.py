@@ -1,0 +1,67 @@
+"""What a checkpoint holds beside the model, so that the training goes on exactly.
+
+    optimizer.safetensors    what the optimizers remember of every weight
+    training.json            how many steps are done, and of which run
+
+Nothing in a checkpoint is code: no pickles.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from starchart.errors import TrainingError
+from starchart.json_file import read_json_file
+from starport.training.model_files import WEIGHTS, name_in_file, write_json, write_tensors
+
+_OPTIMIZER, _STATE = "optimizer.safetensors", "training.json"
+
+
+@dataclass(frozen=True)
+class TrainingState:
+    """Steps done; what is trained on what, and how; and the memory of the optimizers."""
+
+    step: int
+    run: Mapping[str, Any]
+    optimizers: Mapping[str, Tensor]
+
+
+def write_state(folder: Path, state: TrainingState) -> None:
+    """Write both files into `folder`."""
+    write_tensors(folder / _OPTIMIZER, state.optimizers)
+    write_json(folder / _STATE, {"step": state.step, "run": dict(state.run)})
+
+
+def read_state(folder: Path) -> TrainingState:
+    """Return what `write_state` wrote. Raises TrainingError for a file that is damaged or not there."""
+    values = read_json_file(folder / _STATE, TrainingError)
+    step, run = values.get("step"), values.get("run")
+    if type(step) is not int or step < 1 or not isinstance(run, dict):
+        raise damaged(folder, f"{_STATE} holds no step and no run")
+    return TrainingState(step, run, _tensors(folder / _OPTIMIZER))
+
+
+def read_weights(folder: Path, named: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the weights of a checkpoint by our names. Raises TrainingError unless they are those of `named`."""
+    tensors = _tensors(folder / WEIGHTS)
+    wanted = {name_in_file(name): value.shape for name, value in named.items()}
+    if {name: value.shape for name, value in tensors.items()} != wanted:
+        raise damaged(folder, f"{WEIGHTS} holds the weights of another model")
+    return {name: tensors[name_in_file(name)] for name in named}
+
+
+def damaged(folder: Path, fault: str) -> TrainingError:
+    """Return the error of a checkpoint that cannot be used."""
+    return TrainingError(f"{folder}: cannot be resumed: {fault}; remove it to resume an earlier one")
+
+
+def _tensors(file: Path) -> dict[str, Tensor]:
+    try:
+        return load_file(file)
+    except (OSError, SafetensorError) as error:
+        raise damaged(file.parent, f"{file.name}: {error}") from None
