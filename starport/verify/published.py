@@ -12,7 +12,7 @@ from starchart.checkpoints.folder import load_checkpoint
 from starchart.checkpoints.safetensors import StoredTensor
 from starchart.generation.sampling import SamplingSettings
 from starport.hub.cache import cached_model, missing_files
-from starport.verify.check import Check
+from starport.verify.check import Check, Value
 from starport.verify.published_facts import (
     CONTINUATIONS,
     PARAMETERS,
@@ -95,7 +95,7 @@ def continuation_check(fact: Continuation, gpt2: GPT2, tokenizer: Tokenizer) -> 
     if not passed:
         both = f"{tokenizer.decode(told)!r}, published: {tokenizer.decode(expected)!r}"
         finding = f"{both} ({fact.source}); closest logits {margin:.3g}"
-    values = {"told": " ".join(map(str, told)), "smallest_margin": margin, "source": fact.source}
+    values: dict[str, Value] = {"told": " ".join(map(str, told)), "smallest_margin": margin, "source": fact.source}
     return Check(COMPONENT, f"{fact.model}: {fact.name}", passed, finding, values)
 
 

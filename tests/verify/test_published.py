@@ -17,6 +17,7 @@ from starport.verify.published_facts import (
     Parameters,
     Perplexity,
 )
+from starport.verify.run_checks import run_component
 from tests.tiny_model import DEFAULTS, tensor_shapes, write_tiny_model
 
 PROMPT = "the one"
@@ -59,7 +60,7 @@ def test_official_weights_are_found_by_name_and_in_the_cache(tmp_path, empty_cac
 
 
 def test_a_model_that_only_has_the_name_fails(empty_cache, stand_in):
-    found = list(published.checks(stand_in))
+    found = list(run_component("published", stand_in))
     assert not any(check.passed for check in found)
 
 

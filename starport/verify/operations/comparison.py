@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from starport.verify.check import Check, Value
 from starport.verify.operations.truth import Floats, Truth
@@ -49,8 +50,8 @@ def _root_mean_square(distances: Floats) -> float:
     return float(np.sqrt(np.mean(np.square(distances))))
 
 
-def _same_bits(a: Floats, b: Floats) -> Floats:
-    return np.ascontiguousarray(a).view(np.uint64) == np.ascontiguousarray(b).view(np.uint64)  # type: ignore[return-value]
+def _same_bits(a: Floats, b: Floats) -> NDArray[np.bool_]:
+    return np.equal(np.ascontiguousarray(a).view(np.uint64), np.ascontiguousarray(b).view(np.uint64))
 
 
 def check_of(name: str, unit: str, comparisons: Iterable[Comparison], luck: float = 0.52) -> Check:

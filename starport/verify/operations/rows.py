@@ -105,17 +105,20 @@ def _compare(
 
 def _softmax_numpy(x: Floats) -> Floats:
     weights: Floats = np.exp(x - x.max(axis=-1, keepdims=True))
-    return weights / weights.sum(axis=-1, keepdims=True)
+    quotients: Floats = weights / weights.sum(axis=-1, keepdims=True)
+    return quotients
 
 
 def _log_softmax_numpy(x: Floats) -> Floats:
     shifted = x - x.max(axis=-1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    logarithms: Floats = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    return logarithms
 
 
 def _layer_norm_numpy(x: Floats, weight: Floats, bias: Floats) -> Floats:
     mean = x.mean(axis=-1, keepdims=True)
-    return (x - mean) / np.sqrt(x.var(axis=-1, keepdims=True) + EPSILON) * weight + bias
+    normal: Floats = (x - mean) / np.sqrt(x.var(axis=-1, keepdims=True) + EPSILON) * weight + bias
+    return normal
 
 
 def compare_softmax(inputs: str) -> Comparison:
