@@ -1,0 +1,30 @@
+"""The components of the proof, in the order in which it goes through them.
+
+Each is a module with a function `checks(model)` that yields Checks; `model` is the folder of a GPT-2. Modules are
+imported when their turn comes: each needs other libraries.
+"""
+
+COMPONENTS = {
+    "utils": "starport.verify.utils",
+    "embeddings": "starport.verify.embeddings",
+    "layers": "starport.verify.layers",
+    "model": "starport.verify.model",
+    "engines": "starport.verify.engines",
+    "generation": "starport.verify.generation",
+    "tokenizer": "starport.verify.tokenizer",
+    "published": "starport.verify.published",
+    "fingerprints": "starport.verify.fingerprints",
+}
+
+# What each component compares with, under the names by which it is imported and installed alike.
+LIBRARIES = {
+    "utils": ("mpmath", "numpy", "torch"),
+    "embeddings": ("numpy", "torch", "transformers"),
+    "layers": ("numpy", "torch", "transformers"),
+    "model": ("numpy", "torch", "transformers"),
+    "engines": ("torch",),
+    "generation": ("torch", "transformers"),
+    "tokenizer": ("tiktoken", "tokenizers"),
+    "published": (),
+    "fingerprints": (),
+}
