@@ -44,7 +44,7 @@ def write_stand_in(folder: Path, seed: int, **options: Any) -> Path:
         tensors[key] = (is_gamma + spread * draw.standard_normal(shape)).astype(np.float32)
     save_file(tensors, folder / "model.safetensors", {"format": "pt"})
     (folder / "config.json").write_text(json.dumps(config, indent=2), encoding="utf-8")
-    tokens = [*_alphabet(), *(merge.replace(" ", "") for merge in MERGES), "<|endoftext|>"]
+    tokens = [*byte_alphabet(), *(merge.replace(" ", "") for merge in MERGES), "<|endoftext|>"]
     (folder / "vocab.json").write_text(json.dumps({t: i for i, t in enumerate(tokens)}), encoding="utf-8")
     (folder / "merges.txt").write_text("\n".join(["#version: 0.2", *MERGES, ""]), encoding="utf-8")
     return folder
@@ -62,7 +62,7 @@ def _shapes(config: dict[str, Any]) -> dict[str, tuple[int, ...]]:
     return shapes if config["tie_word_embeddings"] else shapes | {"lm_head.weight": (config["vocab_size"], c)}
 
 
-def _alphabet() -> list[str]:
+def byte_alphabet() -> list[str]:
     """Return GPT-2's characters for the 256 bytes: the printable ones of Latin-1, then those from U+0100 up."""
     printable = [chr(byte) for byte in (*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100))]
     return printable + [chr(0x100 + n) for n in range(256 - len(printable))]
