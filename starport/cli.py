@@ -1,6 +1,7 @@
 """The console command `starchart`: reads the arguments, runs a command, turns errors into one line and an exit code.
 
-0 done, 2 something is wrong with the input (one line on standard error says what and what to do), 130 Ctrl-C.
+0 done, 1 `compare` found something that fails, 2 something is wrong with the input (one line on standard error says
+what and what to do), 130 Ctrl-C.
 """
 
 import argparse
@@ -12,7 +13,14 @@ from typing import Any, NoReturn
 
 from starchart import __version__
 from starchart.errors import StarchartError
-from starport import cache_command, generate_command, score_command, train_command, train_tokenizer_command
+from starport import (
+    cache_command,
+    compare_command,
+    generate_command,
+    score_command,
+    train_command,
+    train_tokenizer_command,
+)
 from starport.console import Warnings, tell
 
 _COMMANDS = {
@@ -21,6 +29,7 @@ _COMMANDS = {
     "train": train_command,
     "train-tokenizer": train_tokenizer_command,
     "cache": cache_command,
+    "compare": compare_command,
 }
 
 
@@ -35,8 +44,8 @@ class _Parser(argparse.ArgumentParser):
         sys.stdout.write(message)  # argparse's own would hide that the disk is full
 
 
-def main(arguments: Sequence[str] | None = None, program: str = "starchart generate") -> int:
-    """Run the command line and return the exit code. `program` is how the user calls `generate`, for its --help."""
+def main(arguments: Sequence[str] | None = None, program: str = "starchart") -> int:
+    """Run the command line and return the exit code. `program` is how the user calls a front door, for --help."""
     if sys.stderr is None:  # closed by the shell: 2>&-
         sys.stderr = open(os.devnull, "w")  # noqa: SIM115  it stays open to the end
     if sys.stdout is None:
@@ -70,8 +79,7 @@ def _run(arguments: Sequence[str], program: str) -> int:
         options = _parser(program).parse_args(_with_dashes(arguments))
     except SystemExit as done:  # --help, --version, or an error that has been printed
         return int(done.code or 0)
-    options.run(options)
-    return 0
+    return options.run(options) or 0
 
 
 def _parser(program: str) -> argparse.ArgumentParser:
@@ -81,7 +89,7 @@ def _parser(program: str) -> argparse.ArgumentParser:
     for name, command in _COMMANDS.items():
         described = commands.add_parser(
             name,
-            prog=program if name == "generate" else f"starchart {name}",
+            prog=f"starchart {name}" if program == "starchart" else program,
             help=command.SUMMARY,
             description=command.SUMMARY,
             allow_abbrev=False,

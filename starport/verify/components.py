@@ -15,3 +15,16 @@ COMPONENTS = {
     "published": "starport.verify.published",
     "fingerprints": "starport.verify.fingerprints",
 }
+
+# What each component compares with, under the names by which it is imported and installed alike.
+LIBRARIES = {
+    "utils": ("mpmath", "numpy", "torch"),
+    "embeddings": ("numpy", "torch", "transformers"),
+    "layers": ("numpy", "torch", "transformers"),
+    "model": ("numpy", "torch", "transformers"),
+    "engines": ("torch",),
+    "generation": ("torch", "transformers"),
+    "tokenizer": ("tiktoken", "tokenizers"),
+    "published": (),
+    "fingerprints": (),
+}

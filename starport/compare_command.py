@@ -1,0 +1,89 @@
+"""`starchart compare`: the proof, component by component."""
+
+import argparse
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+from starchart.checkpoints.folder import load_checkpoint
+from starchart.errors import TextError
+from starport.engine_options import choose_model
+from starport.hub.find_model import IN_THE_BOX
+from starport.verify.components import COMPONENTS
+from starport.verify.report import Cascade, ComponentResult, json_report
+from starport.verify.run_checks import require_libraries, run_component
+
+SUMMARY = "Prove it: every part beside NumPy, PyTorch, transformers and exact arithmetic."
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of this command."""
+    add = parser.add_argument
+    add("--model", metavar="NAME|DIR", default=IN_THE_BOX, help="the GPT-2 to prove it with (default: %(default)s)")
+    add(
+        "--only", metavar="COMPONENT", action="append", choices=list(COMPONENTS),
+        help=f"this component alone, of {', '.join(COMPONENTS)}; may be given again for another",
+    )  # fmt: skip
+    add("--json", metavar="FILE", help="write everything that was found into a file; -: to standard output")
+    add(
+        "--text", metavar="FILE",
+        help="the raw WikiText-2 test set, its lines joined by empty ones: adds the published perplexities of OpenAI's"
+        " models",
+    )  # fmt: skip
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the checks and a table. Return 1 if anything failed, else 0. Raises StarchartError for bad input."""
+    names = [name for name in COMPONENTS if name in (options.only or COMPONENTS)]
+    require_libraries(names)
+    text = _readable(options.text)
+    _check_destination(options.json)
+    model = choose_model(options.model)
+    load_checkpoint(model.folder)  # a damaged model is bad input, not a failed check
+    cascade = Cascade(sys.stderr if options.json == "-" else sys.stdout)
+    cascade.title(model.told)
+    results = [_run_component(name, model.folder, text, cascade) for name in names]
+    cascade.table(results)
+    if options.json:
+        _write(options.json, json.dumps(json_report(options.model, results), ensure_ascii=False, indent=2))
+    return int(any(result.failed for result in results))
+
+
+def _run_component(name: str, model: Path, text: Path | None, cascade: Cascade) -> ComponentResult:
+    result = ComponentResult(name)
+    began = time.perf_counter()
+    for check in run_component(name, model, text):
+        cascade.check(check)
+        result.checks.append(check)
+    result.seconds = time.perf_counter() - began
+    return result
+
+
+def _readable(text: str | None) -> Path | None:
+    if text is None:
+        return None
+    if not os.path.isfile(text):
+        raise TextError(f"--text {text}: there is no such file; give the raw WikiText-2 test set")
+    return Path(text)
+
+
+def _check_destination(file: str | None) -> None:
+    """Raise TextError where --json cannot be written: after minutes of work it would be too late."""
+    if file is None or file == "-":
+        return
+    folder = os.path.dirname(file) or "."
+    if not file or os.path.isdir(file) or not os.path.isdir(folder):
+        raise TextError(f"--json {file}: this is no file in an existing folder; give the path of a file, or -")
+    if not os.access(file if os.path.exists(file) else folder, os.W_OK):
+        raise TextError(f"--json {file}: it cannot be written; give another path")
+
+
+def _write(file: str, text: str) -> None:
+    if file == "-":
+        print(text)
+        return
+    unfinished = Path(f"{file}.unfinished")
+    unfinished.write_text(text + "\n", encoding="utf-8")
+    os.replace(unfinished, file)

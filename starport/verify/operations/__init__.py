@@ -1,0 +1,1 @@
+"""The operations of starchart.utils beside the truth, NumPy and PyTorch."""

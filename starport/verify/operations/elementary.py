@@ -1,0 +1,144 @@
+"""Functions of one number: exp, log, tanh, erf, log1p and the activations.
+
+Each has a bar in ulps of its result, for exp, log, tanh, erf, log1p a number, for the activations a function of the
+argument that starchart.utils derives beside the code (gelu.py, silu.py).
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import mpmath  # type: ignore[import-untyped]
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from starchart.utils.activations import ACTIVATIONS
+from starchart.utils.erf import erf
+from starchart.utils.exp import exp
+from starchart.utils.log import log
+from starchart.utils.log1p import log1p
+from starchart.utils.tanh import tanh
+from starport.verify.check import Check
+from starport.verify.operations.comparison import Comparison, check_of
+from starport.verify.operations.named_inputs import NUMBER_SETS, numbers
+from starport.verify.operations.truth import DIGITS, Exact, Floats, mpf, truth_of
+
+_SLOPE = 0.7978845608028654  # sqrt(2/pi)
+_SLOPE_FAST = 0.7978845608
+_VANISHING = 1e-305  # an activation below it may be -0.0
+
+
+@dataclass(frozen=True)
+class Function:
+    """A function of one number, ours and theirs."""
+
+    ours: Callable[[float], float]
+    truth: Callable[[Exact], Exact]
+    torch: Callable[[Tensor], Tensor]
+    numpy: Callable[[Floats], Floats] | None
+    bar: Callable[[Floats], Floats]  # ulps of the result
+    domain: Callable[[float], float] = float  # brings any argument to where the function is defined
+    vanishing: float = 0.0  # an error of this size is always allowed
+
+
+def _constant(bar: float) -> Callable[[Floats], Floats]:
+    return lambda x: np.full(x.shape, bar)
+
+
+def _tanh_form_truth(slope: Exact) -> Callable[[Exact], Exact]:
+    def truth(x: Exact) -> Exact:
+        if abs(x) > 100:  # exp would need as many digits as its argument has
+            return max(x, mpf(0))
+        return x / (1 + mpmath.exp(-2 * slope * (x + mpmath.mpf("0.044715") * x**3)))
+
+    return truth
+
+
+def _tanh_form(x: Floats, slope: float = _SLOPE) -> Floats:
+    return 0.5 * x * (1.0 + np.tanh(slope * (x + 0.044715 * x * x * x)))
+
+
+def _tanh_form_bar(x: Floats) -> Floats:
+    """Return the bound that the docstring of starchart.utils.gelu derives: s (|v| (3 + 4 q) + 1.1) + 2.1 ulp."""
+    with np.errstate(all="ignore"):
+        cubic = 0.044715 * x * x
+        share = np.where(np.isfinite(cubic), cubic / (1.0 + cubic), 1.0)  # q
+        v = -2.0 * _SLOPE * x * (1.0 + cubic)
+        s = 1.0 / (1.0 + np.exp(-np.clip(v, -800.0, 800.0)))
+        return np.where(s > 0.0, s * (np.abs(np.clip(v, -1e4, 1e4)) * (3.0 + 4.0 * share) + 1.1), 0.0) + 2.1
+
+
+def _gelu_bar(x: Floats) -> Floats:
+    return np.select([x <= -4.0, x < 1.0], [5.0, 2.3], 1.0)
+
+
+def _gelu_truth(x: Exact) -> Exact:
+    return max(x, mpf(0)) if abs(x) > 100 else x * mpmath.erfc(-x / mpmath.sqrt(2)) / 2
+
+
+def _silu_truth(x: Exact) -> Exact:
+    return max(x, mpf(0)) if abs(x) > 10000 else x / (1 + mpmath.exp(-x))
+
+
+def _exp_truth(x: Exact) -> Exact:
+    return mpmath.exp(max(min(x, mpf(10000)), mpf(-10000)))
+
+
+def _tanh_truth(x: Exact) -> Exact:
+    return mpmath.tanh(max(min(x, mpf(10000)), mpf(-10000)))
+
+
+def _gelu_fast_torch(x: Tensor) -> Tensor:
+    return 0.5 * x * (1.0 + torch.tanh(x * _SLOPE_FAST * (1.0 + 0.044715 * x * x)))  # transformers' own
+
+
+FUNCTIONS = {
+    "exp": Function(exp, _exp_truth, torch.exp, np.exp, _constant(0.52)),
+    "log": Function(log, mpmath.log, torch.log, np.log, _constant(0.52), abs),
+    "log1p": Function(
+        log1p, mpmath.log1p, torch.log1p, np.log1p, _constant(1.0), lambda x: x if x > -1.0 else 1.0 / x
+    ),
+    "tanh": Function(tanh, _tanh_truth, torch.tanh, np.tanh, _constant(1.0)),
+    "erf": Function(erf, mpmath.erf, torch.erf, None, _constant(1.0)),
+    "gelu_new": Function(
+        ACTIVATIONS["gelu_new"], lambda x: _tanh_form_truth(mpmath.sqrt(2 / mpmath.pi))(x),
+        lambda x: functional.gelu(x, approximate="tanh"), _tanh_form, _tanh_form_bar, vanishing=_VANISHING,
+    ),
+    "gelu": Function(ACTIVATIONS["gelu"], _gelu_truth, functional.gelu, None, _gelu_bar, vanishing=_VANISHING),
+    "gelu_fast": Function(
+        ACTIVATIONS["gelu_fast"], lambda x: _tanh_form_truth(mpmath.mpf("0.7978845608"))(x), _gelu_fast_torch,
+        lambda x: _tanh_form(x, _SLOPE_FAST), _tanh_form_bar, vanishing=_VANISHING,
+    ),
+    "silu": Function(
+        ACTIVATIONS["silu"], _silu_truth, functional.silu, lambda x: x / (1.0 + np.exp(-x)), _constant(2.5),
+        vanishing=_VANISHING,
+    ),
+    "relu": Function(
+        ACTIVATIONS["relu"], lambda x: max(x, mpf(0)), functional.relu, lambda x: np.maximum(x, 0.0), _constant(0.0)
+    ),
+}  # fmt: skip
+
+
+def compare(function: Function, inputs: str) -> Comparison:
+    """Return the comparison of one function on one set."""
+    arguments = [function.domain(x) for x in numbers(inputs)]
+    x = np.array(arguments)
+    with mpmath.workdps(DIGITS), np.errstate(all="ignore"):
+        truth = truth_of((function.truth(mpf(v)) for v in arguments), x.shape)
+        tensor = torch.from_numpy(x)
+        peers = {
+            "torch64": function.torch(tensor).numpy(),
+            "torch32": function.torch(tensor.float()).double().numpy(),
+        }
+        if function.numpy:
+            peers = {"numpy": function.numpy(x), **peers}
+        bar = function.bar(x) + function.vanishing / truth.ulp
+    ours = np.array([function.ours(v) for v in arguments])
+    return Comparison(inputs, truth, truth.ulp, bar, ours, peers)
+
+
+def checks() -> Iterator[Check]:
+    """Yield a check for each function, over all sets."""
+    for name, function in FUNCTIONS.items():
+        yield check_of(name, "ulp", (compare(function, inputs) for inputs in NUMBER_SETS))

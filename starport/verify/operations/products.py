@@ -1,0 +1,122 @@
+"""Sums and products of vectors and matrices, in ulps of the result; addition and transposition, to the bit.
+
+The bar of a product is 2^-52 sum|a_i b_i|, proved in starchart.utils.matrix_multiply, and where products are subnormal
+2^-1074 for each of them. Sums must be correctly rounded.
+"""
+
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from operator import mul
+
+import numpy as np
+import torch
+
+from starchart.utils.add_matrices import add_matrices
+from starchart.utils.exact_sum import exact_sum
+from starchart.utils.matrix_multiply import dot_product, matrix_multiply, multiply_transposed
+from starchart.utils.transpose_matrix import transpose_matrix, transpose_weights
+from starport.verify.check import Check
+from starport.verify.operations.comparison import COMPONENT, Comparison, check_of
+from starport.verify.operations.named_inputs import ROW_SETS, WIDTH, rows
+from starport.verify.operations.truth import Floats, truth_of
+
+Matrix = list[list[float]]
+_COLUMNS = 5
+
+
+def _second(inputs: str, count: int) -> Matrix:  # -> [count][WIDTH]
+    """Return what the rows of a set are multiplied with: ordinary numbers, that let cancelling rows cancel."""
+    if inputs != "cancelling":
+        return rows("random", count=count, salt=f"beside {inputs}")
+    return [half * 2 for half in rows("random", count=count, width=WIDTH // 2, salt="beside cancelling")]
+
+
+def _exact_products(a: Sequence[float], b: Sequence[float]) -> list[Fraction]:
+    return list(map(mul, map(Fraction, a), map(Fraction, b)))
+
+
+def _compare_products(inputs: str, a: Matrix, b: Matrix, ours: Floats, peers: dict[str, Floats]) -> Comparison:
+    """Return the comparison of the products of row i of `a` and row i of `b`, flattened."""
+    products = [_exact_products(row, other) for row, other in zip(a, b, strict=True)]
+    truth = truth_of((sum(terms, Fraction(0)) for terms in products), ours.shape)
+    sizes = [float(sum(map(abs, terms), Fraction(0)) / 2**52) for terms in products]
+    bar = (np.array(sizes).reshape(ours.shape) + len(a[0]) * 2.0**-1074) / truth.ulp
+    return Comparison(inputs, truth, truth.ulp, bar, ours, peers)
+
+
+def compare_dot(inputs: str) -> Comparison:
+    """Return the comparison of dot_product on one set."""
+    a = rows(inputs)
+    b = _second(inputs, len(a))
+    x, y = torch.tensor(a, dtype=torch.float64), torch.tensor(b, dtype=torch.float64)
+    peers = {
+        "numpy": np.array([np.dot(row, other) for row, other in zip(x.numpy(), y.numpy(), strict=True)]),
+        "torch64": torch.stack(list(map(torch.dot, x, y))).numpy(),
+        "torch32": torch.stack(list(map(torch.dot, x.float(), y.float()))).double().numpy(),
+    }
+    return _compare_products(inputs, a, b, np.array(list(map(dot_product, a, b))), peers)
+
+
+def compare_matrix_multiply(inputs: str) -> Comparison:
+    """Return the comparison of matrix_multiply on one set."""
+    a = rows(inputs, salt="left")
+    columns = _second(inputs, _COLUMNS)
+    x, y = torch.tensor(a, dtype=torch.float64), torch.tensor(columns, dtype=torch.float64).T
+    peers = {
+        "numpy": x.numpy() @ y.numpy(),
+        "torch64": (x @ y).numpy(),
+        "torch32": (x.float() @ y.float()).double().numpy(),
+    }
+    ours = matrix_multiply(a, transpose_matrix(columns))
+    if ours != multiply_transposed(a, columns):
+        raise ArithmeticError("multiply_transposed(a, b) is not matrix_multiply(a, transpose_matrix(b))")
+    left, right = [row for row in a for _ in columns], columns * len(a)
+    return _compare_products(
+        inputs, left, right, np.array(ours).ravel(), {name: values.ravel() for name, values in peers.items()}
+    )
+
+
+def compare_sum(inputs: str) -> Comparison:
+    """Return the comparison of exact_sum on one set: it must be correctly rounded."""
+    a = rows(inputs, salt="sum")
+    x = torch.tensor(a, dtype=torch.float64)
+    peers = {
+        "numpy": x.numpy().sum(axis=-1),
+        "torch64": x.sum(-1).numpy(),
+        "torch32": x.float().sum(-1).double().numpy(),
+    }
+    truth = truth_of((sum(map(Fraction, row), Fraction(0)) for row in a), (len(a),))
+    ours = np.array(list(map(exact_sum, a)))
+    bar = np.where(ours == truth.nearest, 0.5, 0.0)
+    return Comparison(inputs, truth, truth.ulp, bar, ours, peers)
+
+
+def check_bits() -> Iterator[Check]:
+    """Yield the checks of what must have the same bits as NumPy and PyTorch."""
+    added, turned = [], []
+    for inputs in ROW_SETS:
+        a, b = rows(inputs), _second(inputs, len(rows(inputs)))
+        x, y = torch.tensor(a, dtype=torch.float64), torch.tensor(b, dtype=torch.float64)
+        if not _same_bits(add_matrices(a, b), x.numpy() + y.numpy(), (x + y).numpy()):
+            added.append(inputs)
+        both = (x.numpy().T, x.T.contiguous().numpy())
+        if not (_same_bits(transpose_matrix(a), *both) and _same_bits(transpose_weights(a), *both)):
+            turned.append(inputs)
+    for name, wrong in (("add_matrices", added), ("transpose_matrix", turned)):
+        finding = f"other bits on {', '.join(wrong)}" if wrong else "the bits of NumPy and PyTorch on every set"
+        yield Check(COMPONENT, name, not wrong, finding)
+
+
+def _same_bits(ours: Sequence[Sequence[float]], *theirs: Floats) -> bool:
+    values = np.array([list(row) for row in ours])
+    return all(
+        values.shape == other.shape and values.tobytes() == np.ascontiguousarray(other).tobytes() for other in theirs
+    )
+
+
+def checks() -> Iterator[Check]:
+    """Yield a check for each operation, over all sets."""
+    yield from check_bits()
+    yield check_of("exact_sum", "ulp", map(compare_sum, ROW_SETS))
+    yield check_of("dot_product", "ulp", map(compare_dot, ROW_SETS))
+    yield check_of("matrix_multiply", "ulp", map(compare_matrix_multiply, ROW_SETS))

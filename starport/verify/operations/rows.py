@@ -1,0 +1,174 @@
+"""Operations on rows: softmax, masked softmax, log softmax and layer norm, in ulps of the row's largest output.
+
+The bars are the bounds that starchart.utils derives beside the code (softmax.py, log_softmax.py, layer_norm.py).
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from math import inf
+
+import mpmath  # type: ignore[import-untyped]
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from starchart.utils.layer_norm import layer_norm
+from starchart.utils.log_softmax import log_probability
+from starchart.utils.masked_softmax import masked_softmax
+from starchart.utils.softmax import softmax
+from starport.verify.check import Check
+from starport.verify.operations.comparison import COMPONENT, Comparison, check_of
+from starport.verify.operations.named_inputs import ROW_SETS, rows
+from starport.verify.operations.truth import DIGITS, Exact, Floats, Truth, mpf, truth_of
+
+UNIT = "ulp of the row's largest"
+EPSILON = 1e-5
+Row = Sequence[float]
+Bar = Callable[[Floats, Truth], Floats]
+
+
+def _exponentials(row: Row) -> list[Exact]:
+    largest = mpf(max(row))
+    # Below exp(-2000) nothing is left, in the sum and in the result.
+    return [mpmath.exp(mpf(x) - largest) if x - max(row) > -2000.0 else mpf(0) for x in row]
+
+
+def softmax_truth(row: Row) -> list[Exact]:  # [S] -> [S]
+    """Return the true softmax."""
+    weights = _exponentials(row)
+    total = mpmath.fsum(weights)
+    return [weight / total for weight in weights]
+
+
+def log_softmax_truth(row: Row) -> list[Exact]:  # [S] -> [S]
+    """Return the true logarithms of softmax."""
+    shift = mpf(max(row)) + mpmath.log(mpmath.fsum(_exponentials(row)))
+    return [mpf(x) - shift for x in row]
+
+
+def layer_norm_truth(row: Row, weight: Row, bias: Row) -> list[Exact]:  # [C] -> [C]
+    """Return the true layer norm with EPSILON."""
+    exact = [mpf(x) for x in row]
+    mean = mpmath.fsum(exact) / len(exact)
+    variance = mpmath.fsum((x - mean) ** 2 for x in exact) / len(exact)
+    deviation = mpmath.sqrt(variance + mpf(EPSILON))
+    return [(x - mean) / deviation * mpf(w) + mpf(b) for x, w, b in zip(exact, weight, bias, strict=True)]
+
+
+def softmax_bar(x: Floats, _: Truth) -> Floats:
+    """Return 4.1 + ln S."""
+    return np.full(x.shape, 4.1 + np.log(x.shape[-1]))
+
+
+def log_softmax_bar(x: Floats, truth: Truth) -> Floats:
+    """Return 3.1 + 2.1/L, L the size of the row's largest output."""
+    return np.broadcast_to(3.1 + 2.1 / np.abs(truth.nearest).max(axis=-1, keepdims=True), x.shape)
+
+
+def layer_norm_bar(weight: Floats, bias: Floats) -> Bar:
+    """Return the bound of layer_norm.py: 1 + (|w_c| (9 |z_c| + 1) + 4 2^-53 |w_c mean| / deviation) / Y, at its largest."""
+
+    def bar(x: Floats, truth: Truth) -> Floats:
+        largest = np.abs(truth.nearest).max(axis=-1, keepdims=True)
+        mean = x.mean(axis=-1, keepdims=True)
+        deviation = np.sqrt(x.var(axis=-1, keepdims=True) + EPSILON)
+        size = np.abs(weight) * (9.0 * np.abs(x - mean) / deviation + 1.0 + 2.0**-51 * np.abs(mean) / deviation)
+        return np.broadcast_to(1.0 + size.max(axis=-1, keepdims=True) / largest, x.shape)
+
+    return bar
+
+
+def _compare(
+    inputs: str,
+    truth_of_row: Callable[[Row], list[Exact]],
+    ours: Callable[[list[list[float]]], list[list[float]]],
+    numpy: Callable[[Floats], Floats],
+    torch_function: Callable[[Tensor], Tensor],
+    bar: Bar,
+) -> Comparison:
+    """Return the comparison of an operation on the rows of one set."""
+    x = rows(inputs)
+    floats = np.array(x)
+    with mpmath.workdps(DIGITS):
+        truth = truth_of((value for row in x for value in truth_of_row(row)), floats.shape)
+    tensor = torch.from_numpy(floats)
+    with np.errstate(all="ignore"):
+        peers = {
+            "numpy": numpy(floats),
+            "torch64": torch_function(tensor).numpy(),
+            "torch32": torch_function(tensor.float()).double().numpy(),
+        }
+    return Comparison(inputs, truth, truth.row_ulp(), bar(floats, truth), np.array(ours(x)), peers)
+
+
+def _softmax_numpy(x: Floats) -> Floats:
+    weights: Floats = np.exp(x - x.max(axis=-1, keepdims=True))
+    return weights / weights.sum(axis=-1, keepdims=True)
+
+
+def _log_softmax_numpy(x: Floats) -> Floats:
+    shifted = x - x.max(axis=-1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+
+
+def _layer_norm_numpy(x: Floats, weight: Floats, bias: Floats) -> Floats:
+    mean = x.mean(axis=-1, keepdims=True)
+    return (x - mean) / np.sqrt(x.var(axis=-1, keepdims=True) + EPSILON) * weight + bias
+
+
+def compare_softmax(inputs: str) -> Comparison:
+    """Return the comparison of softmax on one set."""
+    ours = lambda x: [softmax(row) for row in x]  # noqa: E731
+    return _compare(inputs, softmax_truth, ours, _softmax_numpy, lambda x: torch.softmax(x, -1), softmax_bar)
+
+
+def compare_log_softmax(inputs: str) -> Comparison:
+    """Return the comparison of log softmax on one set."""
+    ours = lambda x: [[log_probability(row, i) for i in range(len(row))] for row in x]  # noqa: E731
+    theirs = lambda x: torch.log_softmax(x, -1)  # noqa: E731
+    return _compare(inputs, log_softmax_truth, ours, _log_softmax_numpy, theirs, log_softmax_bar)
+
+
+def compare_layer_norm(inputs: str) -> Comparison:
+    """Return the comparison of layer norm on one set, with a gamma and a beta that are not neutral."""
+    weight, bias = rows("random", count=2, salt="gamma and beta")
+    w, b = np.array(weight), np.array(bias)
+
+    def theirs(x: Tensor) -> Tensor:
+        return functional.layer_norm(
+            x, w.shape, torch.from_numpy(w).to(x.dtype), torch.from_numpy(b).to(x.dtype), EPSILON
+        )
+
+    return _compare(
+        inputs,
+        lambda row: layer_norm_truth(row, weight, bias),
+        lambda x: layer_norm(x, weight, bias, EPSILON),
+        lambda x: _layer_norm_numpy(x, w, b),
+        theirs,
+        layer_norm_bar(w, b),
+    )
+
+
+def check_mask() -> Check:
+    """Return the check of masked softmax: zeros just where PyTorch's mask has them, softmax of the rest."""
+    wrong = []
+    for t, s in ((1, 1), (1, 48), (24, 24), (7, 48)):
+        scores = rows("random", count=t, width=s, salt="scores")
+        hidden = torch.ones(t, s, dtype=torch.bool).triu(s - t + 1)
+        theirs = torch.softmax(torch.tensor(scores, dtype=torch.float64).masked_fill(hidden, -inf), -1)
+        ours = masked_softmax(scores)
+        cut = [softmax(row[: s - t + i + 1]) + [0.0] * (t - i - 1) for i, row in enumerate(scores)]
+        if ours != cut or not np.array_equal(np.array(ours) == 0.0, theirs.numpy() == 0.0):
+            wrong.append(f"[{t}][{s}]")
+    finding = f"other zeros than PyTorch's, or no softmax of the rest: {', '.join(wrong)}" if wrong else (
+        "exact zeros just where PyTorch's are, the bits of softmax elsewhere"
+    )  # fmt: skip
+    return Check(COMPONENT, "masked_softmax", not wrong, finding)
+
+
+def checks() -> Iterator[Check]:
+    """Yield a check for each operation, over all sets."""
+    yield check_of("softmax", UNIT, map(compare_softmax, ROW_SETS))
+    yield check_mask()
+    yield check_of("log_softmax", UNIT, map(compare_log_softmax, ROW_SETS))
+    yield check_of("layer_norm", UNIT, map(compare_layer_norm, ROW_SETS))

@@ -1,0 +1,55 @@
+"""Goes through components and passes on what they find, whatever happens inside them."""
+
+from collections.abc import Iterator, Sequence
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+
+from starchart.errors import StarchartError
+from starport.verify.check import Check
+from starport.verify.components import COMPONENTS, LIBRARIES
+
+
+class MissingLibraryError(StarchartError):
+    """A library that a component compares with is not installed."""
+
+
+def require_libraries(names: Sequence[str]) -> None:
+    """Raise MissingLibraryError unless everything that the components `names` compare with is installed."""
+    needed = sorted({library for name in names for library in LIBRARIES[name]})
+    missing = [library for library in needed if find_spec(library) is None]
+    if missing:
+        raise MissingLibraryError(_advice(missing))
+
+
+def run_component(name: str, model: Path, text: Path | None = None) -> Iterator[Check]:
+    """Yield what the component `name` finds out about the GPT-2 in the folder `model`; `text` is for "published".
+
+    What goes wrong inside is a failed check, and so is a component that checks nothing. Raises MissingLibraryError.
+    """
+    found = 0
+    try:
+        module = import_module(COMPONENTS[name])
+        for check in module.checks(model, text) if text and name == "published" else module.checks(model):
+            found += 1
+            yield check
+        if not found:
+            yield Check(name, "nothing", False, "there was nothing to check")
+    except ModuleNotFoundError as error:
+        if (error.name or "starport").partition(".")[0] in ("starchart", "starport"):
+            yield _not_finished(name, error)
+            return
+        raise MissingLibraryError(_advice([str(error.name).partition(".")[0]])) from None
+    except Exception as error:  # whatever it is, the proof goes on and is not passed
+        yield _not_finished(name, error)
+
+
+def _not_finished(name: str, error: Exception) -> Check:
+    kind = type(error).__name__
+    message = " ".join(str(error).split())
+    return Check(name, "did not finish", False, f"{kind}: {message}", {"error": kind, "message": message})
+
+
+def _advice(missing: Sequence[str]) -> str:
+    names = " ".join(missing)
+    return f"compare has nothing to compare with: install what is missing with `pip install {names}`"

@@ -1,0 +1,14 @@
+"""The operations of starchart.utils: how far each is from the truth, beside NumPy and PyTorch, on named inputs."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from starport.verify.check import Check
+from starport.verify.operations import elementary, products, rows
+
+
+def checks(model: Path) -> Iterator[Check]:  # noqa: ARG001  operations know no model
+    """Yield a check for each operation."""
+    yield from products.checks()
+    yield from elementary.checks()
+    yield from rows.checks()
