@@ -16,8 +16,6 @@ def distance(value: Any, truth: Any) -> float:
     ours, true = np.asarray(value), np.asarray(truth)
     if ours.shape != true.shape:
         return inf
-    if true.dtype != object and ours.dtype != true.dtype:
-        ours = ours.astype(np.result_type(ours.dtype, true.dtype))
     largest = float(abs(true).max())
     far = float(abs(ours - true).max())
     return inf if far != far else far / largest if largest else far and inf

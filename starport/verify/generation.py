@@ -6,7 +6,7 @@ transformers runs in float64, as the reference engine does; both round logits to
 import random
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -64,12 +64,14 @@ def _tokens(model: Path, ids: Sequence[int], settings: Sequence[SamplingSettings
     with GPT2.from_pretrained(model) as ours:
         for s in settings:
             expected = generate(theirs, ids, s, count)
-            got = list(ours.generate(ids, max_new_tokens=count, **_named(s)))
+            got = list(ours.generate(ids, max_new_tokens=count, **asdict(s)))
             total += len(expected)
             if got != expected and not fault:
-                place = next((n for n, pair in enumerate(zip(got, expected)) if pair[0] != pair[1]), min(len(got), len(expected)))
+                place = next((n for n, token in enumerate(expected) if got[n : n + 1] != [token]), len(expected))
                 fault = f"token {place + 1} of {_told(s)} is another: {got[place:][:1]}, not {expected[place:][:1]}"
-    finding = fault or f"{total} tokens, greedy and {len(settings) - 1} ways of sampling: all those of transformers' generate"
+    finding = (
+        fault or f"{total} tokens, greedy and {len(settings) - 1} ways of sampling: all those of transformers' generate"
+    )
     return Check("generation", name, not fault, finding, {"tokens": total, "settings": len(settings), "fault": fault})
 
 
@@ -82,7 +84,9 @@ def generate(model: Any, ids: Sequence[int], settings: SamplingSettings, count: 
         options = {"do_sample": True, **filters}
     torch.manual_seed(settings.seed or 0)
     eos = model.config.eos_token_id
-    config = transformers.GenerationConfig(max_new_tokens=count, eos_token_id=eos, pad_token_id=0, **options)
+    config = transformers.GenerationConfig(  # type: ignore[no-untyped-call]
+        max_new_tokens=count, eos_token_id=eos, pad_token_id=0, **options
+    )
     tokens = model.generate(
         torch.tensor([list(ids)]), attention_mask=torch.ones(1, len(ids), dtype=torch.long), generation_config=config
     )
@@ -97,7 +101,8 @@ def _end_of_text(model: Path) -> Check:
     with GPT2.from_pretrained(model) as ours:
         settings = [SamplingSettings(seed=seed) for seed in seeds]
         same = [
-            list(ours.generate([1, 2], max_new_tokens=12, **_named(s))) == generate(theirs, [1, 2], s, 12) for s in settings
+            list(ours.generate([1, 2], max_new_tokens=12, **asdict(s))) == generate(theirs, [1, 2], s, 12)
+            for s in settings
         ]
     finding = f"{sum(same)} of {len(same)} texts end where transformers ends them"
     return Check("generation", "end of text", all(same), finding, {"texts": len(same), "same": sum(same)})
@@ -145,7 +150,8 @@ def _cached(model: Path) -> Check:
     different = [n for n, (_, row) in enumerate(steps) if not same_bits(row, rows[len(ids) - 1 + n])]
     finding = f"{len(steps)} rows of logits, each by one token and the cache: the same bits as all tokens read at once"
     if different:
-        finding = f"with a cache, {len(different)} of {len(steps)} rows have other bits: that of new token {different[0] + 1} first"
+        which = f"that of new token {different[0] + 1} first"
+        finding = f"with a cache, {len(different)} of {len(steps)} rows have other bits: {which}"
     return Check("generation", "cache", not different, finding, {"rows": len(steps), "different": len(different)})
 
 
@@ -154,20 +160,17 @@ def _sliding(model: Path) -> Check:
     full, ids, count = 40, [(17 * n + 3) % END_OF_TEXT for n in range(30)], 35
     with GPT2.from_pretrained(model) as gpt2:
         ours = list(gpt2.generate(ids, max_new_tokens=count, temperature=0, on_full="slide"))
-    window, theirs = list(ids), []
+    window, theirs = list(ids), list[int]()
     while len(theirs) < len(ours):
         theirs.append(int(torch_gpt2(model, window)["logits"][-1].argmax()))
         window = (window + theirs[-1:])[-full // 2 :] if len(window) == full else window + theirs[-1:]
     same = ours == theirs and len(ours) in (count, ours.index(END_OF_TEXT) + 1 if END_OF_TEXT in ours else count)
     finding = f"{len(ours)} greedy tokens by a model that reads {full}: " + (
-        "all those of PyTorch, reading the last half afresh" if same else "not those of PyTorch, reading the last half afresh"
+        "all those of PyTorch, reading the last half afresh"
+        if same
+        else "not those of PyTorch, reading the last half afresh"
     )
     return Check("generation", "a text longer than the model reads", same, finding, {"tokens": len(ours)})
-
-
-def _named(settings: SamplingSettings) -> dict[str, Any]:
-    named = {name: getattr(settings, name) for name in ("temperature", "top_k", "top_p")}
-    return named | {"seed": replace(settings).seed}
 
 
 def _told(s: SamplingSettings) -> str:

@@ -10,7 +10,7 @@ from math import sqrt
 from pathlib import Path
 from typing import Any
 
-import mpmath
+import mpmath  # type: ignore[import-untyped]
 import numpy as np
 import torch
 
@@ -69,16 +69,16 @@ SCALE = 0.37  # of the scores: not that of any D above
 Runs = Callable[[Case, Any, Any], Any]  # a case, its weights, numpy_gpt2 or torch_gpt2 -> the value, all tokens
 
 
-def checks(model: Path) -> Iterator[Check]:
-    """Yield a check for every layer. They are the same for every model."""
-    yield _check("linear_layer", _linear, lambda case, w, peer: peer.linear(w["x"], w, "mlp.c_fc"))
-    yield _check("scaled_dot_product_attention", _attention, lambda case, w, peer: peer.attention(*_qkv(w), SCALE)["z"])
+def checks(model: Path) -> Iterator[Check]:  # noqa: ARG001  they are the same for every model
+    """Yield a check for every layer."""
+    yield _check("linear_layer", _linear, lambda _, w, peer: peer.linear(w["x"], w, "mlp.c_fc"))
+    yield _check("scaled_dot_product_attention", _attention, lambda _, w, peer: peer.attention(*_qkv(w), SCALE)["z"])
     yield _check(
         "multi_head_attention",
         _multi_head,
         lambda case, w, peer: peer.multi_head_attention(w["x"], w, case.h, SCALE)["c_proj"],
     )
-    yield _check("feed_forward", _feed_forward, lambda case, w, peer: peer.feed_forward(w["x"], w, "gelu_new")["c_proj"])
+    yield _check("feed_forward", _feed_forward, lambda _, w, peer: peer.feed_forward(w["x"], w, "gelu_new")["c_proj"])
     yield _check(
         "transformer_block",
         _block,
@@ -109,7 +109,9 @@ def _check(name: str, ours: Callable[[Case, Mapping[str, Any]], Any], theirs: Ru
         title = next(title for title, case in found.items() if case["ours"] > BAR)
         finding = f"{short(found[title]['ours'])} from the truth with {title}; {peers(worst)}"
     values = {f"{title}: {peer}": far for title, case in found.items() for peer, far in case.items()}
-    return Check("layers", name, own <= BAR, finding, {"ours": own, **worst, "bar": BAR, **values})
+    return Check(
+        "layers", name, own <= BAR, finding, {"ours": own, **worst, "bar": BAR, "of_the_bar": own / BAR, **values}
+    )
 
 
 def _random_qkv(case: Case) -> dict[str, Any]:
@@ -123,14 +125,14 @@ def _qkv(w: Mapping[str, Any]) -> tuple[Any, Any, Any]:
     return w["q"], w["k"], w["v"]
 
 
-def _linear(case: Case, w: Mapping[str, Any]) -> Any:
+def _linear(_: Case, w: Mapping[str, Any]) -> Any:
     x, weight, bias = w["x"], w["mlp.c_fc.weight"], w["mlp.c_fc.bias"]
     plain = linear_layer(x.tolist(), weight.tolist(), bias.tolist())
     engine = reference.linear(x.tolist(), transpose_weights(weight.tolist()), bias.tolist())
     return plain if plain == engine else np.full_like(plain, np.nan)  # two forms of one layer: the same bits
 
 
-def _attention(case: Case, w: Mapping[str, Any]) -> Any:
+def _attention(_: Case, w: Mapping[str, Any]) -> Any:
     q, k, v = _qkv(w)
     return scaled_dot_product_attention(q.tolist(), k.tolist(), v.swapaxes(1, 2).tolist(), SCALE, Recording())
 
@@ -142,7 +144,7 @@ def _multi_head(case: Case, w: Mapping[str, Any]) -> Any:
     return _after_the_past(case, w["x"].tolist(), read)
 
 
-def _feed_forward(case: Case, w: Mapping[str, Any]) -> Any:
+def _feed_forward(_: Case, w: Mapping[str, Any]) -> Any:
     return feed_forward(w["x"].tolist(), _block_weights(w).mlp, "gelu_new", reference, Recording())
 
 

@@ -1,7 +1,7 @@
 """The whole model: every value of every block beside NumPy, PyTorch and transformers, and the truth."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +53,9 @@ def _weights(model: Path) -> Check:
     count = sum(array.size for array in stored.values())
     finding = f"{len(stored)} tensors, {count:,} numbers: the same bits as the safetensors library reads"
     if different:
-        finding = f"{len(different)} of {len(stored)} tensors are read otherwise than by safetensors: {different[0]} first"
+        finding = (
+            f"{len(different)} of {len(stored)} tensors are read otherwise than by safetensors: {different[0]} first"
+        )
     return Check("model", "weights", not different, finding, {"tensors": len(stored), "numbers": count})
 
 
@@ -63,13 +65,13 @@ def _leaf(weights: Any, name: str) -> Any:
         name = "wte.weight"
     for part in name.split("."):
         weights = weights[int(part)] if part.isdigit() else getattr(weights, part)
-    return [list(row) for row in rows_of(weights)] if isinstance(weights, StoredTensor) else weights
+    return np.array(rows_of(weights)) if isinstance(weights, StoredTensor) else weights
 
 
 def _every_value(model: Path, ids: tuple[int, ...], name: str) -> Check:
     """Compare every value of a run with the truth, and those of the peers too; and ours with each peer's."""
     truth, ours = true_values(model, ids), reference_values(model, ids)
-    runs = {
+    runs: dict[str, Mapping[str, Any]] = {
         "NumPy": numpy_gpt2(model, ids),
         "PyTorch": torch_gpt2(model, ids),
         "transformers": transformers_gpt2(model, ids),
@@ -84,8 +86,14 @@ def _every_value(model: Path, ids: tuple[int, ...], name: str) -> Check:
         first = first_beyond(found, BAR)
         what = f"{first} is {short(found[first])} from the truth" if first else f"apart from {peers(apart)}"
         finding = f"first beyond {BAR:g}: {what}" if list(ours) == list(truth) else f"other names; {what}"
-    values: dict[str, float | int | str] = {"ours": far, "ours_at": place, "values": len(truth), "bar": BAR}
-    values |= {peer: far for peer, far in theirs.items()} | {f"ours to {peer}": far for peer, far in apart.items()}
+    values: dict[str, float | int | str] = {
+        "ours": far,
+        "ours_at": place,
+        "values": len(truth),
+        "bar": BAR,
+        "of_the_bar": far / BAR,
+    }
+    values |= theirs | {f"ours to {peer}": far for peer, far in apart.items()}
     values |= {f"ours {name}": far for name, far in found.items()}
     return Check("model", name, passed, finding, values)
 
@@ -113,4 +121,10 @@ def _log_probabilities(model: Path) -> Check:
     ids = [(97 * n) % 261 for n in range(40)]
     truth = torch_gpt2(model, ids)["logits"].log_softmax(-1)[range(39), ids[1:]]
     far = distance(list(GPT2.from_pretrained(model).log_probabilities(ids)), truth)
-    return Check("model", "log-probabilities", far <= BAR, f"39 tokens: {short(far)} from PyTorch float64", {"ours": far})
+    return Check(
+        "model",
+        "log-probabilities",
+        far <= BAR,
+        f"39 tokens: {short(far)} from PyTorch float64",
+        {"ours": far, "of_the_bar": far / BAR},
+    )

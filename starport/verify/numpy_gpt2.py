@@ -11,7 +11,7 @@ from math import erf
 from pathlib import Path
 from typing import Any, TypeAlias
 
-import mpmath
+import mpmath  # type: ignore[import-untyped]
 import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load_file
@@ -25,39 +25,40 @@ def number(text: str, like: Array) -> Any:
     return mpmath.mpf(text) if like.dtype == object else like.dtype.type(text)
 
 
-def of(function: str, x: Array) -> Array:
+def of(function: str, x: Array) -> Any:
     """Return sqrt, exp, tanh or erf of every entry: mpmath's for its numbers, else NumPy's."""
     if x.dtype == object:
         return np.frompyfunc(getattr(mpmath, function), 1, 1)(x)
-    return np.vectorize(erf, otypes=[x.dtype])(x) if function == "erf" else getattr(np, function)(x)  # type: ignore[no-any-return]
+    return np.vectorize(erf, otypes=[x.dtype])(x) if function == "erf" else getattr(np, function)(x)
 
 
-def gelu_new(x: Array) -> Array:
-    inner = number("0.79788456080286535587989211986876373695", x) * (x + number("0.044715", x) * x * x * x)  # sqrt(2/pi)
-    return x / 2 * (1 + of("tanh", inner))
+def activate(x: Array, name: str) -> Any:
+    """Return the activation function of this name, of every entry."""
+    match name:
+        case "gelu_new" | "gelu_pytorch_tanh":
+            root = number("0.79788456080286535587989211986876373695", x)  # sqrt(2/pi)
+            return x / 2 * (1 + of("tanh", root * (x + number("0.044715", x) * x * x * x)))
+        case "gelu":
+            return x / 2 * (1 + of("erf", x / of("sqrt", 0 * x + 2)))
+        case "relu":
+            return np.maximum(x, 0 * x)
+    return {"silu": x / (1 + of("exp", -x)), "swish": x / (1 + of("exp", -x)), "tanh": of("tanh", x)}[name]
 
 
-ACTIVATIONS = {
-    "gelu_new": gelu_new,
-    "gelu_pytorch_tanh": gelu_new,
-    "gelu": lambda x: x / 2 * (1 + of("erf", x / of("sqrt", 0 * x + 2))),
-    "relu": lambda x: np.maximum(x, 0 * x),
-    "silu": lambda x: x / (1 + of("exp", -x)),
-    "swish": lambda x: x / (1 + of("exp", -x)),
-    "tanh": lambda x: of("tanh", x),
-}
-
-
-def layer_norm(x: Array, weight: Array, bias: Array, epsilon: float) -> Array:  # [T][C] -> [T][C]
+def layer_norm(x: Array, w: Weights, name: str, epsilon: float) -> Any:  # [T][C] -> [T][C]
+    """Return each row normalised."""
     centred = x - x.mean(-1, keepdims=True)
-    return centred / of("sqrt", (centred * centred).mean(-1, keepdims=True) + epsilon) * weight + bias
+    deviation = of("sqrt", (centred * centred).mean(-1, keepdims=True) + epsilon)
+    return centred / deviation * w[name + ".weight"] + w[name + ".bias"]
 
 
-def linear(x: Array, w: Weights, name: str) -> Array:  # [T][in] -> [T][out]
+def linear(x: Array, w: Weights, name: str) -> Any:  # [T][in] -> [T][out]
+    """Return x W + b."""
     return x @ w[name + ".weight"] + w[name + ".bias"]
 
 
 def attention(q: Array, k: Array, v: Array, scale: Any) -> dict[str, Array]:  # [H][T][D], [H][S][D], [H][S][D]
+    """Return scores, pattern and z."""
     t = {"scores": q @ k.swapaxes(1, 2) * scale}
     hidden = np.triu(np.ones(t["scores"].shape[1:], bool), k.shape[1] - q.shape[1] + 1)
     shown = np.where(hidden, -np.inf, t["scores"])
@@ -67,6 +68,7 @@ def attention(q: Array, k: Array, v: Array, scale: Any) -> dict[str, Array]:  # 
 
 
 def multi_head_attention(x: Array, w: Weights, n_head: int, scale: Any) -> dict[str, Array]:  # [T][C]
+    """Return every value of the attention of a block."""
     c_attn = linear(x, w, "attn.c_attn")
     q, k, v = c_attn.reshape(len(x), 3, n_head, -1).transpose(1, 2, 0, 3)
     t = {"c_attn": c_attn, "q": q, "k": k, "v": v} | attention(q, k, v, scale)
@@ -74,16 +76,18 @@ def multi_head_attention(x: Array, w: Weights, n_head: int, scale: Any) -> dict[
 
 
 def feed_forward(x: Array, w: Weights, activation: str) -> dict[str, Array]:  # [T][C]
+    """Return every value of the feed-forward network of a block."""
     t = {"c_fc": linear(x, w, "mlp.c_fc")}
-    t["act"] = ACTIVATIONS[activation](t["c_fc"])
+    t["act"] = activate(t["c_fc"], activation)
     return t | {"c_proj": linear(t["act"], w, "mlp.c_proj")}
 
 
 def block(x: Array, w: Weights, n_head: int, scale: Any, activation: str, epsilon: float) -> dict[str, Array]:  # [T][C]
-    t = {"resid_pre": x, "ln_1": layer_norm(x, w["ln_1.weight"], w["ln_1.bias"], epsilon)}
+    """Return every value of one transformer block."""
+    t = {"resid_pre": x, "ln_1": layer_norm(x, w, "ln_1", epsilon)}
     t |= {f"attn.{name}": value for name, value in multi_head_attention(t["ln_1"], w, n_head, scale).items()}
     t["resid_mid"] = x + t["attn.c_proj"]
-    t["ln_2"] = layer_norm(t["resid_mid"], w["ln_2.weight"], w["ln_2.bias"], epsilon)
+    t["ln_2"] = layer_norm(t["resid_mid"], w, "ln_2", epsilon)
     t |= {f"mlp.{name}": value for name, value in feed_forward(t["ln_2"], w, activation).items()}
     return t | {"resid_post": t["resid_mid"] + t["mlp.c_proj"]}
 
@@ -104,7 +108,8 @@ def numpy_gpt2(folder: Path, ids: Sequence[int], dtype: Any = np.float64) -> dic
         values = block(x, w, config["n_head"], scale, activation, epsilon)
         t |= {f"h.{n}.{name}": value for name, value in values.items()}
         x = values["resid_post"]
-    t["ln_f"] = layer_norm(x, *(stored[f"ln_f.{name}"].astype(dtype) for name in ("weight", "bias")), epsilon)
+    final = {name: a.astype(dtype) for name, a in stored.items() if name.startswith("ln_f.")}
+    t["ln_f"] = layer_norm(x, final, "ln_f", epsilon)
     return t | {"logits": t["ln_f"] @ stored.get("lm_head.weight", stored["wte.weight"]).astype(dtype).T}
 
 

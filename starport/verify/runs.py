@@ -38,5 +38,5 @@ def reference_values(model: Path, ids: tuple[int, ...]) -> Mapping[str, Any]:
 
 @cache
 def true_values(model: Path, ids: tuple[int, ...]) -> Mapping[str, Array]:
-    """Return the truth: NumPy's run in numbers of TRUTH_BITS bits, 64 on x86. (Where C has none longer, 53.)"""
+    """Return the truth: NumPy's run in numbers of TRUTH_BITS bits, 64 on x86 and 53 where C has none longer."""
     return numpy_gpt2(model, ids, np.longdouble)

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import save_file
 
+from starport.verify.byte_characters import IN_ORDER
+
 MERGES = ["Ġ t", "h e", "Ġt he", "o n"]
 END_OF_TEXT = 260
 _CONFIG: dict[str, Any] = {
@@ -44,7 +46,7 @@ def write_stand_in(folder: Path, seed: int, **options: Any) -> Path:
         tensors[key] = (is_gamma + spread * draw.standard_normal(shape)).astype(np.float32)
     save_file(tensors, folder / "model.safetensors", {"format": "pt"})
     (folder / "config.json").write_text(json.dumps(config, indent=2), encoding="utf-8")
-    tokens = [*byte_alphabet(), *(merge.replace(" ", "") for merge in MERGES), "<|endoftext|>"]
+    tokens = [*IN_ORDER, *(merge.replace(" ", "") for merge in MERGES), "<|endoftext|>"]
     (folder / "vocab.json").write_text(json.dumps({t: i for i, t in enumerate(tokens)}), encoding="utf-8")
     (folder / "merges.txt").write_text("\n".join(["#version: 0.2", *MERGES, ""]), encoding="utf-8")
     return folder
@@ -53,16 +55,18 @@ def write_stand_in(folder: Path, seed: int, **options: Any) -> Path:
 def _shapes(config: dict[str, Any]) -> dict[str, tuple[int, ...]]:
     c = config["n_embd"]
     f = config["n_inner"] or 4 * c
-    shapes: dict[str, tuple[int, ...]] = {"wte.weight": (config["vocab_size"], c), "wpe.weight": (config["n_positions"], c)}
+    shapes: dict[str, tuple[int, ...]] = {
+        "wte.weight": (config["vocab_size"], c),
+        "wpe.weight": (config["n_positions"], c),
+    }
     for n in range(config["n_layer"]):
-        for name, sizes in (("attn.c_attn", (c, 3 * c)), ("attn.c_proj", (c, c)), ("mlp.c_fc", (c, f)), ("mlp.c_proj", (f, c))):
+        for name, sizes in (
+            ("attn.c_attn", (c, 3 * c)),
+            ("attn.c_proj", (c, c)),
+            ("mlp.c_fc", (c, f)),
+            ("mlp.c_proj", (f, c)),
+        ):
             shapes |= {f"h.{n}.{name}.weight": sizes, f"h.{n}.{name}.bias": sizes[1:]}
         shapes |= {f"h.{n}.{norm}.{part}": (c,) for norm in ("ln_1", "ln_2") for part in ("weight", "bias")}
     shapes |= {"ln_f.weight": (c,), "ln_f.bias": (c,)}
     return shapes if config["tie_word_embeddings"] else shapes | {"lm_head.weight": (config["vocab_size"], c)}
-
-
-def byte_alphabet() -> list[str]:
-    """Return GPT-2's characters for the 256 bytes: the printable ones of Latin-1, then those from U+0100 up."""
-    printable = [chr(byte) for byte in (*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100))]
-    return printable + [chr(0x100 + n) for n in range(256 - len(printable))]

@@ -9,21 +9,82 @@ import tiktoken
 import tokenizers
 
 from starchart.tokenizer.tokenizer import Tokenizer
+from starport.verify.byte_characters import BYTE_CHARACTERS, IN_ORDER
 from starport.verify.check import Check
-from starport.verify.stand_ins import byte_alphabet
 
 PATTERN = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 TEXTS = 300  # of each kind
 
-_ENGLISH = (
-    "Once upon a time there was a little star who didn't want to shine. The other stars said: we've all shone, so you'll"
-    " shine too! \"I'd rather sleep\", it answered, and that's what it did; for 1,000 nights (or 1001?) it slept."
-).split(" ")
-_CONTRACTIONS = ["'s", "'t", "'m", "'d", "'ll", "'ve", "'re", "'S", "'LL", "'", "’s", "''", "'lle", "'r e"]
-_SPACES = [*" \t\n\r\v\f\x1c\x1f\x85\xa0\u1680\u180e\u2000\u200a\u2028\u202f\u205f\u3000\u200b\u2060\ufeff", "  ", "\r\n"]
+_ENGLISH = [
+    "Once",
+    "upon",
+    "a",
+    "time",
+    "there",
+    "was",
+    "a",
+    "little",
+    "star",
+    "who",
+    "didn't",
+    "want",
+    "to",
+    "shine.",
+    "The",
+    "other",
+    "stars",
+    "said:",
+    "we've",
+    "all",
+    "shone,",
+    "so",
+    "you'll",
+    "shine",
+    "too!",
+    "\"I'd",
+    "rather",
+    'sleep",',
+    "it",
+    "answered,",
+    "and",
+    "that's",
+    "what",
+    "it",
+    "did;",
+    "for",
+    "1,000",
+    "nights",
+    "(or",
+    "1001?)",
+    "it",
+    "slept.",
+]
+_CONTRACTIONS = ["'s", "'t", "'m", "'d", "'ll", "'ve", "'re", "'S", "'LL", "'", "\u2019s", "''", "'lle", "'r e"]
+_SPACES = [
+    *" \t\n\r\v\f\x1c\x1f\x85\xa0\u1680\u180e\u2000\u200a\u2028\u202f\u205f\u3000\u200b\u2060\ufeff",
+    "  ",
+    "\r\n",
+]
 _DIGITS = ["7", "42", "1984", "3.14159", "1,000", "x²", "½", "Ⅷ", "٣٤", "९", "1e-9", "0x1F"]
-_WORLD = "naïve Größe звезда αστέρι نجم कहानी 星図 ほし 이야기 นิทาน ngôi_sao Ǆ ß ﬁ e\u0301 ʻokina ƛ".split(" ")
-_EMOJI = ["👩‍👩‍👧‍👦", "🏳️‍🌈", "🇫🇷", "👍🏽", "⭐", "✨", "☃", "→", "∑", "©", "\0", "\ufffd", "<|endoftext|>", "|", "==", "/*"]
+_WORLD = "naïve Größe звезда αστέρι نجم कहानी 星図 ほし 이야기 นิทาน ngôi_sao Ǆ ß ﬁ e\u0301 \u02bbokina ƛ".split()  # noqa: SIM905
+_EMOJI = [
+    "👩‍👩‍👧‍👦",
+    "🏳️‍🌈",
+    "🇫🇷",
+    "👍🏽",
+    "⭐",
+    "✨",
+    "☃",
+    "→",
+    "∑",
+    "©",
+    "\0",
+    "\ufffd",
+    "<|endoftext|>",
+    "|",
+    "==",
+    "/*",
+]
 
 
 def checks(model: Path) -> Iterator[Check]:
@@ -68,8 +129,8 @@ KINDS: dict[str, Callable[[random.Random], str]] = {
 def peers(model: Path) -> dict[str, Callable[[str], list[int]]]:
     """Return the encoders of tiktoken and tokenizers for this vocabulary."""
     ids, merges = read_vocabulary(model)
-    order = [*byte_alphabet(), *(left + right for left, right in merges)]
-    as_byte = {character: byte for byte, character in enumerate(byte_values())}
+    order = [*IN_ORDER, *(left + right for left, right in merges)]
+    as_byte = {character: byte for byte, character in enumerate(BYTE_CHARACTERS)}
     ranks = {bytes(as_byte[character] for character in token): rank for rank, token in enumerate(order)}
     pieces = tiktoken.Encoding("model", pat_str=PATTERN, mergeable_ranks=ranks, special_tokens={})
     other = tokenizers.Tokenizer(tokenizers.models.BPE(vocab=ids, merges=merges))
@@ -91,13 +152,6 @@ def read_vocabulary(model: Path) -> tuple[dict[str, int], list[tuple[str, str]]]
         ids = values["vocab"]
         pairs = [merge.split(" ") if isinstance(merge, str) else merge for merge in values["merges"]]
     return ids, [(left, right) for left, right in pairs]
-
-
-def byte_values() -> list[str]:
-    """Return GPT-2's character for each byte, by byte."""
-    printable = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
-    others = iter(range(0x100, 0x200))
-    return [chr(byte if byte in printable else next(others)) for byte in range(256)]
 
 
 def _compare(name: str, ours: Tokenizer, encode: dict[str, Callable[[str], list[int]]], texts: list[str]) -> Check:

@@ -4,7 +4,6 @@ The names are those of docs/NAMES.md. Neither shares code with starchart.
 """
 
 import json
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -46,10 +45,15 @@ def attention(q: Tensor, k: Tensor, v: Tensor, scale: float) -> dict[str, Tensor
     return {"scores": scores, "pattern": pattern, "z": pattern @ v}
 
 
+def split_heads(x: Tensor, n_head: int) -> Tensor:  # [T][C] -> [H][T][D]
+    """Return the channels of every head."""
+    return x.reshape(len(x), n_head, -1).transpose(0, 1)
+
+
 def multi_head_attention(x: Tensor, w: Weights, n_head: int, scale: float) -> dict[str, Tensor]:  # [T][C]
     """Return every value of the attention of a block."""
     c_attn = linear(x, w, "attn.c_attn")
-    q, k, v = (part.unflatten(-1, (n_head, -1)).transpose(0, 1) for part in c_attn.chunk(3, -1))
+    q, k, v = (split_heads(part, n_head) for part in c_attn.chunk(3, -1))
     t = {"c_attn": c_attn, "q": q, "k": k, "v": v} | attention(q, k, v, scale)
     return t | {"c_proj": linear(t["z"].transpose(0, 1).flatten(1), w, "attn.c_proj")}
 
@@ -95,10 +99,11 @@ def torch_gpt2(folder: Path, ids: Sequence[int], dtype: torch.dtype = torch.floa
 
 def load_transformers(folder: Path, dtype: torch.dtype = torch.float64) -> Any:
     """Return transformers' GPT2LMHeadModel, without its messages."""
-    transformers.utils.logging.set_verbosity_error()
-    transformers.utils.logging.disable_progress_bar()
-    logging.getLogger("transformers").setLevel(logging.ERROR)
-    return transformers.GPT2LMHeadModel.from_pretrained(folder, dtype=dtype, attn_implementation="eager").eval()
+    messages: Any = transformers.utils.logging
+    messages.set_verbosity_error()
+    messages.disable_progress_bar()
+    model: Any = transformers.GPT2LMHeadModel.from_pretrained(folder, dtype=dtype, attn_implementation="eager")
+    return model.eval()
 
 
 def transformers_gpt2(folder: Path, ids: Sequence[int], dtype: torch.dtype = torch.float64) -> dict[str, Tensor]:
@@ -126,13 +131,9 @@ def transformers_gpt2(folder: Path, ids: Sequence[int], dtype: torch.dtype = tor
 
 def _block_of(seen: dict[str, Tensor], h: str, n_head: int) -> dict[str, Tensor]:
     """Return the values of one block under our names, from the inputs and outputs of its modules."""
-
-    def heads(x: Tensor) -> Tensor:  # [T][C] -> [H][T][D]
-        return x.unflatten(-1, (n_head, -1)).transpose(0, 1)
-
     names = ("ln_1", "attn.c_attn", "attn.c_proj", "ln_2", "mlp.c_fc", "mlp.act", "mlp.c_proj")
     t = {name: seen[h + name][0] for name in names}
-    q, k, v = map(heads, t["attn.c_attn"].chunk(3, -1))
-    t |= {"attn.q": q, "attn.k": k, "attn.v": v, "attn.z": heads(seen[f"in {h}attn.c_proj"][0])}
+    q, k, v = (split_heads(part, n_head) for part in t["attn.c_attn"].chunk(3, -1))
+    t |= {"attn.q": q, "attn.k": k, "attn.v": v, "attn.z": split_heads(seen[f"in {h}attn.c_proj"][0], n_head)}
     stream = {"resid_pre": f"in {h}ln_1", "resid_mid": f"in {h}ln_2", "resid_post": h[:-1]}
     return t | {name: seen[place][0] for name, place in stream.items()}
