@@ -170,7 +170,7 @@ def _sliding(model: Path) -> Check:
         if same
         else "not those of PyTorch, reading the last half afresh"
     )
-    return Check("generation", "a text longer than the model reads", same, finding, {"tokens": len(ours)})
+    return Check("generation", "more than the model reads", same, finding, {"tokens": len(ours)})
 
 
 def _told(s: SamplingSettings) -> str:

@@ -23,17 +23,18 @@ _NO_WEIGHTS = (".attn.bias", ".attn.masked_bias")  # masks that old files keep
 # name -> (options of config.json, how many tokens are read)
 STAND_INS: dict[str, tuple[dict[str, Any], int]] = {
     "odd sizes": ({}, 9),
+    "in half precision": ({"dtype": "float16"}, 5),
     "one head, one token": ({"n_head": 1, "n_embd": 7, "n_inner": 9}, 1),
-    "a head of its own, 3 blocks": ({"tie_word_embeddings": False, "n_layer": 3}, 5),
-    "scores divided by the number of the block": ({"scale_attn_by_inverse_layer_idx": True, "n_layer": 3}, 5),
-    "exact GELU, scores not scaled": ({"activation_function": "gelu", "scale_attn_weights": False}, 5),
-    "relu, a wide epsilon": ({"activation_function": "relu", "layer_norm_epsilon": 0.3}, 5),
+    "its own head, 3 blocks": ({"tie_word_embeddings": False, "n_layer": 3}, 5),
+    "scale by block": ({"scale_attn_by_inverse_layer_idx": True, "n_layer": 3}, 5),
+    "exact GELU, no scale": ({"activation_function": "gelu", "scale_attn_weights": False}, 5),
+    "relu, wide epsilon": ({"activation_function": "relu", "layer_norm_epsilon": 0.3}, 5),
 }
 
 
 def checks(model: Path) -> Iterator[Check]:
     """Yield the checks of the model in this folder, and of small random models with other configurations."""
-    yield _weights(model)
+    yield _weights(model, "weights")
     yield _every_value(model, prompt(model), "every value")
     yield _float32(model)
     with tempfile.TemporaryDirectory() as temporary:
@@ -41,22 +42,23 @@ def checks(model: Path) -> Iterator[Check]:
         for seed, (name, (options, count)) in enumerate(STAND_INS.items()):
             stand_in = write_stand_in(folder / str(seed), seed, **options)
             ids = tuple((97 * n + 31 * seed) % 261 for n in range(count))
-            yield _every_value(stand_in, ids, f"random model: {name}")
+            yield _every_value(stand_in, ids, f"random, {name}")
+        yield _weights(folder / "1", "weights in half precision")
         yield _log_probabilities(folder / "0")
 
 
-def _weights(model: Path) -> Check:
+def _weights(model: Path, name: str) -> Check:
     """Compare what our reader reads with what the safetensors library reads."""
-    stored = {name: array for name, array in stored_weights(model).items() if not name.endswith(_NO_WEIGHTS)}
+    stored = {key: array for key, array in stored_weights(model).items() if not key.endswith(_NO_WEIGHTS)}
     _, weights = load_checkpoint(model)
-    different = [name for name, array in stored.items() if not same_bits(_leaf(weights, name), array)]
+    different = [key for key, array in stored.items() if not same_bits(_leaf(weights, key), array)]
     count = sum(array.size for array in stored.values())
     finding = f"{len(stored)} tensors, {count:,} numbers: the same bits as the safetensors library reads"
     if different:
         finding = (
             f"{len(different)} of {len(stored)} tensors are read otherwise than by safetensors: {different[0]} first"
         )
-    return Check("model", "weights", not different, finding, {"tensors": len(stored), "numbers": count})
+    return Check("model", name, not different, finding, {"tensors": len(stored), "numbers": count})
 
 
 def _leaf(weights: Any, name: str) -> Any:

@@ -34,7 +34,10 @@ _CONFIG: dict[str, Any] = {
 
 
 def write_stand_in(folder: Path, seed: int, **options: Any) -> Path:
-    """Write a model with `options` in its config.json, and return the folder. The same seed gives the same numbers."""
+    """Write a model with `options` in its config.json, and return the folder. The same seed gives the same numbers.
+
+    The option dtype is float32 (the default) or float16.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     config = _CONFIG | options
     draw = np.random.Generator(np.random.PCG64(seed))
@@ -43,7 +46,7 @@ def write_stand_in(folder: Path, seed: int, **options: Any) -> Path:
         is_gamma = "ln_" in name and name.endswith("weight")
         spread = 0.3 if len(shape) == 1 else 0.7 if name in ("wte.weight", "wpe.weight") else 1 / sqrt(shape[0])
         key = name if name.startswith("lm_head") else f"transformer.{name}"
-        tensors[key] = (is_gamma + spread * draw.standard_normal(shape)).astype(np.float32)
+        tensors[key] = (is_gamma + spread * draw.standard_normal(shape)).astype(config.get("dtype", "float32"))
     save_file(tensors, folder / "model.safetensors", {"format": "pt"})
     (folder / "config.json").write_text(json.dumps(config, indent=2), encoding="utf-8")
     tokens = [*IN_ORDER, *(merge.replace(" ", "") for merge in MERGES), "<|endoftext|>"]

@@ -15,50 +15,10 @@ from starport.verify.check import Check
 PATTERN = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 TEXTS = 300  # of each kind
 
-_ENGLISH = [
-    "Once",
-    "upon",
-    "a",
-    "time",
-    "there",
-    "was",
-    "a",
-    "little",
-    "star",
-    "who",
-    "didn't",
-    "want",
-    "to",
-    "shine.",
-    "The",
-    "other",
-    "stars",
-    "said:",
-    "we've",
-    "all",
-    "shone,",
-    "so",
-    "you'll",
-    "shine",
-    "too!",
-    "\"I'd",
-    "rather",
-    'sleep",',
-    "it",
-    "answered,",
-    "and",
-    "that's",
-    "what",
-    "it",
-    "did;",
-    "for",
-    "1,000",
-    "nights",
-    "(or",
-    "1001?)",
-    "it",
-    "slept.",
-]
+_ENGLISH = """
+Once upon a time there was a little star who didn't want to shine. The other stars said: we've all shone, so you'll
+shine too! "I'd rather sleep", it answered, and that's what it did; for 1,000 nights (or 1001?) it slept.
+""".split()  # noqa: SIM905
 _CONTRACTIONS = ["'s", "'t", "'m", "'d", "'ll", "'ve", "'re", "'S", "'LL", "'", "\u2019s", "''", "'lle", "'r e"]
 _SPACES = [
     *" \t\n\r\v\f\x1c\x1f\x85\xa0\u1680\u180e\u2000\u200a\u2028\u202f\u205f\u3000\u200b\u2060\ufeff",
