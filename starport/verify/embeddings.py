@@ -1,0 +1,87 @@
+"""Embeddings: look-up and sum to the bit, and the output projection beside exact fractions."""
+
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from starchart.embeddings.embedding_lookup import EmbeddingWeights, embed
+from starchart.embeddings.input_embeddings import input_embeddings
+from starchart.embeddings.output_projection import output_projection
+from starchart.engines import reference
+from starchart.tap import Recording
+from starport.verify.check import Check
+from starport.verify.distance import peers, same_bits, short
+
+_ODD_NUMBERS = [0.0, -0.0, 5e-324, -2.2e-308, 1.7e308, -1.7e308]
+
+
+def checks(model: Path) -> Iterator[Check]:  # noqa: ARG001  they are the same for every model
+    """Yield the checks of the embeddings."""
+    draw = np.random.Generator(np.random.PCG64(5))
+    wte, wpe = draw.standard_normal((37, 11)), draw.standard_normal((23, 11))
+    wte[3, :6], wpe[2, :6] = _ODD_NUMBERS, _ODD_NUMBERS[1:] + _ODD_NUMBERS[:1]
+    ids = [3, 36, 0, 3, 20]
+    yield _lookup(ids, wte)
+    yield _sum(ids, wte, wpe)
+    yield _projection(draw.standard_normal((4, 33)), draw.standard_normal((29, 33)))
+
+
+def _lookup(ids: list[int], table: Any) -> Check:
+    ours = embed(ids, table.tolist())
+    theirs = {
+        "NumPy": table[ids],
+        "PyTorch": torch.nn.functional.embedding(torch.tensor(ids), torch.from_numpy(table)).numpy(),
+    }
+    return _bits("lookup", "rows of a table, subnormals and -0.0 among them", ours, theirs)
+
+
+def _sum(ids: list[int], wte: Any, wpe: Any) -> Check:
+    """Compare wte[ids] + wpe[positions], for tokens at the beginning and for tokens after 14 others."""
+    ours: list[Any] = []
+    theirs: dict[str, list[Any]] = {"NumPy": [], "PyTorch": []}
+    tables = EmbeddingWeights(wte.tolist()), EmbeddingWeights(wpe.tolist())
+    for first in (0, 14):
+        recording = Recording()
+        ours.append(input_embeddings(ids, first, *tables, reference, recording))
+        ours += [recording["wte"], recording["wpe"]]
+        places = list(range(first, first + len(ids)))
+        theirs["NumPy"] += [wte[ids] + wpe[places], wte[ids], wpe[places]]
+        tokens, positions = torch.from_numpy(wte)[ids], torch.from_numpy(wpe)[places]
+        theirs["PyTorch"] += [(tokens + positions).numpy(), tokens.numpy(), positions.numpy()]
+    return _bits("sum", "tokens plus positions, from the first position and from the fifteenth", ours, theirs)
+
+
+def _bits(name: str, what: str, ours: Any, theirs: dict[str, Any]) -> Check:
+    same = {f"same bits as {peer}": same_bits(ours, values) for peer, values in theirs.items()}
+    passed = all(same.values())
+    finding = f"{what}: {'the same bits as' if passed else 'NOT the same bits as'} {' and '.join(theirs)}"
+    return Check("embeddings", name, passed, finding, same)
+
+
+def _projection(x: Any, table: Any) -> Check:  # [T][C], [V][C]
+    """Compare logits with exact sums of products, as parts of sum |x_i w_i|: ours must be below 2^-52 of it."""
+    exact = [[[Fraction(a) * Fraction(b) for a, b in zip(row, other, strict=True)] for other in table] for row in x]
+
+    def error(logits: Any) -> float:
+        return max(
+            float(abs(Fraction(float(logits[t][v])) - sum(terms)) / sum(map(abs, terms)))
+            for t, rows in enumerate(exact)
+            for v, terms in enumerate(rows)
+        )
+
+    ours = output_projection(x.tolist(), table.tolist(), last_only=False)
+    last = output_projection(x.tolist(), table.tolist(), last_only=True)
+    shapes = np.shape(ours) == (len(x), len(table))
+    found = error(ours) if shapes else float("inf")
+    theirs = {"NumPy": error(x @ table.T), "PyTorch": error(torch.from_numpy(x) @ torch.from_numpy(table).T)}
+    alone = shapes and same_bits(last, ours[-1:])
+    finding = f"{short(found)} of sum |x w| from exact fractions, bound {2.0**-52:.1e}; {peers(theirs)}"
+    if not alone:
+        finding = "the row of the last token alone is not the last of all rows"
+    passed = alone and found <= 2.0**-52
+    values = {"ours": found, **theirs, "last row alone": alone, "of_the_bar": found * 2.0**52}
+    return Check("embeddings", "output projection", passed, finding, values)

@@ -1,0 +1,154 @@
+"""Every engine beside the reference engine, operation by operation.
+
+A tap gives each operation the reference engine's own values to work on, and compares what comes out. So an error is
+seen where it is made: the first name that is too far off names the broken operation. The model is run without a tap
+too, fused as the engine likes, and must give the same bits; and so must more workers, a cache, and the search for the
+likeliest tokens alone.
+"""
+
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from starchart.engine import Engine
+from starchart.engines.packed.packed_engine import PackedEngine
+from starchart.engines.packed.precision import FAST, FULL
+from starchart.generation.sampling import SamplingSettings
+from starchart.gpt2 import GPT2
+from starport.engines.torch_engine import TorchEngine
+from starport.verify.check import Check, Value
+from starport.verify.distance import BAR, distance, farthest, first_beyond, same_bits, short
+from starport.verify.runs import prompt, reference_values
+from starport.verify.stand_ins import write_stand_in
+
+LIKELIEST = 5
+LONG = 141  # tokens: the packed cache begins an integer of keys every 128
+
+
+@dataclass(frozen=True)
+class Kind:
+    """An engine with its bars: of one operation, in parts of the tensor's largest number, and of the whole, in nats."""
+
+    name: str
+    engine: Callable[[int], Engine]  # of so many workers
+    bar: float
+    nats: float
+    exact: bool  # the same bits however it is run
+
+
+KINDS = (
+    # Weights have 25 bits and vectors about 24: 2^-25 of the largest of a group, and sums of them.
+    Kind("packed full", lambda workers: PackedEngine(FULL, workers), 5e-7, 1e-9, exact=True),
+    # 8 bits and 9: 2^-8 of the largest; the README of packed says what that does to a text.
+    Kind("packed fast", lambda workers: PackedEngine(FAST, workers), 0.03, 5e-4, exact=True),
+    Kind("torch float64", lambda _: TorchEngine("cpu", "float64"), BAR, 1e-12, exact=False),
+    # 24 bits, and a hundred roundings.
+    Kind("torch float32", lambda _: TorchEngine("cpu", "float32"), 3e-6, 1e-9, exact=False),
+)
+
+
+def checks(model: Path) -> Iterator[Check]:
+    """Yield two checks an engine: on the model in this folder, and on a small random one with a long text."""
+    with tempfile.TemporaryDirectory() as temporary:
+        small = write_stand_in(Path(temporary), 11, n_positions=150, n_inner=50)
+        long = tuple((89 * n + 7) % 261 for n in range(LONG))
+        for kind in KINDS:
+            yield _compare(kind, model, prompt(model), kind.name)
+            yield _compare(kind, small, long, f"{kind.name}, {LONG} tokens")
+
+
+def _compare(kind: Kind, model: Path, ids: tuple[int, ...], name: str) -> Check:
+    truth = reference_values(model, ids)
+    with ExitStack() as stack:
+        one = stack.enter_context(GPT2.from_pretrained(model, kind.engine(1)))
+        found = one_by_one(one, ids, truth)
+        logits = one.logits(ids)
+        fault = _other_ways(kind, one, ids, logits)
+        if kind.exact and not fault:
+            two = stack.enter_context(GPT2.from_pretrained(model, kind.engine(2)))
+            if not same_bits(two.logits(ids), logits) or not same_bits(two.logits(ids, tap=_look), logits):
+                fault = "other bits with 2 workers"
+    place, far = farthest(found)
+    nats, whole = divergence(logits, truth["logits"]), distance(logits, truth["logits"])
+    finding = f"{short(far)} at worst ({place}), bar {kind.bar:g}; all together {short(whole)}, {short(nats)} nats"
+    finding += "; the same bits fused, cached and with 2 workers" if kind.exact else ""
+    first = first_beyond(found, kind.bar)
+    passed = not first and not fault and nats <= kind.nats
+    if not passed:
+        finding = fault or f"{short(nats)} nats, bar {kind.nats:g}"
+        finding = f"first beyond {kind.bar:g}: {first}, {short(found[first])}" if first else finding
+    values: dict[str, Value] = {
+        "worst": far,
+        "worst_at": place,
+        "bar": kind.bar,
+        "logits": whole,
+        "nats": nats,
+        "nats_bar": kind.nats,
+    }
+    values |= {"first_beyond": first, "fault": fault, "of_the_bar": max(far / kind.bar, nats / kind.nats), **found}
+    return Check("engines", name, passed, finding, values)
+
+
+def one_by_one(gpt2: GPT2, ids: tuple[int, ...], truth: Mapping[str, Any]) -> dict[str, float]:
+    """Return how far each value is from the truth when it is computed from true values."""
+    found: dict[str, float] = {}
+
+    def tap(name: str, value: Any) -> Any:
+        found[name] = distance(value, truth[name])
+        return truth[name]
+
+    gpt2.logits(ids, tap=tap)
+    return found
+
+
+def divergence(logits: Any, truth: Any) -> float:  # [T][V], [T][V] -> nats a token
+    """Return the mean Kullback-Leibler divergence of the distributions from the true ones."""
+    ours, true = (_log_softmax(np.asarray(rows, dtype=np.float64)) for rows in (logits, truth))
+    return abs(float((np.exp(true) * (true - ours)).sum(-1).mean()))
+
+
+def _log_softmax(rows: Any) -> Any:
+    shifted = rows - rows.max(-1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(-1, keepdims=True))
+
+
+def _other_ways(kind: Kind, gpt2: GPT2, ids: tuple[int, ...], logits: Any) -> str | None:
+    """Return which other way of running gives other numbers than all tokens at once without a tap."""
+    ways = {
+        "with a tap": gpt2.logits(ids, tap=_look),
+        "with a cache": _in_parts(gpt2, ids),
+        "of the last token alone": logits[:-1] + gpt2.logits(ids, last_only=True),
+    }
+    for way, rows in ways.items():
+        if not (same_bits(rows, logits) if kind.exact else distance(rows, logits) <= kind.bar):
+            return f"other numbers {way}, {short(distance(rows, logits))} away"
+    return None if _likeliest(gpt2, ids) else f"the {LIKELIEST} likeliest tokens are not those of the whole row"
+
+
+def _in_parts(gpt2: GPT2, ids: tuple[int, ...]) -> list[list[float]]:
+    """Return the logits of a text that is read in three parts, the last of them by way of a fork."""
+    first, second = len(ids) // 3, len(ids) - 1
+    rows, cache = gpt2.read(ids[:first], last_only=False)
+    more, cache = gpt2.read(ids[first:second], cache, last_only=False)
+    fork = gpt2.fork(cache)
+    gpt2.read([ids[0]], cache)
+    return rows + more + gpt2.read(ids[second:], fork)[0]
+
+
+def _likeliest(gpt2: GPT2, ids: tuple[int, ...]) -> bool:
+    """Return whether the row with the likeliest tokens alone is the whole row, but for -inf where others are."""
+    for step in gpt2.steps(ids[:3], SamplingSettings(temperature=0), max_new_tokens=3):
+        row, some = step.drawn_from.top(0), step.drawn_from.top(LIKELIEST)
+        last = sorted(row)[-LIKELIEST]
+        if any(a != b and not (a == -np.inf and b < last) for a, b in zip(some, row, strict=True)):
+            return False
+    return True
+
+
+def _look(_: str, value: Any) -> Any:
+    return value

@@ -1,0 +1,177 @@
+"""Generation: the tokens of transformers' `generate`, and the same bits with a cache and without.
+
+transformers runs in float64, as the reference engine does; both round logits to float32 before they draw.
+"""
+
+import random
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from transformers.generation.logits_process import TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
+
+from starchart.generation.sampling import SamplingSettings, sample
+from starchart.generation.torch_random import TorchGenerator
+from starchart.gpt2 import GPT2
+from starport.verify.check import Check
+from starport.verify.distance import same_bits
+from starport.verify.runs import prompt
+from starport.verify.stand_ins import END_OF_TEXT, write_stand_in
+from starport.verify.torch_gpt2 import load_transformers, torch_gpt2
+
+GREEDY = SamplingSettings(temperature=0)
+# For the model given: few tokens, since the reference engine computes them.
+FEW = (GREEDY, SamplingSettings(0.8, 40, 0.95, 42), SamplingSettings(1.3, 0, 0.9, 7))
+FEW_TOKENS = 8
+# For a small random model, whose logits are flat: each draw depends on every part of the settings.
+MANY = (
+    GREEDY,
+    SamplingSettings(seed=0),
+    SamplingSettings(temperature=0.8, top_k=40, seed=42),
+    SamplingSettings(temperature=0.7, top_k=5, seed=2**32 - 1),
+    SamplingSettings(temperature=1.3, top_p=0.9, seed=7),
+    SamplingSettings(temperature=0.8, top_k=40, top_p=0.95, seed=123456789),
+    SamplingSettings(temperature=2.0, top_k=200, top_p=0.5, seed=2**40 + 6),
+    SamplingSettings(top_p=0.3, seed=99),
+    SamplingSettings(temperature=0.1, seed=31337),
+    SamplingSettings(top_k=1, seed=5),
+    SamplingSettings(temperature=1.1, top_k=50, top_p=0.99, seed=2026),
+)
+MANY_TOKENS = 30
+DRAWS = 400
+
+
+def checks(model: Path) -> Iterator[Check]:
+    """Yield the checks of generation on the model in this folder, and on a small random one."""
+    yield _tokens(model, prompt(model)[:4], FEW, FEW_TOKENS, "tokens")
+    with tempfile.TemporaryDirectory() as temporary:
+        small = write_stand_in(Path(temporary) / "flat", 3)
+        yield _tokens(small, (11, 7, 5), MANY, MANY_TOKENS, "tokens of a random model")
+        yield _end_of_text(write_stand_in(Path(temporary) / "ending", 3, eos_token_id=[*range(0, 261, 9)]))
+        yield _draws()
+        yield _cached(small)
+        yield _sliding(small)
+
+
+def _tokens(model: Path, ids: Sequence[int], settings: Sequence[SamplingSettings], count: int, name: str) -> Check:
+    """Compare new tokens with those of generate, for some settings."""
+    theirs, total = load_transformers(model), 0
+    fault = None
+    with GPT2.from_pretrained(model) as ours:
+        for s in settings:
+            expected = generate(theirs, ids, s, count)
+            got = list(ours.generate(ids, max_new_tokens=count, **asdict(s)))
+            total += len(expected)
+            if got != expected and not fault:
+                place = next((n for n, token in enumerate(expected) if got[n : n + 1] != [token]), len(expected))
+                fault = f"token {place + 1} of {_told(s)} is another: {got[place:][:1]}, not {expected[place:][:1]}"
+    finding = (
+        fault or f"{total} tokens, greedy and {len(settings) - 1} ways of sampling: all those of transformers' generate"
+    )
+    return Check("generation", name, not fault, finding, {"tokens": total, "settings": len(settings), "fault": fault})
+
+
+def generate(model: Any, ids: Sequence[int], settings: SamplingSettings, count: int) -> list[int]:
+    """Return the new tokens of transformers' generate."""
+    if settings.temperature == 0:
+        options: dict[str, Any] = {"do_sample": False}
+    else:
+        filters = {"temperature": float(settings.temperature), "top_k": settings.top_k, "top_p": float(settings.top_p)}
+        options = {"do_sample": True, **filters}
+    torch.manual_seed(settings.seed or 0)
+    eos = model.config.eos_token_id
+    config = transformers.GenerationConfig(  # type: ignore[no-untyped-call]
+        max_new_tokens=count, eos_token_id=eos, pad_token_id=0, **options
+    )
+    tokens = model.generate(
+        torch.tensor([list(ids)]), attention_mask=torch.ones(1, len(ids), dtype=torch.long), generation_config=config
+    )
+    new: list[int] = tokens[0, len(ids) :].tolist()
+    return new
+
+
+def _end_of_text(model: Path) -> Check:
+    """Compare where texts end, for a model with many tokens that end one."""
+    theirs = load_transformers(model)
+    seeds = range(20)
+    with GPT2.from_pretrained(model) as ours:
+        settings = [SamplingSettings(seed=seed) for seed in seeds]
+        same = [
+            list(ours.generate([1, 2], max_new_tokens=12, **asdict(s))) == generate(theirs, [1, 2], s, 12)
+            for s in settings
+        ]
+    finding = f"{sum(same)} of {len(same)} texts end where transformers ends them"
+    return Check("generation", "end of text", all(same), finding, {"texts": len(same), "same": sum(same)})
+
+
+def _draws() -> Check:
+    """Compare single draws from random rows with transformers' own filters and torch.multinomial."""
+    chooser = random.Random(97)
+    wrong: list[str] = []
+    for seed in range(DRAWS):
+        row = [chooser.gauss(chooser.choice([0.0, -100.0, 30.0]), chooser.choice([0.01, 1.0, 3.0])) for _ in range(97)]
+        s = SamplingSettings(
+            temperature=chooser.choice([1, 0.7, 0.8, 1.3]),
+            top_k=chooser.choice([0, 0, 1, 2, 5, 40, 999]),
+            top_p=chooser.choice([1, 1, 0.9, 0.5, 0.1, 0.999]),
+            seed=seed,
+        )
+        torch.manual_seed(seed)
+        generator = TorchGenerator(seed)
+        tokens = [sample(row, s, generator) for _ in range(3)]
+        theirs = _filtered(row, s).softmax(-1)
+        if tokens != [int(torch.multinomial(theirs, 1)) for _ in range(3)]:
+            wrong.append(_told(s))
+    finding = f"{3 * DRAWS} draws from random rows, each by its own settings: all those of torch.multinomial"
+    if wrong:
+        finding = f"{len(wrong)} of {DRAWS} rows are drawn from otherwise than by torch.multinomial: {wrong[0]} first"
+    return Check("generation", "draws", not wrong, finding, {"rows": DRAWS, "wrong": len(wrong)})
+
+
+def _filtered(row: list[float], s: SamplingSettings) -> Any:  # [V] -> [1][V]
+    scores = torch.tensor([row], dtype=torch.float64).float()
+    if s.temperature != 1:
+        scores = TemperatureLogitsWarper(float(s.temperature))(None, scores)
+    if s.top_k:
+        scores = TopKLogitsWarper(s.top_k)(None, scores)
+    return TopPLogitsWarper(float(s.top_p))(None, scores) if s.top_p < 1 else scores
+
+
+def _cached(model: Path) -> Check:
+    """Compare the rows that tokens are drawn from with those of the whole text read anew."""
+    ids, count = [(13 * n + 5) % END_OF_TEXT for n in range(21)], 15  # 21: more than is read at once
+    with GPT2.from_pretrained(model) as gpt2:
+        steps = [(step.token, step.logits) for step in gpt2.steps(ids, SamplingSettings(seed=1), max_new_tokens=count)]
+        rows = gpt2.logits([*ids, *(token for token, _ in steps)], tap=lambda _, value: value)
+    different = [n for n, (_, row) in enumerate(steps) if not same_bits(row, rows[len(ids) - 1 + n])]
+    finding = f"{len(steps)} rows of logits, each by one token and the cache: the same bits as all tokens read at once"
+    if different:
+        which = f"that of new token {different[0] + 1} first"
+        finding = f"with a cache, {len(different)} of {len(steps)} rows have other bits: {which}"
+    return Check("generation", "cache", not different, finding, {"rows": len(steps), "different": len(different)})
+
+
+def _sliding(model: Path) -> Check:
+    """Compare a greedy text longer than the model reads with PyTorch's, which reads the last half afresh when full."""
+    full, ids, count = 40, [(17 * n + 3) % END_OF_TEXT for n in range(30)], 35
+    with GPT2.from_pretrained(model) as gpt2:
+        ours = list(gpt2.generate(ids, max_new_tokens=count, temperature=0, on_full="slide"))
+    window, theirs = list(ids), list[int]()
+    while len(theirs) < len(ours):
+        theirs.append(int(torch_gpt2(model, window)["logits"][-1].argmax()))
+        window = (window + theirs[-1:])[-full // 2 :] if len(window) == full else window + theirs[-1:]
+    same = ours == theirs and len(ours) in (count, ours.index(END_OF_TEXT) + 1 if END_OF_TEXT in ours else count)
+    finding = f"{len(ours)} greedy tokens by a model that reads {full}: " + (
+        "all those of PyTorch, reading the last half afresh"
+        if same
+        else "not those of PyTorch, reading the last half afresh"
+    )
+    return Check("generation", "more than the model reads", same, finding, {"tokens": len(ours)})
+
+
+def _told(s: SamplingSettings) -> str:
+    return f"temperature {s.temperature:g}, top-k {s.top_k}, top-p {s.top_p:g}, seed {s.seed}"

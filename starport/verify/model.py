@@ -1,0 +1,132 @@
+"""The whole model: every value of every block beside NumPy, PyTorch and transformers, and the truth."""
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from starchart.checkpoints.folder import load_checkpoint
+from starchart.checkpoints.safetensors import StoredTensor, rows_of
+from starchart.gpt2 import GPT2
+from starport.verify.check import Check
+from starport.verify.distance import BAR, distance, distances, farthest, first_beyond, peers, same_bits, short
+from starport.verify.numpy_gpt2 import numpy_gpt2, stored_weights
+from starport.verify.runs import TRUTH_BITS, prompt, reference_values, true_values
+from starport.verify.stand_ins import write_stand_in
+from starport.verify.torch_gpt2 import torch_gpt2, transformers_gpt2
+
+_NO_WEIGHTS = (".attn.bias", ".attn.masked_bias")  # masks that old files keep
+
+# name -> (options of config.json, how many tokens are read)
+STAND_INS: dict[str, tuple[dict[str, Any], int]] = {
+    "odd sizes": ({}, 9),
+    "in half precision": ({"dtype": "float16"}, 5),
+    "one head, one token": ({"n_head": 1, "n_embd": 7, "n_inner": 9}, 1),
+    "its own head, 3 blocks": ({"tie_word_embeddings": False, "n_layer": 3}, 5),
+    "scale by block": ({"scale_attn_by_inverse_layer_idx": True, "n_layer": 3}, 5),
+    "exact GELU, no scale": ({"activation_function": "gelu", "scale_attn_weights": False}, 5),
+    "relu, wide epsilon": ({"activation_function": "relu", "layer_norm_epsilon": 0.3}, 5),
+}
+
+
+def checks(model: Path) -> Iterator[Check]:
+    """Yield the checks of the model in this folder, and of small random models with other configurations."""
+    yield _weights(model, "weights")
+    yield _every_value(model, prompt(model), "every value")
+    yield _float32(model)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        for seed, (name, (options, count)) in enumerate(STAND_INS.items()):
+            stand_in = write_stand_in(folder / str(seed), seed, **options)
+            ids = tuple((97 * n + 31 * seed) % 261 for n in range(count))
+            yield _every_value(stand_in, ids, f"random, {name}")
+        yield _weights(folder / "1", "weights in half precision")
+        yield _log_probabilities(folder / "0")
+
+
+def _weights(model: Path, name: str) -> Check:
+    """Compare what our reader reads with what the safetensors library reads."""
+    stored = {key: array for key, array in stored_weights(model).items() if not key.endswith(_NO_WEIGHTS)}
+    _, weights = load_checkpoint(model)
+    different = [key for key, array in stored.items() if not same_bits(_leaf(weights, key), array)]
+    count = sum(array.size for array in stored.values())
+    finding = f"{len(stored)} tensors, {count:,} numbers: the same bits as the safetensors library reads"
+    if different:
+        finding = (
+            f"{len(different)} of {len(stored)} tensors are read otherwise than by safetensors: {different[0]} first"
+        )
+    return Check("model", name, not different, finding, {"tensors": len(stored), "numbers": count})
+
+
+def _leaf(weights: Any, name: str) -> Any:
+    """Return the vector or the rows of the matrix called `name`: h.3.ln_1.bias."""
+    if name == "lm_head.weight" and weights.lm_head is None:  # tied
+        name = "wte.weight"
+    for part in name.split("."):
+        weights = weights[int(part)] if part.isdigit() else getattr(weights, part)
+    return np.array(rows_of(weights)) if isinstance(weights, StoredTensor) else weights
+
+
+def _every_value(model: Path, ids: tuple[int, ...], name: str) -> Check:
+    """Compare every value of a run with the truth, and those of the peers too; and ours with each peer's."""
+    truth, ours = true_values(model, ids), reference_values(model, ids)
+    runs: dict[str, Mapping[str, Any]] = {
+        "NumPy": numpy_gpt2(model, ids),
+        "PyTorch": torch_gpt2(model, ids),
+        "transformers": transformers_gpt2(model, ids),
+    }
+    found = distances(ours, truth)
+    theirs = {peer: farthest(distances(run, {n: truth[n] for n in run}))[1] for peer, run in runs.items()}
+    apart = {peer: farthest(distances({n: ours.get(n) for n in run}, run))[1] for peer, run in runs.items()}
+    place, far = farthest(found)
+    passed = list(ours) == list(truth) and max(far, *apart.values()) <= BAR
+    finding = f"{len(truth)} values, {len(ids)} tokens: {short(far)} from the truth at worst ({place}); {peers(theirs)}"
+    if not passed:
+        first = first_beyond(found, BAR)
+        what = f"{first} is {short(found[first])} from the truth" if first else f"apart from {peers(apart)}"
+        finding = f"first beyond {BAR:g}: {what}" if list(ours) == list(truth) else f"other names; {what}"
+    values: dict[str, float | int | str] = {
+        "ours": far,
+        "ours_at": place,
+        "values": len(truth),
+        "bar": BAR,
+        "of_the_bar": far / BAR,
+    }
+    values |= theirs | {f"ours to {peer}": far for peer, far in apart.items()}
+    values |= {f"ours {name}": far for name, far in found.items()}
+    return Check("model", name, passed, finding, values)
+
+
+def _float32(model: Path) -> Check:
+    """Round the logits to float32: how many are the rounded truth?"""
+    ids = prompt(model)
+    truth = np.asarray(true_values(model, ids)["logits"]).astype(np.float32)
+
+    def share(logits: Any) -> float:
+        return float((np.asarray(logits).astype(np.float32) == truth).mean())
+
+    ours = share(reference_values(model, ids)["logits"])
+    doubles, floats = (share(torch_gpt2(model, ids, dtype)["logits"]) for dtype in (torch.float64, torch.float32))
+    finding = (
+        f"of {truth.size:,} logits in float32, {ours:.2%} of ours are the truth, rounded ({TRUTH_BITS} bits);"
+        f" PyTorch float64 {doubles:.2%}, float32 {floats:.2%}"
+    )
+    values = {"ours": ours, "PyTorch float64": doubles, "PyTorch float32": floats, "truth_bits": TRUTH_BITS}
+    return Check("model", "logits in float32", ours > floats, finding, values)
+
+
+def _log_probabilities(model: Path) -> Check:
+    """Compare ln P of each token of a text, longer than what is read at once."""
+    ids = [(97 * n) % 261 for n in range(40)]
+    truth = torch_gpt2(model, ids)["logits"].log_softmax(-1)[range(39), ids[1:]]
+    far = distance(list(GPT2.from_pretrained(model).log_probabilities(ids)), truth)
+    return Check(
+        "model",
+        "log-probabilities",
+        far <= BAR,
+        f"39 tokens: {short(far)} from PyTorch float64",
+        {"ours": far, "of_the_bar": far / BAR},
+    )
