@@ -1,5 +1,7 @@
 """The steps of a training equal those of transformers' own model under torch's own optimizer."""
 
+import json
+
 import pytest
 import torch
 from transformers import GPT2LMHeadModel
@@ -48,4 +50,15 @@ def test_the_losses_of_every_step(tied, tmp_path):
     assert train(text, "--from", folder, "--out", tmp_path / "out", *how, *more) == 0
     ours, theirs = losses(tmp_path / "out"), their_losses(folder, text)
     assert theirs[0] - theirs[-1] > 0.3  # it learns
+    assert json.loads((tmp_path / "out" / "config.json").read_text())["tie_word_embeddings"] is tied
     assert ours == pytest.approx(theirs, abs=1e-4)  # float32 in another order (6e-8 of about 5), eight steps on
+
+
+def test_a_head_of_its_own_stays_where_the_configuration_says_tied(tmp_path):
+    folder = write_tiny_model(tmp_path / "model", seed=5, tie_word_embeddings=False)
+    values = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**values, "tie_word_embeddings": True}))
+    how = ("--steps", "1", "--learning-rate", "1e-9", "--warmup-steps", "0", *EXACT)
+    assert train(write_text(tmp_path / "text.txt"), "--from", folder, "--out", tmp_path / "out", *how) == 0
+    model = GPT2LMHeadModel.from_pretrained(tmp_path / "out")
+    assert not torch.equal(model.lm_head.weight, model.transformer.wte.weight)

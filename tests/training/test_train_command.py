@@ -63,6 +63,10 @@ def test_the_model_is_the_same_in_transformers(text, tmp_path):
     # Both sides round some thousand operations to 2^-53 of values of about 1.
     assert (torch.tensor(ours, dtype=torch.float64) - expected).abs().max().item() <= 1e-12
     assert theirs.config.eos_token_id == theirs.generation_config.eos_token_id == 0
+    theirs.save_pretrained(tmp_path / "theirs")
+    files = (folder / "model.safetensors" for folder in (out, tmp_path / "theirs"))
+    ours, theirs = ({name: value.shape for name, value in load_file(file).items()} for file in files)
+    assert ours == theirs
 
 
 @pytest.mark.parametrize(("optimizer", "products"), [("adamw", "float32"), ("muon", "float32"), ("muon", "bfloat16")])
