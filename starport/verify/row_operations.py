@@ -17,9 +17,9 @@ from starchart.utils.log_softmax import log_probability
 from starchart.utils.masked_softmax import masked_softmax
 from starchart.utils.softmax import softmax
 from starport.verify.check import Check
-from starport.verify.operations.comparison import COMPONENT, Comparison, check_of
-from starport.verify.operations.named_inputs import ROW_SETS, rows
-from starport.verify.operations.truth import DIGITS, Exact, Floats, Truth, mpf, truth_of
+from starport.verify.comparison import COMPONENT, Comparison, check_of
+from starport.verify.named_inputs import ROW_SETS, rows
+from starport.verify.truth import DIGITS, Exact, Floats, Truth, mpf, truth_of
 
 UNIT = "ulp of the row's largest"
 EPSILON = 1e-5
@@ -61,9 +61,9 @@ def softmax_bar(x: Floats, _: Truth) -> Floats:
 
 
 def log_softmax_bar(x: Floats, truth: Truth) -> Floats:
-    """Return 1.6 + (2.1 + ln S)/L, L the size of the row's largest output."""
+    """Return 0.52 + (2.1 + ln S)/L, L the size of the row's largest output."""
     return np.broadcast_to(
-        1.6 + (2.1 + np.log(x.shape[-1])) / np.abs(truth.nearest).max(axis=-1, keepdims=True), x.shape
+        0.52 + (2.1 + np.log(x.shape[-1])) / np.abs(truth.nearest).max(axis=-1, keepdims=True), x.shape
     )
 
 

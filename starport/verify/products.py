@@ -17,9 +17,9 @@ from starchart.utils.exact_sum import exact_sum
 from starchart.utils.matrix_multiply import dot_product, matrix_multiply, multiply_transposed
 from starchart.utils.transpose_matrix import transpose_matrix, transpose_weights
 from starport.verify.check import Check
-from starport.verify.operations.comparison import COMPONENT, Comparison, check_of
-from starport.verify.operations.named_inputs import ROW_SETS, WIDTH, rows
-from starport.verify.operations.truth import Floats, truth_of
+from starport.verify.comparison import COMPONENT, Comparison, check_of
+from starport.verify.named_inputs import ROW_SETS, WIDTH, rows
+from starport.verify.truth import Floats, truth_of
 
 Matrix = list[list[float]]
 _COLUMNS = 5

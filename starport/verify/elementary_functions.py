@@ -20,9 +20,9 @@ from starchart.utils.log import log
 from starchart.utils.log1p import log1p
 from starchart.utils.tanh import tanh
 from starport.verify.check import Check
-from starport.verify.operations.comparison import Comparison, check_of
-from starport.verify.operations.named_inputs import NUMBER_SETS, numbers
-from starport.verify.operations.truth import DIGITS, Exact, Floats, mpf, truth_of
+from starport.verify.comparison import Comparison, check_of
+from starport.verify.named_inputs import NUMBER_SETS, numbers
+from starport.verify.truth import DIGITS, Exact, Floats, mpf, truth_of
 
 _SLOPE = 0.7978845608028654  # sqrt(2/pi)
 _SLOPE_FAST = 0.7978845608

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from starport.verify.check import Check, Value
-from starport.verify.operations.truth import Floats, Truth
+from starport.verify.truth import Floats, Truth
 
 COMPONENT = "utils"
 _PEERS = {"numpy": "NumPy", "torch64": "PyTorch", "torch32": "float32"}
