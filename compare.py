@@ -1,4 +1,4 @@
-"""Prove that the chart is accurate: the same as `starchart compare`. It says what to install if a library is missing."""
+"""Prove that the chart is accurate: the same as `starchart compare`, which says what to install."""
 
 import sys
 from pathlib import Path

@@ -19,11 +19,11 @@ COMPONENTS = {
 # What each component compares with, under the names by which it is imported and installed alike.
 LIBRARIES = {
     "utils": ("mpmath", "numpy", "torch"),
-    "embeddings": ("numpy", "torch", "transformers"),
-    "layers": ("numpy", "torch", "transformers"),
-    "model": ("numpy", "torch", "transformers"),
-    "engines": ("torch",),
-    "generation": ("torch", "transformers"),
+    "embeddings": ("numpy", "torch"),
+    "layers": ("mpmath", "numpy", "torch"),
+    "model": ("mpmath", "numpy", "safetensors", "torch", "transformers"),
+    "engines": ("mpmath", "numpy", "safetensors", "torch"),
+    "generation": ("mpmath", "numpy", "safetensors", "torch", "transformers"),
     "tokenizer": ("tiktoken", "tokenizers"),
     "published": (),
     "fingerprints": (),

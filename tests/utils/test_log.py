@@ -45,11 +45,12 @@ def log1p_truth(x):
         (magnitudes(1000, 0, 1024), BOUND),
         (neighbours(1.0) + neighbours(2.0**53, 3), BOUND),
         (neighbours(-1.0 + 2.0**-53, 0) + [-1.0 + k * 2.0**-53 for k in range(1, 200)], BOUND),
-        (both_signs(magnitudes(3000, -56, -45)), 0.75),  # the part lost by 1 + x is as large as the part kept
+        (both_signs(magnitudes(3000, -56, -45)), BOUND),  # the part lost by 1 + x is as large as the part kept
         (both_signs(magnitudes(500, -1022, -56)), BOUND),
+        (neighbours(2.0**-12, 300) + neighbours(-(2.0**-12), 300), BOUND),  # where the method changes
         ([-u for u in uniform(2000, 0.0, 1.0)], BOUND),  # the exponential race of sampling
     ],
-    ids=["all", "small", "smaller", "large", "near 1", "near -1", "near 2^-53", "tiny", "race"],
+    ids=["all", "small", "smaller", "large", "near 1", "near -1", "near 2^-53", "tiny", "near 2^-12", "race"],
 )
 def test_log1p_error_is_below_the_bound(arguments, bound):
     assert worst(log1p, log1p_truth, arguments) < bound

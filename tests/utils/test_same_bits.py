@@ -14,7 +14,7 @@ from tests.interpreters import other_interpreters
 from tests.utils.many_results import FUNCTIONS, digest
 
 ROOT = Path(__file__).parents[2]
-DIGEST = "5540efe30230a6e3826a8b186d919b3ee60106c3dc9e89f01ae854e10d6fdc80"
+DIGEST = "248c78388cabdfec733ca6ea8c11967c84443a01dc4a970301e1e501e306607a"
 GOLDEN = [
     ("exp", "0x1.0000000000000p+0", "0x1.5bf0a8b145769p+1"),
     ("exp", "-0x1.999999999999ap-4", "0x1.cf46d99d52b3ap-1"),
@@ -31,7 +31,7 @@ GOLDEN = [
     ("log", "0x1.e42d130773b76p+1023", "0x1.62dd08fdc6f88p+9"),
     ("log1p", "0x1.4f8b588e368f1p-17", "0x1.4f8aea9ae7317p-17"),
     ("log1p", "-0x1.0000000000000p-1", "-0x1.62e42fefa39efp-1"),
-    ("log1p", "0x1.59e05f1e2674dp-53", "0x1.59e05f1e2674cp-53"),
+    ("log1p", "0x1.59e05f1e2674dp-53", "0x1.59e05f1e2674dp-53"),
     ("log1p", "-0x1.fffffffffffffp-1", "-0x1.25e4f7b2737fap+5"),
     ("log1p", "0x1.7e43c8800759cp+996", "0x1.5963447f87fb5p+9"),
     ("tanh", "0x1.999999999999ap-4", "0x1.983d7795f413ap-4"),

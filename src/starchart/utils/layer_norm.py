@@ -4,6 +4,14 @@
 
 The variance is the biased one (divided by C, not C - 1). Source: Ba, Kiros and Hinton 2016, equations 3 and 4; the
 position before each sub-layer is GPT-2's (Radford et al. 2019, section 2.3).
+
+Error, in ulps of the row's largest output Y: below 1 + max_c |w_c| (9 |z_c| + 1 + 4u |mean| / d) / |Y|, with d the
+deviation, z_c = (x_c - mean) / d, u = 2^-53. Taking the mean out rounds x_c - mean twice, by 2u |z_c| d; that the mean
+of the roundings goes out with the second mean leaves at most u d more, and what both means got wrong themselves is
+(2u)^2 |mean|. In the variance the roundings of the differences weigh 4u, its squares, sum and quotient 3u, adding
+epsilon u; the square root halves these 8u and rounds by u: 5u. The quotient and the product with w_c round by u each.
+2 + 5 + 2 = 9. The sum with the bias rounds by u |Y| at most, and u |Y| is less than an ulp of Y. (To first order: the
+products of small errors are below 10^-14 of it.)
 """
 
 from dataclasses import dataclass

@@ -14,9 +14,13 @@ from starchart.utils.transpose_matrix import transpose_matrix
 def dot_product(a: Vector, b: Vector) -> float:  # [C], [C] -> scalar
     """Return sum_i a_i b_i.
 
-    Each product is rounded once and `exact_sum` rounds their exact sum once, so the error is at most 2^-53 sum|a_i
-    b_i| for the products plus 2^-53 |result| for the sum: 2^-52 sum|a_i b_i| in all (to first order, without
-    underflow). The order of the terms does not matter, which is why cached and uncached attention agree to the bit.
+    The error is at most 2^-52 S, S = sum_i |a_i b_i|. Proof: let u = 2^-53 and v = u/(1 + u). A rounded number differs
+    from t by at most v |t| (Knuth, The Art of Computer Programming, volume 2, 4.2.2). So the rounded products p_i are
+    off by v S together, and their exact sum is at most sum|p_i| <= (1 + v) S in size. `exact_sum` rounds it once:
+    v (1 + v) S more. In all v (2 + v) S = u (2 + 3u)/(1 + u)^2 S <= 2u S. A subnormal product can be off by 2^-1075
+    more.
+
+    The order of the terms does not matter, which is why cached and uncached attention agree to the bit.
 
     >>> dot_product([1e16, 1.0, -1e16], [1.0, 3.0, 1.0])
     3.0

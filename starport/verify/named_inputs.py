@@ -4,7 +4,7 @@ from collections.abc import Callable
 from math import ldexp
 from random import Random
 
-ROWS = 24
+ROWS = 64
 WIDTH = 48
 COUNT = 1000  # numbers in a set for functions of one number
 

@@ -1,0 +1,161 @@
+"""The same bits everywhere: the fingerprints of towel, computed again and compared with docs/FINGERPRINTS.md.
+
+A fingerprint is the sha256 of a row of logits (`starchart.generation.fingerprint`): of the row from which the last of
+a few greedy tokens was drawn, so that it stands for the reading of the prompt, the cache and the steps after it.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from starchart import GPT2, Tokenizer
+from starchart.generation.fingerprint import fingerprint
+from starchart.generation.sampling import SamplingSettings
+from starport.verify.check import Check
+
+COMPONENT = "fingerprints"
+FILE = Path(__file__).resolve().parents[2] / "docs" / "FINGERPRINTS.md"
+NEW_TOKENS = 3
+PROMPTS = (
+    "Once upon a time",
+    "The little towel",
+    "She said: “Don't be afraid!”",
+    "One day, a fox and a bear went to the river",
+    "1 + 2 = 3",
+)
+
+
+@dataclass(frozen=True)
+class Way:
+    """An engine in one of its precisions, and the numbers of workers that must not change its bits."""
+
+    name: str
+    engine: str
+    precision: str
+    workers: tuple[int, ...]
+
+    @property
+    def options(self) -> str:
+        """What to add to `run_gpt2.py` to get it."""
+        return f"--engine {self.engine} --precision {self.precision}"
+
+
+WAYS = (
+    Way("reference", "reference", "full", (1,)),
+    Way("packed, full", "packed", "full", (1, 2, 3)),
+    Way("packed, fast", "packed", "fast", (1, 3)),
+)
+Told = dict[tuple[str, str], str]  # (way, prompt) -> fingerprint
+
+
+def fingerprint_of(gpt2: GPT2, tokenizer: Tokenizer, prompt: str) -> str:
+    """Return the fingerprint of the row from which the last of NEW_TOKENS greedy tokens after `prompt` was drawn."""
+    found = ""
+    for step in gpt2.steps(tokenizer.encode(prompt), SamplingSettings(temperature=0.0), max_new_tokens=NEW_TOKENS):
+        found = fingerprint(step.logits)
+    return found
+
+
+def fingerprints(model: Path, way: Way, workers: int, prompts: tuple[str, ...] = PROMPTS) -> Told:
+    """Return what the model in a folder gives on an engine, for each of the prompts."""
+    tokenizer = Tokenizer.from_pretrained(model)
+    with GPT2.from_pretrained(model, way.engine, precision=way.precision, workers=workers, pack_cache=False) as gpt2:
+        return {(way.name, prompt): fingerprint_of(gpt2, tokenizer, prompt) for prompt in prompts}
+
+
+def model_digest(model: Path) -> str:
+    """Return the sha256 of the files that decide what a model says."""
+    digest = sha256()
+    for name in ("config.json", "model.safetensors", "vocab.json", "merges.txt"):
+        digest.update(sha256((model / name).read_bytes()).digest() if (model / name).is_file() else b"none")
+    return digest.hexdigest()
+
+
+def checks(model: Path) -> Iterator[Check]:
+    """Yield a check for each engine and number of workers; of another model than that of the page, one that says so."""
+    if not FILE.is_file():
+        yield _no_page()
+        return
+    kept_digest, kept = read_page(FILE.read_text(encoding="utf-8"))
+    found_digest = model_digest(model)
+    if kept_digest != found_digest:
+        yield _other_model(model, kept_digest, found_digest)
+        return
+    for way in WAYS:
+        for workers in way.workers:
+            yield compared(way, workers, kept, fingerprints(model, way, workers))
+
+
+def compared(way: Way, workers: int, kept: Told, found: Mapping[tuple[str, str], str]) -> Check:
+    """Return the check that what was found on an engine is what is kept of it."""
+    name = f"{way.name}, {workers} worker{'s' * (workers > 1)}"
+    expected = {key: value for key, value in kept.items() if key[0] == way.name}
+    wrong = [prompt for (_, prompt), value in found.items() if expected.get((way.name, prompt)) != value]
+    passed = not wrong and expected.keys() == found.keys() and bool(found)
+    if passed:
+        finding = f"the bits of docs/FINGERPRINTS.md for {len(found)} prompts"
+    else:
+        finding = (
+            f"other bits than docs/FINGERPRINTS.md after {', '.join(map(repr, wrong)) or 'no prompt: others are kept'}"
+        )
+    return Check(COMPONENT, name, passed, finding, {prompt: value for (_, prompt), value in found.items()})
+
+
+def _no_page() -> Check:
+    """Return the check where there is nothing to compare with: right in an installed package, wrong in a clone."""
+    installed = not (FILE.parents[1] / "compare.py").is_file()
+    finding = "not run: an installed package has no docs" if installed else f"there is no {FILE.name} in docs"
+    return Check(COMPONENT, "page", installed, finding)
+
+
+def _other_model(model: Path, kept: str, found: str) -> Check:
+    """Return the check of a model that is not the one of the page: wrong if it is the one in the box."""
+    boxed = model.name == "towel" and model.parent.name == "box"
+    finding = (
+        "docs/FINGERPRINTS.md is of another towel than the one in the box" if boxed
+        else "not run: docs/FINGERPRINTS.md is of towel, in the box"
+    )  # fmt: skip
+    return Check(COMPONENT, "model", not boxed, finding, {"kept": kept, "found": found})
+
+
+def page(model: Path) -> str:
+    """Return docs/FINGERPRINTS.md for a model."""
+    lines = [_HEAD.format(digest=model_digest(model), tokens=NEW_TOKENS)]
+    found: Told = {}
+    for way in WAYS:
+        found |= fingerprints(model, way, 1)
+    lines += [f"| `{prompt}` | {way} | `{value}` |" for (way, prompt), value in sorted(found.items(), key=_by_prompt)]
+    return "\n".join(lines) + "\n"
+
+
+def _by_prompt(item: tuple[tuple[str, str], str]) -> tuple[int, int]:
+    (way, prompt), _ = item
+    return PROMPTS.index(prompt), [other.name for other in WAYS].index(way)
+
+
+def read_page(text: str) -> tuple[str, Told]:
+    """Return the digest of the model and the fingerprints that a page holds."""
+    digest = text.partition("Model: `")[2].partition("`")[0]
+    rows = [line.split("|") for line in text.splitlines() if line.startswith("| `")]
+    return digest, {(way.strip(), prompt.strip()[1:-1]): value.strip()[1:-1] for _, prompt, way, value, _ in rows}
+
+
+_HEAD = """# Fingerprints
+
+Generated by `python -m tools.write_fingerprints`; `python compare.py --only fingerprints` computes them again.
+
+The same prompt, checkpoint and seed give the same bits on every machine, every Python from 3.11 on and every number of
+workers. These are the bits of towel, the model in the box: a fingerprint is the sha256 of the row of logits, as
+little-endian doubles, from which token {tokens} after the prompt was drawn. To see one of them:
+
+    python run_gpt2.py "Once upon a time" --model towel --temperature 0 --max-new-tokens {tokens} --json \\
+        --engine packed --precision full --workers 2
+
+and look for `fingerprint`. The engines differ from one another in the last digits, since they round at other places;
+each has its own bits, and keeps them.
+
+Model: `{digest}` (sha256 of the sha256 of config.json, model.safetensors, vocab.json, merges.txt)
+
+| prompt | engine, precision | fingerprint |
+|---|---|---|"""

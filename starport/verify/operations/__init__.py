@@ -1,1 +1,0 @@
-"""The operations of starchart.utils beside the truth, NumPy and PyTorch."""

@@ -1,0 +1,201 @@
+"""The front door of the proof: what it prints, what it writes, how it ends, and that nothing slips through."""
+
+import io
+import json
+import subprocess
+import sys
+from types import ModuleType
+
+import pytest
+
+from starport.cli import main
+from starport.verify import run_checks
+from starport.verify.check import Check
+from starport.verify.components import COMPONENTS, LIBRARIES
+from starport.verify.report import Cascade, ComponentResult
+from tests.house.source_tree import ROOT
+from tests.tiny_model import write_tiny_model
+
+GOOD = Check("utils", "one", True, "0.5 ulp", {"of_the_bar": 0.5, "worst": float("inf")})
+BETTER = Check("utils", "two", True, "0.1 ulp", {"of_the_bar": 0.1})
+BAD = Check("layers", "three", False, "h.0.ln_1 differs")
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return str(write_tiny_model(tmp_path_factory.mktemp("compare")))
+
+
+@pytest.fixture
+def components(monkeypatch):
+    """Put components that find what a test says in the place of the real ones."""
+
+    def put(**found):
+        for name in list(COMPONENTS):
+            monkeypatch.delitem(COMPONENTS, name)
+        for name, checks in found.items():
+            module = ModuleType(f"fake_{name}")
+            module.checks = checks if callable(checks) else (lambda model, checks=checks: iter(checks))
+            monkeypatch.setitem(sys.modules, module.__name__, module)
+            monkeypatch.setitem(COMPONENTS, name, module.__name__)
+            monkeypatch.setitem(LIBRARIES, name, ())
+
+    return put
+
+
+def compare(model, *arguments):
+    return main(["compare", "--model", model, *arguments], program="python compare.py")
+
+
+def test_what_passes_and_what_fails(model, components, capsys):
+    components(utils=[GOOD, BETTER])
+    assert compare(model) == 0
+    out = capsys.readouterr().out.splitlines()
+    assert out[1].split() == ["ok", "utils", "one", "0.5", "ulp"]
+    assert out[-2].split() == ["ok", "utils", "2", "0", out[-2].split()[4], "one:", "0.5", "ulp"]  # closest to its bar
+    components(utils=[GOOD], layers=[BAD])
+    assert compare(model) == 1
+    out = capsys.readouterr().out
+    assert "FAILED layers       three" in out
+    assert "three: h.0.ln_1 differs" in out
+    assert out.splitlines()[-1].split()[:4] == ["FAILED", "all", "2", "1"]
+    assert compare(model, "--only", "utils") == 0
+    assert "layers" not in capsys.readouterr().out
+
+
+def test_an_exception_is_a_failed_check_and_the_rest_goes_on(model, components, capsys):
+    def breaks(model):
+        yield GOOD
+        raise ZeroDivisionError("in the\nmiddle")
+
+    components(utils=breaks, layers=[GOOD])
+    assert compare(model) == 1
+    captured = capsys.readouterr()
+    assert "did not finish" in captured.out
+    assert "ZeroDivisionError: in the middle" in captured.out
+    assert captured.out.splitlines()[-1].split()[:4] == ["FAILED", "all", "3", "1"]
+    assert captured.err == ""
+
+
+def test_a_component_that_checks_nothing_fails(model, components):
+    components(utils=[])
+    assert compare(model) == 1
+
+
+def test_json_holds_everything(model, components, capsys, tmp_path):
+    components(utils=[GOOD], layers=[BAD])
+    file = tmp_path / "report.json"
+    assert compare(model, "--json", str(file)) == 1
+    told = json.loads(file.read_text(encoding="utf-8"))
+    assert told["passed"] is False
+    assert [component["failed"] for component in told["components"]] == [0, 1]
+    assert told["checks"][0]["values"] == {"of_the_bar": 0.5, "worst": "inf"}
+    assert told["checks"][1]["finding"] == BAD.finding
+    capsys.readouterr()
+    assert compare(model, "--json", "-") == 1
+    captured = capsys.readouterr()
+    assert json.loads(captured.out)["checks"] == told["checks"]
+    assert "FAILED layers" in captured.err
+    assert list(tmp_path.iterdir()) == [file]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--only", "everything"], "--only"),
+        (["--json", "no/such/folder/report.json"], "no file in an existing folder"),
+        (["--json", ""], "no file"),
+        (["--text", "no_such_text"], "no such file"),
+        (["--model", "no-such-model"], "no model 'no-such-model'"),
+    ],
+)
+def test_bad_input_is_one_line(arguments, said, model, components, capsys):
+    components(utils=[GOOD])
+    assert compare(model, *arguments) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert said in captured.err
+    assert captured.err.count("\n") == 1
+
+
+def test_a_damaged_model_is_bad_input(tmp_path, components, capsys):
+    components(utils=[GOOD])
+    folder = write_tiny_model(tmp_path)
+    weights = (folder / "model.safetensors").read_bytes()
+    (folder / "model.safetensors").write_bytes(weights[:-8])
+    assert compare(str(folder)) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_missing_libraries_are_named(model, components, monkeypatch, capsys):
+    components(utils=[GOOD])
+    monkeypatch.setitem(LIBRARIES, "utils", ("json", "no_such_library", "none_such"))
+    assert compare(model) == 2
+    assert "pip install no_such_library none_such`" in capsys.readouterr().err
+
+    def imports(model):
+        import no_such_library  # noqa: PLC0415
+
+        yield no_such_library
+
+    components(utils=imports)
+    assert compare(model) == 2
+    assert "pip install no_such_library`" in capsys.readouterr().err
+
+
+def test_a_component_of_ours_that_is_missing_fails(components):
+    components(utils=[GOOD])
+    COMPONENTS["utils"] = "starport.verify.no_such_component"
+    (check,) = run_checks.run_component("utils", ROOT)
+    assert not check.passed
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize(
+    ("stream", "variables", "coloured"),
+    [
+        (Terminal, {}, True),
+        (Terminal, {"NO_COLOR": "1"}, False),
+        (Terminal, {"TERM": "dumb"}, False),
+        (io.StringIO, {}, False),
+    ],
+)
+def test_colour_on_a_terminal_only(stream, variables, coloured, monkeypatch):
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    out = stream()
+    cascade = Cascade(out)
+    cascade.check(BAD)
+    cascade.table([ComponentResult("layers", [BAD])])
+    assert ("\x1b[" in out.getvalue()) == coloured
+
+
+def test_every_component_says_what_it_needs():
+    assert list(LIBRARIES) == list(COMPONENTS)
+
+
+def test_the_front_door_from_a_bare_python():
+    run = subprocess.run(
+        [sys.executable, "-I", "-S", str(ROOT / "compare.py"), "--only", "utils"],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 2
+    assert run.stderr.count("\n") == 1
+    assert "pip install mpmath numpy torch`" in run.stderr
+
+
+def test_the_front_door_proves(model, tmp_path):
+    run = subprocess.run(
+        [sys.executable, "-I", "-S", str(ROOT / "compare.py"), "--only", "published", "--model", model],
+        check=False, capture_output=True, text=True, env={"HF_HUB_CACHE": str(tmp_path)},
+    )  # fmt: skip
+    assert (run.returncode, run.stderr) == (0, "")
+    assert "not run: no official weights here" in run.stdout
