@@ -296,7 +296,14 @@ MUTANTS = [
         "        left -= weights[token]\n        if float32(left / total) <= removed:\n            break\n        kept.append(token)\n",
     ),
     Mutant(
-        "top-k off by one",
+        "top-k keeps one fewer",
+        "generation",
+        "generation/logits_filters",
+        "if logit >= smallest_kept",
+        "if logit > smallest_kept",
+    ),
+    Mutant(
+        "top-k keeps one more",
         "generation",
         "generation/logits_filters",
         "nlargest(k, logits)[-1]",

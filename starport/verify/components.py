@@ -20,7 +20,7 @@ COMPONENTS = {
 LIBRARIES = {
     "utils": ("mpmath", "numpy", "torch"),
     "embeddings": ("numpy", "torch"),
-    "layers": ("mpmath", "numpy", "torch"),
+    "layers": ("mpmath", "numpy", "safetensors", "torch", "transformers"),
     "model": ("mpmath", "numpy", "safetensors", "torch", "transformers"),
     "engines": ("mpmath", "numpy", "safetensors", "torch"),
     "generation": ("mpmath", "numpy", "safetensors", "torch", "transformers"),

@@ -2,6 +2,7 @@
 
 import json
 import random
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -53,6 +54,11 @@ def checks(model: Path) -> Iterator[Check]:
     for name, make in KINDS.items():
         draw = random.Random(name)
         yield _compare(name, ours, encode, [make(draw) for _ in range(TEXTS)])
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = write_vocabulary_across_cuts(Path(temporary))
+        draw = random.Random("across cuts")
+        texts = [make(draw) for make in KINDS.values() for _ in range(TEXTS // 3)]
+        yield _compare("merges across every cut", Tokenizer.from_pretrained(folder), peers(folder), texts)
     yield _special(model, ours)
 
 
@@ -84,6 +90,23 @@ KINDS: dict[str, Callable[[random.Random], str]] = {
     "random bytes": _random_bytes,
     "long words": _one_long_word,
 }
+
+
+def write_vocabulary_across_cuts(folder: Path) -> Path:
+    """Write a vocabulary that was trained on whole texts as single words, and return the folder.
+
+    Its merges reach over every cut between words. In an ordinary vocabulary no token does, and text that is cut in the
+    wrong place may get the same ids: here it does not.
+    """
+    draw = random.Random("training")
+    trained = tokenizers.Tokenizer(tokenizers.models.BPE())
+    trained.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    trainer = tokenizers.trainers.BpeTrainer(
+        vocab_size=4000, initial_alphabet=IN_ORDER, max_token_length=12, show_progress=False
+    )
+    trained.train_from_iterator((make(draw) for make in KINDS.values() for _ in range(TEXTS)), trainer)
+    trained.model.save(str(folder))
+    return folder
 
 
 def peers(model: Path) -> dict[str, Callable[[str], list[int]]]:

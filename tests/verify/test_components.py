@@ -7,7 +7,7 @@ from starchart.layers import scaled_dot_product_attention as attention_file
 from starchart.layers.key_value_cache import KeyValueCache
 from starchart.model.config import GPT2Config
 from starport.engines.torch_engine import TorchEngine
-from starport.verify import embeddings, runs
+from starport.verify import embeddings, engines, generation, model, runs
 from starport.verify.run_checks import run_component
 from tests.tiny_model import write_tiny_model
 
@@ -23,6 +23,16 @@ def _forget_runs():
     runs.reference_values.cache_clear()
 
 
+@pytest.fixture
+def _quickly(monkeypatch):
+    """Less of everything, for the tests that break an operation."""
+    monkeypatch.setattr(engines, "KINDS", engines.KINDS[2:])  # those of torch
+    monkeypatch.setattr(engines, "LONG", 20)
+    monkeypatch.setattr(generation, "MANY", generation.MANY[:3])
+    monkeypatch.setattr(generation, "DRAWS", 60)
+    monkeypatch.setattr(model, "STAND_INS", dict(list(model.STAND_INS.items())[:2]))
+
+
 def failed(component, folder):
     return {check.name: check.finding for check in run_component(component, folder) if not check.passed}
 
@@ -36,17 +46,20 @@ def test_everything_passes(folder, component):
     assert all("\n" not in check.finding for check in checks)
 
 
+@pytest.mark.usefixtures("_quickly")
 def test_a_row_that_is_not_the_one_asked_for(folder, monkeypatch):
     monkeypatch.setattr(embeddings, "embed", lambda ids, table: [table[i - 1] for i in ids])
     assert set(failed("embeddings", folder)) == {"lookup"}
 
 
+@pytest.mark.usefixtures("_quickly")
 def test_positions_that_forget_the_cache(folder, monkeypatch):
     real = embeddings.input_embeddings
     monkeypatch.setattr(embeddings, "input_embeddings", lambda ids, first, *rest: real(ids, 0, *rest))
     assert set(failed("embeddings", folder)) == {"sum"}
 
 
+@pytest.mark.usefixtures("_quickly")
 def test_logits_of_the_first_token_for_the_last(folder, monkeypatch):
     real = embeddings.output_projection
     wrong = lambda x, table, last_only: real(x, table, False)[: 1 if last_only else None]  # noqa: E731
@@ -54,6 +67,7 @@ def test_logits_of_the_first_token_for_the_last(folder, monkeypatch):
     assert set(failed("embeddings", folder)) == {"output projection"}
 
 
+@pytest.mark.usefixtures("_quickly")
 def test_scores_that_are_not_scaled(folder, monkeypatch):
     real = attention_file.attention_scores
     monkeypatch.setattr(attention_file, "attention_scores", lambda q, k, scale: real(q, k, 1.0))
@@ -64,31 +78,36 @@ def test_scores_that_are_not_scaled(folder, monkeypatch):
     }
 
 
+@pytest.mark.usefixtures("_quickly")
 def test_a_cache_that_keeps_the_first_key_only(folder, monkeypatch):
     real = KeyValueCache.append
     monkeypatch.setattr(KeyValueCache, "append", lambda cache, k, v: real(cache, [[h[0]] * len(h) for h in k], v))
     assert set(failed("layers", folder)) == {"multi_head_attention", "transformer_block"}
 
 
+@pytest.mark.usefixtures("_quickly")
 def test_the_model_names_the_first_value_that_is_off(folder, monkeypatch):
-    monkeypatch.setattr(GPT2Config, "attention_scale", lambda config, layer: 0.5)
+    monkeypatch.setattr(GPT2Config, "attention_scale", lambda config, layer: 0.4)
     found = failed("model", folder)
     assert "first beyond 1e-12: h.0.attn.scores" in found["every value"]
     assert "weights" not in found
 
 
+@pytest.mark.usefixtures("_quickly")
 def test_engines_name_the_operation_that_is_broken(folder, monkeypatch):
     monkeypatch.setattr(TorchEngine, "activation", lambda engine, x, name: torch.nn.functional.gelu(x))
     found = failed("engines", folder)
-    assert set(found) == {f"torch {width}{text}" for width in ("float64", "float32") for text in ("", ", 141 tokens")}
+    assert set(found) == {f"torch {width}{text}" for width in ("float64", "float32") for text in ("", ", 20 tokens")}
     assert all(": h.0.mlp.act," in finding for finding in found.values())
 
 
+@pytest.mark.usefixtures("_quickly")
 def test_engines_that_take_another_way_without_a_tap(folder, monkeypatch):
     monkeypatch.setattr(TorchEngine, "_fused", lambda engine, q, k, v, scale: q)
     assert "other numbers with a tap" in failed("engines", folder)["torch float64"]
 
 
+@pytest.mark.usefixtures("_quickly")
 def test_a_top_k_that_keeps_one_more(folder, monkeypatch):
     from starchart.generation import sampling  # noqa: PLC0415
 
@@ -98,8 +117,9 @@ def test_a_top_k_that_keeps_one_more(folder, monkeypatch):
     assert "draws" in failed("generation", folder)
 
 
+@pytest.mark.usefixtures("_quickly")
 def test_texts_that_the_tokenizer_cuts_elsewhere(folder, monkeypatch):
     from starchart.tokenizer import tokenizer as tokenizer_file  # noqa: PLC0415
 
     monkeypatch.setattr(tokenizer_file, "split_words", lambda piece: [piece])
-    assert "English" in failed("tokenizer", folder)
+    assert set(failed("tokenizer", folder)) == {"merges across every cut"}
