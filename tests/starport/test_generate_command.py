@@ -154,8 +154,16 @@ def test_gpt2_is_found_in_the_hugging_face_cache(run, tmp_path):
         assert b"Hugging Face cache" in done.stderr
 
 
-def test_without_any_model_one_line_says_how_to_get_one(run):
-    line = complaint(run("Hi"))
+def test_without_gpt2_the_model_in_the_box_tells_a_tale(run):
+    done = run("Hi", "--max-new-tokens", "5")
+    assert done.returncode == 0
+    assert done.stdout.startswith(b"Hi")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(b"model towel from the box, as gpt2 is not in the Hugging Face cache; packed engine; seed ")
+
+
+def test_a_model_that_is_not_there_gets_one_line_that_says_how_to_get_it(run):
+    line = complaint(run("Hi", "--model", "gpt2"))
     assert "--model DIR" in line
     assert "hf download" in line
 

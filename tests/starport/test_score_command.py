@@ -177,7 +177,10 @@ def test_files_that_are_of_no_use(capsys, model, text, tmp_path, content, words)
         (["tale.txt", "--stride", "0"], "stride must be from 1 to 15"),
         (["tale.txt", "--context", "4", "--stride", "4"], "stride must be from 1 to 3"),
         (["tale.txt", "--engine", "warp"], "warp"),
-        (["tale.txt", "--engine", "reference", "--precision", "fast"], "no precision 'fast'"),
+        (
+            ["tale.txt", "--engine", "reference", "--precision", "fast"],
+            "--precision fast: the reference engine has full",
+        ),
         (["tale.txt", "--engine", "reference", "--workers", "2"], "computes in 1 process, not 2"),
         (["tale.txt", "--workers", "0"], "workers"),
         (["tale.txt", "--model", "no/such/folder"], "no/such/folder"),
