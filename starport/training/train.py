@@ -67,7 +67,15 @@ def _train(options: argparse.Namespace, processes: Processes) -> None:
         return
     _tell_beginning(trainer, len(texts))
     with Record(folder.losses, settings, trainer.step) as record:
-        trainer.train(Schedule.of(options), record, validation(held_out, tokenizer, config, end))
+        try:
+            trainer.train(Schedule.of(options), record, validation(held_out, tokenizer, config, end))
+        except KeyboardInterrupt:
+            last = folder.newest_checkpoint()
+            tell(
+                f"stopped after step {trainer.step}; "
+                + (f"--resume goes on from {last}" if last else "nothing was saved")
+            )
+            raise
     folder.place(lambda aside: write_model(aside, config, model.named, folder.vocabulary, options.save_as))
     draw_loss_curve(folder.losses, folder.picture)
     tell(f"{folder.path}: the model, {folder.losses.name} and {folder.picture.name}")
@@ -143,8 +151,9 @@ def _tell_beginning(trainer: Trainer, documents: int) -> None:
     settings, processes = trainer.settings, trainer.processes
     parameters = sum(parameter.numel() for parameter in trainer.model.parameters())
     epochs = settings.steps * settings.batch_size * settings.accumulate / trainer.windows.per_epoch
+    told = f"{documents} document{'s' if documents > 1 else ''}"
     tell(
-        f"{parameters} parameters; {documents} documents; {settings.steps} steps of {settings.tokens_per_step} tokens"
+        f"{parameters} parameters; {told}; {settings.steps} steps of {settings.tokens_per_step} tokens"
         f" ({epochs:.2f} epochs); {processes.count} process{'es' if processes.count > 1 else ''} on"
         f" {processes.device} in {processes.products}" + (f"; from step {trainer.step}" if trainer.step else "")
     )

@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from starchart import GPT2, Tokenizer
+from starport.training.trainer import Trainer
 from tests.random_gpt2 import write_random_gpt2
 from tests.training.runs import EXACT, SHAPE, SHORT, losses, rows, train, write_text
 
@@ -231,3 +232,17 @@ def test_dropout_and_seeds_change_the_losses(text, tmp_path):
     assert a == d
     assert a[0] not in (b[0], c[0])
     assert all(math.isfinite(loss) for loss in (*b, *c))
+
+
+def test_an_interrupted_training_says_what_is_kept(text, tmp_path, capsys, monkeypatch):
+    one_step = Trainer._one_step
+
+    def interrupted(trainer, rate):
+        if trainer.step == 6:
+            raise KeyboardInterrupt
+        return one_step(trainer, rate)
+
+    monkeypatch.setattr(Trainer, "_one_step", interrupted)
+    assert train(text, "--out", tmp_path / "out", *SHORT, *EXACT) == 130
+    kept = tmp_path / "out" / "checkpoints" / "step-000004"
+    assert f"stopped after step 6; --resume goes on from {kept}\n" in capsys.readouterr().err
