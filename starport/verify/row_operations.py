@@ -177,4 +177,4 @@ def checks() -> Iterator[Check]:
     yield check_mask()
     yield check_of("log_softmax", UNIT, map(compare_log_softmax, ROW_SETS), luck=1.5)  # sum, log, difference
     # Two means, variance, deviation, quotient, product, sum.
-    yield check_of("layer_norm", UNIT, map(compare_layer_norm, ROW_SETS), luck=3.5)
+    yield check_of("layer_norm", UNIT, map(compare_layer_norm, ROW_SETS), luck=0.0)

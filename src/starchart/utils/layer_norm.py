@@ -8,14 +8,19 @@ position before each sub-layer is GPT-2's (Radford et al. 2019, section 2.3).
 Error, in ulps of the row's largest output Y: below 1 + max_c |w_c| (9 |z_c| + 1 + 4u |mean| / d) / |Y|, with d the
 deviation, z_c = (x_c - mean) / d, u = 2^-53. Taking the mean out rounds x_c - mean twice, by 2u |z_c| d; that the mean
 of the roundings goes out with the second mean leaves at most u d more, and what both means got wrong themselves is
-(2u)^2 |mean|. In the variance the roundings of the differences weigh 4u, its squares, sum and quotient 3u, adding
-epsilon u; the square root halves these 8u and rounds by u: 5u. The quotient and the product with w_c round by u each.
+(2u)^2 |mean|. In the variance the roundings of the differences weigh 4u, its squares, sum and quotient 3u, C epsilon
+u; the square root halves these 8u and rounds by u: 5u. The quotient and the product with w_c round by u each.
 2 + 5 + 2 = 9. The sum with the bias rounds by u |Y| at most, and u |Y| is less than an ulp of Y. (To first order: the
 products of small errors are below 10^-14 of it.)
+
+What the root rounds by shifts a whole row, so it is measured (r of it) and taken off with the bias. b - r y is a float
+near b, and b is one too: where it is rounded, no more is lost than r y, as without it.
 """
 
 from dataclasses import dataclass
-from math import sqrt
+from fractions import Fraction
+from itertools import chain
+from math import isfinite, sqrt
 from operator import mul
 from typing import Annotated
 
@@ -42,9 +47,18 @@ def layer_norm(x: Matrix, weight: Vector, bias: Vector, epsilon: float) -> list[
 
 def _normalise(row: Vector, weight: Vector, bias: Vector, epsilon: float) -> list[float]:  # [C] -> [C]
     centred = _remove_mean(_remove_mean(row))
-    variance = exact_sum(map(mul, centred, centred)) / len(centred)
-    deviation = sqrt(variance + epsilon)
-    return [value / deviation * w + b for value, w, b in zip(centred, weight, bias, strict=True)]
+    squares = chain(map(mul, centred, centred), (len(centred) * epsilon,))
+    variance = exact_sum(squares) / len(centred)  # epsilon is in it
+    deviation = sqrt(variance)
+    r = _error_of_root(deviation, variance)
+    return [(y := value / deviation * w) + (b - r * y) for value, w, b in zip(centred, weight, bias, strict=True)]
+
+
+def _error_of_root(root: float, square: float) -> float:
+    """Return by which part of it `root` lies below the square root of `square`: at most 2^-53, rounded as it is."""
+    if not (isfinite(square) and square > 0.0):
+        return 0.0
+    return float((Fraction(square) - Fraction(root) ** 2) / (2 * Fraction(square)))
 
 
 def _remove_mean(row: Vector) -> list[float]:  # [C] -> [C]
