@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from starchart.checkpoints.folder import load_checkpoint
+from starchart.checkpoints.checkpoint import load_checkpoint
 from starchart.errors import TextError
 from starport.engine_options import choose_model
 from starport.hub.find_model import IN_THE_BOX

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from starchart import GPT2, Tokenizer
-from starchart.checkpoints.folder import read_config
+from starchart.checkpoints.checkpoint import read_config
 from starchart.engine import Engine
 from starchart.errors import EngineError, VocabularyError
 from starchart.model.config import GPT2Config

@@ -7,7 +7,7 @@ import os
 import re
 from pathlib import Path
 
-from starchart.checkpoints.folder import OTHER_FORMATS, WEIGHTS_FILES
+from starchart.checkpoints.model_files import UNREAD, WEIGHTS_FILES
 
 # OpenAI's models moved under an organisation; older caches have them under the bare name.
 ORGANISATIONS = {
@@ -52,7 +52,7 @@ def missing_files(folder: Path) -> list[str]:
     Weights in a format that cannot be read are not missing; the loader says what to do about them.
     """
     missing = [] if _holds(folder, "config.json") else ["config.json"]
-    if not any(_holds(folder, name) for name in (*WEIGHTS_FILES, *OTHER_FORMATS)):
+    if not any(_holds(folder, name) for name in (*WEIGHTS_FILES, *UNREAD)):
         missing.append(WEIGHTS_FILES[0])
     if not _holds(folder, "tokenizer.json"):
         missing += [name for name in ("vocab.json", "merges.txt") if not _holds(folder, name)]

@@ -14,7 +14,7 @@ _FILES = "config.json generation_config.json model.safetensors vocab.json merges
 
 
 def find_model(name: str | None) -> tuple[Path, str]:
-    """Return the folder of a model and a line that says what was chosen and why. An existing folder wins over a name.
+    """Return the folder or file of a model and a line that says why it was chosen. What exists wins over a name.
 
     Without a name it is gpt2 if all of it is cached, else the model in the box. Raises CheckpointError if there is
     neither a folder nor a cached model of that name, or not all of the model.
@@ -24,7 +24,7 @@ def find_model(name: str | None) -> tuple[Path, str]:
     if name and os.path.isdir(name):
         return Path(name), f"model {Path(name).resolve().name} from the folder {name}"
     if name and os.path.isfile(name):
-        raise CheckpointError(f"--model {name}: this is a file; give the folder that it lies in")
+        return Path(name), f"model from the file {name}"
     if name in NAMES:
         return model_folder(name), f"model {name} from the box"
     if folder := cached_model(name):

@@ -5,7 +5,7 @@ from math import sqrt
 import torch
 from torch import Tensor
 
-from starchart.checkpoints.folder import load_checkpoint
+from starchart.checkpoints.checkpoint import load_checkpoint
 from starchart.checkpoints.weight_tree import Shape, axis_sizes, fill_tree
 from starchart.model.config import GPT2Config
 from starchart.model.gpt_model import GPTModelWeights

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from starchart.checkpoints.folder import load_checkpoint
+from starchart.checkpoints.checkpoint import load_checkpoint
 from starchart.errors import CheckpointError
 from tests.checkpoints.raw_file import entry, raw_file
 from tests.read_matrices import read_matrices

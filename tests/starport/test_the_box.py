@@ -12,7 +12,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from starchart import GPT2, Tokenizer
 from starchart.box.boxed_model import model_folder
-from starchart.checkpoints.folder import read_config
+from starchart.checkpoints.checkpoint import read_config
 
 ROOT = Path(__file__).resolve().parents[2]
 TOWEL = model_folder("towel")

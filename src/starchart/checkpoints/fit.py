@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from starchart.checkpoints.safetensors import StoredTensor
+from starchart.checkpoints.stored_tensor import StoredTensor
 from starchart.checkpoints.weight_tree import Shape, axis_sizes
 from starchart.errors import CheckpointError
 from starchart.json_file import shown
@@ -38,11 +38,11 @@ def refuse_other_model(tensors: Mapping[str, StoredTensor], config: GPT2Config, 
 def refuse_differences(tensors: Mapping[str, StoredTensor], shapes: Mapping[str, Shape], source: str) -> None:
     """Raise CheckpointError that lists all tensors whose name is missing or unknown, or whose shape is wrong."""
     missing = [name for name in shapes if name not in tensors]
-    unknown = [shown(tensor.entry.name) for name, tensor in tensors.items() if name not in shapes]
+    unknown = [shown(tensor.name) for name, tensor in tensors.items() if name not in shapes]
     wrong = [
-        f"{name} is {shown(list(tensors[name].entry.shape))}, not {shown(list(shape))}"
+        f"{name} is {shown(list(tensors[name].shape))}, not {shown(list(shape))}"
         for name, shape in shapes.items()
-        if name in tensors and tensors[name].entry.shape != shape
+        if name in tensors and tensors[name].shape != shape
     ]
     kinds = {"missing": missing, "unknown": unknown, "of the wrong shape": wrong}
     lists = [f"{len(names)} {kind}: {_listed(names)}" for kind, names in kinds.items() if names]
@@ -58,7 +58,7 @@ def _contradictions(tensors: Mapping[str, StoredTensor], config: GPT2Config) -> 
     if blocks != sizes["L"]:
         yield f"n_layer is {shown(sizes['L'])}, but the file has {blocks} blocks"
     for key, letter, name, axis in _TELLTALES:
-        shape = tensors[name].entry.shape if name in tensors else ()
+        shape = tensors[name].shape if name in tensors else ()
         if len(shape) > axis and shape[axis] != sizes[letter]:
             said = "n_inner (4 n_embd)" if key == "n_inner" and config.n_inner is None else key
             yield f"{said} is {shown(sizes[letter])}, but {name} is {shown(list(shape))}"

@@ -10,29 +10,39 @@ Sources: IEEE 754-2019, section 3.4, for F16 (binary16), F32 and F64; BF16 is th
 import sys
 from array import array
 from collections.abc import Callable
+from dataclasses import dataclass
 from math import isfinite
 
 from starchart.checkpoints.half_precision import widen_half
 from starchart.utils.matrix import Vector
 
-_SIZES = {"F16": 2, "BF16": 2, "F32": 4, "F64": 8}
-# The bytes at the upper end of a number, sign and exponent, with which it may be infinite or NaN.
-_SUSPECTS = {
-    "F16": bytes((*range(0x7C, 0x80), *range(0xFC, 0x100))),
-    "BF16": b"\x7f\xff",
-    "F32": b"\x7f\xff",
-    "F64": b"\x7f\xff",
-}
+
+@dataclass(frozen=True)
+class NumberType:
+    """A way to write numbers in blocks of `block` numbers and `size` bytes.
+
+    With one of `suspects` as the last byte of a block, sign and exponent, a number may be infinite or NaN.
+    """
+
+    block: int
+    size: int
+    decode: Callable[[bytes], "array[float]"]
+    suspects: bytes
 
 
 def is_weight_dtype(dtype: str) -> bool:
-    """Return whether tensors of this dtype can be weights: F16, BF16, F32, F64."""
-    return dtype in _SIZES
+    """Return whether tensors of this dtype can be weights."""
+    return dtype in NUMBER_TYPES
 
 
-def bytes_per_number(dtype: str) -> int:
-    """Return the size of one number in bytes."""
-    return _SIZES[dtype]
+def bytes_of(count: int, dtype: str) -> int:
+    """Return how many bytes `count` numbers take; they must be whole blocks.
+
+    >>> bytes_of(3, "F32")
+    12
+    """
+    kind = NUMBER_TYPES[dtype]
+    return count // kind.block * kind.size
 
 
 def decode_numbers(raw: bytes, dtype: str) -> "array[float]":
@@ -41,7 +51,7 @@ def decode_numbers(raw: bytes, dtype: str) -> "array[float]":
     >>> decode_numbers(bytes.fromhex("803f 2040"), "BF16")
     array('f', [1.0, 2.5])
     """
-    return _DECODERS[dtype](raw)
+    return NUMBER_TYPES[dtype].decode(raw)
 
 
 def first_not_finite(raw: bytes, dtype: str, numbers: Vector) -> int | None:
@@ -54,8 +64,9 @@ def first_not_finite(raw: bytes, dtype: str, numbers: Vector) -> int | None:
     >>> first_not_finite(raw, "BF16", decode_numbers(raw, "BF16"))
     1
     """
-    upper = raw[_SIZES[dtype] - 1 :: _SIZES[dtype]]
-    if not any(byte in upper for byte in _SUSPECTS[dtype]):
+    kind = NUMBER_TYPES[dtype]
+    upper = raw[kind.size - 1 :: kind.size]
+    if not any(byte in upper for byte in kind.suspects):
         return None
     return next((index for index, number in enumerate(numbers) if not isfinite(number)), None)
 
@@ -87,9 +98,9 @@ def _from_little_endian(typecode: str, raw: bytes) -> "array[float]":
     return numbers
 
 
-_DECODERS: dict[str, Callable[[bytes], "array[float]"]] = {
-    "F16": _decode_f16,
-    "BF16": _decode_bf16,
-    "F32": _decode_f32,
-    "F64": _decode_f64,
+NUMBER_TYPES = {
+    "F32": NumberType(1, 4, _decode_f32, b"\x7f\xff"),
+    "F16": NumberType(1, 2, _decode_f16, bytes((*range(0x7C, 0x80), *range(0xFC, 0x100)))),
+    "BF16": NumberType(1, 2, _decode_bf16, b"\x7f\xff"),
+    "F64": NumberType(1, 8, _decode_f64, b"\x7f\xff"),
 }

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from starchart.checkpoints.fit import refuse_differences, refuse_other_model
-from starchart.checkpoints.safetensors import StoredTensor, read_rows, read_vector
+from starchart.checkpoints.stored_tensor import StoredTensor, read_rows, read_vector
 from starchart.checkpoints.weight_tree import Shape, axis_sizes, fill_tree
 from starchart.model.config import GPT2Config
 from starchart.model.gpt_model import GPTModelWeights
@@ -42,7 +42,7 @@ def build_weights(tensors: Mapping[str, StoredTensor], config: GPT2Config, sourc
 
 
 def _leaf(tensor: StoredTensor) -> Vector | StoredTensor:
-    return read_vector(tensor) if len(tensor.entry.shape) == 1 else tensor
+    return read_vector(tensor) if len(tensor.shape) == 1 else tensor
 
 
 def _are_equal(a: Any, b: Any, rows: int) -> bool:  # two StoredTensors [rows][C]

@@ -16,9 +16,12 @@ from starchart.tokenizer.tokenizer_json import parse_tokenizer_json
 from starchart.tokenizer.vocabulary import Vocabulary, make_vocabulary
 
 
-def read_vocabulary(folder: str | PathLike[str]) -> Vocabulary:
-    """Return the vocabulary in a folder. Where the folder has both forms, vocab.json and merges.txt are read."""
-    place = Path(folder)
+def read_vocabulary(model: str | PathLike[str]) -> Vocabulary:
+    """Return the vocabulary in a folder, or beside a file of weights.
+
+    Where the folder has both forms, vocab.json and merges.txt are read.
+    """
+    place = Path(model).parent if isfile(model) else Path(model)
     if not isdir(place):
         raise VocabularyError(f"{place}: no such folder; give one with vocab.json and merges.txt, or tokenizer.json")
     vocab, merges, single = place / "vocab.json", place / "merges.txt", place / "tokenizer.json"

@@ -58,7 +58,7 @@ def _error_of_root(root: float, square: float) -> float:
     """Return by which part of it `root` lies below the square root of `square`: at most 2^-53, rounded as it is."""
     if not (isfinite(square) and square > 0.0):
         return 0.0
-    return float((Fraction(square) - Fraction(root) ** 2) / (2 * Fraction(square)))
+    return float((Fraction(square) - Fraction(root) * Fraction(root)) / (2 * Fraction(square)))
 
 
 def _remove_mean(row: Vector) -> list[float]:  # [C] -> [C]

@@ -14,7 +14,7 @@ from math import inf
 from operator import add as add_numbers
 from typing import Any
 
-from starchart.checkpoints.safetensors import rows_of
+from starchart.checkpoints.stored_tensor import rows_of
 from starchart.embeddings.embedding_lookup import EmbeddingWeights
 from starchart.engines import reference
 from starchart.engines.layout import lay_out_matrices, linear_layers

@@ -5,8 +5,8 @@ import struct
 
 import pytest
 
-from starchart.checkpoints.safetensors import read_vector
-from starchart.checkpoints.sharded import open_shards
+from starchart.checkpoints.safetensors.shards import open_shards
+from starchart.checkpoints.stored_tensor import read_vector
 from starchart.errors import CheckpointError
 from tests.checkpoints.raw_file import entry, raw_file, write
 

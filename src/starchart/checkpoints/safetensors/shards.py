@@ -9,7 +9,8 @@ another one. Source: transformers, documentation of models, "Sharded checkpoints
 import re
 from pathlib import Path
 
-from starchart.checkpoints.safetensors import StoredTensor, open_safetensors
+from starchart.checkpoints.safetensors.reader import open_safetensors
+from starchart.checkpoints.stored_tensor import StoredTensor
 from starchart.errors import CheckpointError
 from starchart.json_file import read_json_file, shown
 

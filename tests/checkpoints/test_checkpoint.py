@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from starchart.checkpoints.folder import load_checkpoint
-from starchart.checkpoints.safetensors import rows_of
+from starchart.checkpoints.checkpoint import load_checkpoint
+from starchart.checkpoints.stored_tensor import rows_of
 from starchart.errors import CheckpointError, ConfigError
 from tests.data import shared
 from tests.read_matrices import read_matrices

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from starchart.checkpoints.safetensors import open_safetensors, read_rows, read_vector, rows_of
+from starchart.checkpoints.safetensors.reader import open_safetensors
+from starchart.checkpoints.stored_tensor import read_rows, read_vector, rows_of
 from starchart.errors import CheckpointError
 from tests.checkpoints.raw_file import entry, one_tensor, raw_file, write
 

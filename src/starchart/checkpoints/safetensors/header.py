@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
+from starchart.checkpoints.foreign_files import refuse_foreign
 from starchart.errors import CheckpointError
 from starchart.json_file import MAX_JSON_BYTES, parse_json_object, shown
 
@@ -46,7 +47,7 @@ def read_header(file: BinaryIO, size: int, source: str) -> dict[str, TensorEntry
     first = file.read(8)
     length = int.from_bytes(first, "little")
     if size < 8 or length > MAX_JSON_BYTES:
-        _refuse_other_formats(first + file.read(100), source)
+        refuse_foreign(first + file.read(100), source)
     if size < 8:
         raise CheckpointError(f"{source}: is {size} bytes long and cannot hold a safetensors header; fetch it again")
     if length > MAX_JSON_BYTES:
@@ -63,16 +64,6 @@ def read_header(file: BinaryIO, size: int, source: str) -> dict[str, TensorEntry
     entries = [_entry(name, value, 8 + length, size, source) for name, value in values.items()]
     _check_coverage(entries, 8 + length, size, source)
     return {entry.name: entry for entry in entries}
-
-
-def _refuse_other_formats(first: bytes, source: str) -> None:
-    text = first.lstrip().lower()
-    if text.startswith(b"version https://git-lfs"):
-        raise CheckpointError(f"{source}: is a Git LFS pointer, not the weights; fetch them with 'git lfs pull'")
-    if text.startswith((b"<!doctype", b"<html", b"<?xml")):
-        raise CheckpointError(f"{source}: is a web page, not the weights; fetch it again")
-    if first.startswith((b"PK\x03\x04", b"GGUF", b"\x80\x02")):
-        raise CheckpointError(f"{source}: is a file of another format under the name of a safetensors file")
 
 
 def _check_metadata(metadata: Any, source: str) -> None:
