@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import TypeAlias
 
 from starchart.checkpoints.foreign_files import refuse_foreign
-from starchart.checkpoints.safetensors.reader import open_safetensors
-from starchart.checkpoints.safetensors.shards import open_shards
+from starchart.checkpoints.pytorch.reader import FIRST_BYTES, is_pytorch, open_pytorch
+from starchart.checkpoints.safetensors.reader import is_safetensors, open_safetensors
+from starchart.checkpoints.shards import open_shards
 from starchart.checkpoints.stored_tensor import StoredTensor, opened
 from starchart.errors import CheckpointError
 from starchart.model.config import GPT2Config
@@ -30,6 +31,7 @@ class Format:
 
 
 SAFETENSORS = Format("safetensors", open_safetensors)
+PYTORCH = Format("PyTorch", open_pytorch)
 SHARDS = Format("shards", open_shards)
 
 
@@ -41,8 +43,10 @@ def format_of(path: Path) -> Format | None:
     if path.name.endswith(".index.json"):
         return SHARDS
     first = _first_bytes(path)
-    if first[8:9] == b"{":  # after the length of the header
+    if is_safetensors(first):
         return SAFETENSORS
+    if is_pytorch(first):
+        return PYTORCH
     return None
 
 
@@ -58,4 +62,4 @@ def known_format(path: Path) -> Format:
 
 def _first_bytes(path: Path) -> bytes:
     with opened(path) as file:
-        return file.read(100)
+        return file.read(FIRST_BYTES)
