@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import TypeAlias
 
 from starchart.checkpoints.foreign_files import refuse_foreign
+from starchart.checkpoints.gguf.reader import gguf_config, open_gguf
 from starchart.checkpoints.safetensors.reader import open_safetensors
 from starchart.checkpoints.safetensors.shards import open_shards
 from starchart.checkpoints.stored_tensor import StoredTensor, opened
 from starchart.errors import CheckpointError
+from starchart.gguf_header import MAGIC
 from starchart.model.config import GPT2Config
 
 Tensors: TypeAlias = dict[str, StoredTensor]
@@ -31,6 +33,7 @@ class Format:
 
 SAFETENSORS = Format("safetensors", open_safetensors)
 SHARDS = Format("shards", open_shards)
+GGUF = Format("gguf", open_gguf, gguf_config)
 
 
 def format_of(path: Path) -> Format | None:
@@ -41,6 +44,8 @@ def format_of(path: Path) -> Format | None:
     if path.name.endswith(".index.json"):
         return SHARDS
     first = _first_bytes(path)
+    if first.startswith(MAGIC):
+        return GGUF
     if first[8:9] == b"{":  # after the length of the header
         return SAFETENSORS
     return None
