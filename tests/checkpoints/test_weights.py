@@ -50,12 +50,12 @@ def test_every_tensor_is_in_its_field(prefix, tmp_path):
 
 def test_a_missing_tensor(tensors, tmp_path):
     del tensors["transformer.h.1.attn.c_attn.bias"]
-    assert message_of(tmp_path, tensors).endswith("config.json: 1 missing: h.1.attn.c_attn.bias")
+    assert message_of(tmp_path, tensors).endswith("configuration: 1 missing: h.1.attn.c_attn.bias")
 
 
 def test_an_unknown_tensor(tensors, tmp_path):
     tensors["transformer.h.1.attn.q_norm"] = tensors["transformer.ln_f.bias"]
-    assert message_of(tmp_path, tensors).endswith("config.json: 1 unknown: 'transformer.h.1.attn.q_norm'")
+    assert message_of(tmp_path, tensors).endswith("configuration: 1 unknown: 'transformer.h.1.attn.q_norm'")
 
 
 def test_a_wrong_shape(tensors, tmp_path):
