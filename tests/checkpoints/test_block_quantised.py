@@ -2,6 +2,7 @@
 
 import random
 import struct
+import sys
 import tracemalloc
 from fractions import Fraction
 from math import isfinite
@@ -95,3 +96,13 @@ def test_tables_do_not_pile_up():
     finally:
         tracemalloc.stop()
     assert kept < 14_000_000  # all of them are 20 MB
+
+
+@pytest.mark.parametrize("dtype", SIZES)
+def test_a_big_endian_machine_swaps(dtype, monkeypatch):
+    raw = block(dtype, 0x3555, random.Random(6))
+    plain = decode_numbers(raw, dtype)
+    monkeypatch.setattr(sys, "byteorder", "big")
+    swapped = decode_numbers(raw, dtype)
+    swapped.byteswap()
+    assert swapped == plain
