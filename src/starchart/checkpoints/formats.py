@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import TypeAlias
 
 from starchart.checkpoints.foreign_files import refuse_foreign
+from starchart.checkpoints.gguf.reader import gguf_config, open_gguf
 from starchart.checkpoints.pytorch.reader import FIRST_BYTES, is_pytorch, open_pytorch
 from starchart.checkpoints.safetensors.reader import is_safetensors, open_safetensors
 from starchart.checkpoints.shards import open_shards
 from starchart.checkpoints.stored_tensor import StoredTensor, opened
 from starchart.errors import CheckpointError
+from starchart.gguf_header import MAGIC
 from starchart.model.config import GPT2Config
 
 Tensors: TypeAlias = dict[str, StoredTensor]
@@ -33,6 +35,7 @@ class Format:
 SAFETENSORS = Format("safetensors", open_safetensors)
 PYTORCH = Format("PyTorch", open_pytorch)
 SHARDS = Format("shards", open_shards)
+GGUF = Format("gguf", open_gguf, gguf_config)
 
 
 def format_of(path: Path) -> Format | None:
@@ -43,6 +46,8 @@ def format_of(path: Path) -> Format | None:
     if path.name.endswith(".index.json"):
         return SHARDS
     first = _first_bytes(path)
+    if first.startswith(MAGIC):
+        return GGUF
     if is_safetensors(first):
         return SAFETENSORS
     if is_pytorch(first):
