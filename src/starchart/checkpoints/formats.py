@@ -6,9 +6,14 @@ from pathlib import Path
 from typing import TypeAlias
 
 from starchart.checkpoints.foreign_files import refuse_foreign
+from starchart.checkpoints.llm_c.reader import is_llm_c, open_llm_c, read_llm_c_config
+from starchart.checkpoints.npz.reader import is_npz, open_npz
 from starchart.checkpoints.safetensors.reader import open_safetensors
 from starchart.checkpoints.safetensors.shards import open_shards
-from starchart.checkpoints.stored_tensor import StoredTensor, opened
+from starchart.checkpoints.stored_tensor import StoredTensor, opened, stamp_of
+from starchart.checkpoints.tensorflow.hparams import read_hparams
+from starchart.checkpoints.tensorflow.reader import open_tensorflow
+from starchart.checkpoints.tensorflow.table import FOOTER_BYTES, is_table
 from starchart.errors import CheckpointError
 from starchart.model.config import GPT2Config
 
@@ -31,6 +36,9 @@ class Format:
 
 SAFETENSORS = Format("safetensors", open_safetensors)
 SHARDS = Format("shards", open_shards)
+TENSORFLOW = Format("tensorflow", open_tensorflow, read_hparams)
+LLM_C = Format("llm.c", open_llm_c, read_llm_c_config)
+NPZ = Format("npz", open_npz)
 
 
 def format_of(path: Path) -> Format | None:
@@ -41,8 +49,14 @@ def format_of(path: Path) -> Format | None:
     if path.name.endswith(".index.json"):
         return SHARDS
     first = _first_bytes(path)
+    if is_llm_c(first):
+        return LLM_C
     if first[8:9] == b"{":  # after the length of the header
         return SAFETENSORS
+    if is_npz(first):
+        return NPZ
+    if is_table(_last_bytes(path)):
+        return TENSORFLOW
     return None
 
 
@@ -58,4 +72,10 @@ def known_format(path: Path) -> Format:
 
 def _first_bytes(path: Path) -> bytes:
     with opened(path) as file:
-        return file.read(100)
+        return file.read(1000)
+
+
+def _last_bytes(path: Path) -> bytes:
+    with opened(path) as file:
+        file.seek(max(0, stamp_of(file)[0] - FOOTER_BYTES))
+        return file.read(FOOTER_BYTES)
