@@ -31,7 +31,7 @@ _SIZES_FOLLOW = 1 << 3  # the local header was written before the sizes were kno
 _UTF8 = 1 << 11
 _STORED, _DEFLATED = 0, 8
 # Deflate packs at most 1032 to 1; numbers that a training made hardly 2 to 1.
-_MOST_EXPANSION = 100
+_MOST_EXPANSION = 50
 _SMALL = 10_000_000  # bytes that any file may expand to
 
 

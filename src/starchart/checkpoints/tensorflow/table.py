@@ -111,7 +111,7 @@ def _block(data: bytes, handle: Handle, start: int, limit: int, name: str, sourc
 def _entries(block: bytes, source: str) -> Iterator[tuple[bytes, bytes]]:
     """Give the entries of a block. The key of each is made from that before it."""
     points, limit = _restart_points(block, source)
-    place, key = 0, b""
+    block, place, key = block[:limit], 0, b""
     while place < limit:
         most = 0 if place in points else len(key)
         shared, place = read_varint(block, place, source)
