@@ -57,7 +57,7 @@ def run(options: argparse.Namespace) -> None:
     seed = secrets.randbits(32) if options.seed is None else options.seed
     settings = SamplingSettings(options.temperature, options.top_k, options.top_p, seed)
     prompt = _prompt(options.prompt)
-    model = choose_model(options.model)
+    model = choose_model(options.model, options.revision)
     began = time.perf_counter()
     gpt2, progress = open_model(model, options)
     with gpt2:
