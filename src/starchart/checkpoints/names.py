@@ -18,6 +18,15 @@ _MASK = re.compile(r"h\.[0-9]+\.attn\.(bias|masked_bias)")
 Tensor = TypeVar("Tensor")
 
 
+def name_in_file(name: str) -> str:
+    """Return the name with which transformers saves a tensor that we know as `name`.
+
+    >>> name_in_file("h.0.ln_1.bias"), name_in_file("lm_head.weight")
+    ('transformer.h.0.ln_1.bias', 'lm_head.weight')
+    """
+    return name if name.startswith("lm_head.") else _PREFIX + name
+
+
 def rename_tensors(tensors: Mapping[str, Tensor], source: str) -> dict[str, Tensor]:
     """Return the tensors under our names, without masks.
 

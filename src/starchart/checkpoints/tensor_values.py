@@ -1,18 +1,22 @@
-"""The numbers of a tensor: from bytes in a file to arrays of floats.
+"""The numbers of a tensor: from bytes in a file to arrays of floats, and back.
 
     F32         as it is                                            array('f'), 4 bytes a number
     BF16, F16   widened: every such number is a float32 exactly     array('f')
     F64         as it is                                            array('d'), 8 bytes a number
 
+On the way back a number is rounded once, to the nearest that the type has, of two equally near ones to the even one.
+
 Sources: IEEE 754-2019, section 3.4, for F16 (binary16), F32 and F64; BF16 is the upper half of an F32.
 """
 
+import struct
 import sys
 from array import array
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import isfinite
 
+from starchart.checkpoints.bfloat16 import little_endian, round_to_bfloat16
 from starchart.checkpoints.half_precision import widen_half
 from starchart.utils.matrix import Vector
 
@@ -54,6 +58,20 @@ def decode_numbers(raw: bytes, dtype: str) -> "array[float]":
     return NUMBER_TYPES[dtype].decode(raw)
 
 
+def encode_numbers(numbers: "array[float]", dtype: str) -> bytes:
+    """Return finite floats or doubles as little-endian numbers of a type of WRITTEN_TYPES.
+
+    Raises OverflowError if one of them is too large for it.
+
+    >>> encode_numbers(array("d", [1.0, 2.5]), "BF16").hex()
+    '803f2040'
+    """
+    raw = WRITTEN_TYPES[dtype](numbers)
+    if _has_suspects(raw, dtype) and first_not_finite(raw, dtype, decode_numbers(raw, dtype)) is not None:
+        raise OverflowError(f"too large for {dtype}")
+    return raw
+
+
 def first_not_finite(raw: bytes, dtype: str, numbers: Vector) -> int | None:
     """Return where the first infinity or NaN stands in `numbers`, which were decoded from `raw`, or None.
 
@@ -64,11 +82,15 @@ def first_not_finite(raw: bytes, dtype: str, numbers: Vector) -> int | None:
     >>> first_not_finite(raw, "BF16", decode_numbers(raw, "BF16"))
     1
     """
-    kind = NUMBER_TYPES[dtype]
-    upper = raw[kind.size - 1 :: kind.size]
-    if not any(byte in upper for byte in kind.suspects):
+    if not _has_suspects(raw, dtype):
         return None
     return next((index for index, number in enumerate(numbers) if not isfinite(number)), None)
+
+
+def _has_suspects(raw: bytes, dtype: str) -> bool:
+    kind = NUMBER_TYPES[dtype]
+    upper = raw[kind.size - 1 :: kind.size]
+    return any(byte in upper for byte in kind.suspects)
 
 
 def _decode_f64(raw: bytes) -> "array[float]":
@@ -98,9 +120,29 @@ def _from_little_endian(typecode: str, raw: bytes) -> "array[float]":
     return numbers
 
 
+def _encode_f64(numbers: "array[float]") -> bytes:
+    return little_endian(array("d", numbers))
+
+
+def _encode_f32(numbers: "array[float]") -> bytes:
+    return little_endian(array("f", numbers))
+
+
+def _encode_f16(numbers: "array[float]") -> bytes:
+    return struct.pack(f"<{len(numbers)}e", *numbers)
+
+
 NUMBER_TYPES = {
     "F32": NumberType(1, 4, _decode_f32, b"\x7f\xff"),
     "F16": NumberType(1, 2, _decode_f16, bytes((*range(0x7C, 0x80), *range(0xFC, 0x100)))),
     "BF16": NumberType(1, 2, _decode_bf16, b"\x7f\xff"),
     "F64": NumberType(1, 8, _decode_f64, b"\x7f\xff"),
+}
+
+# The types that files are written in, the most exact one first.
+WRITTEN_TYPES: dict[str, Callable[["array[float]"], bytes]] = {
+    "F64": _encode_f64,
+    "F32": _encode_f32,
+    "F16": _encode_f16,
+    "BF16": round_to_bfloat16,
 }

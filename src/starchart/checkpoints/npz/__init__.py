@@ -1,0 +1,1 @@
+"""NumPy archives: one file with an array for every tensor."""
