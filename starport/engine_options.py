@@ -61,7 +61,7 @@ class ChosenModel:
 def choose_model(name: str | None) -> ChosenModel:
     """Return the model that --model names. Raises StarchartError if it is not there, damaged or does not fit itself."""
     folder, told = find_model(name)
-    tokenizer, config = Tokenizer.from_pretrained(folder), read_config(folder)
+    config, tokenizer = read_config(folder), Tokenizer.from_pretrained(folder)
     check_vocabulary(tokenizer, config.vocab_size)
     return ChosenModel(folder, told, tokenizer, config)
 

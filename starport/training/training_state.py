@@ -39,11 +39,16 @@ def write_state(folder: Path, state: TrainingState) -> None:
 
 def read_state(folder: Path) -> TrainingState:
     """Return what `write_state` wrote. Raises TrainingError for a file that is damaged or not there."""
+    return TrainingState(*read_run(folder), _tensors(folder / _OPTIMIZER))
+
+
+def read_run(folder: Path) -> tuple[int, Mapping[str, Any]]:
+    """Return how many steps are done, and of which run. Raises TrainingError as `read_state` does."""
     values = read_json_file(folder / _STATE, TrainingError)
     step, run = values.get("step"), values.get("run")
     if type(step) is not int or step < 1 or not isinstance(run, dict):
         raise damaged(folder, f"{_STATE} holds no step and no run")
-    return TrainingState(step, run, _tensors(folder / _OPTIMIZER))
+    return step, run
 
 
 def read_weights(folder: Path, named: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -31,12 +31,35 @@ def test_config_and_weights(folder):
 
 @pytest.mark.parametrize("name", ["none", "x" * 5000, "a\0b", "\ud800"])
 def test_no_such_folder(name, tmp_path):
-    with pytest.raises(CheckpointError, match="there is no such folder; a model folder holds"):
+    with pytest.raises(CheckpointError, match="there is no such folder or file; a model folder holds"):
         load_checkpoint(tmp_path / name)
 
 
-def test_a_file_is_no_folder(folder):
-    assert "is not a folder; a model folder holds" in message_of(folder / "config.json")
+def test_a_file_of_no_known_format(folder):
+    assert message_of(folder / "config.json") == (
+        f"{folder / 'config.json'}: is of no format that can be read; it begins with "
+        f"{(folder / 'config.json').read_bytes()[:8]!r}"
+    )
+
+
+def test_a_file_of_weights_names_its_model(folder):
+    assert load_checkpoint(folder / "model.safetensors")[0] == load_checkpoint(folder)[0]
+
+
+def test_the_format_is_told_by_content_and_not_by_name(folder):
+    whole = read_matrices(load_checkpoint(folder)[1])
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+    assert read_matrices(load_checkpoint(folder)[1]) == whole
+
+
+def test_the_only_file_of_weights_may_have_any_name(folder):
+    (folder / "model.safetensors").rename(folder / "my-gpt2.safetensors")
+    (folder / "tokenizer.bin").write_bytes(b"not weights")
+    assert load_checkpoint(folder)[0].n_layer == 1
+    (folder / "copy.bin").write_bytes((folder / "my-gpt2.safetensors").read_bytes())
+    assert message_of(folder) == (
+        f"{folder}: holds more than one file of weights: 'copy.bin', 'my-gpt2.safetensors'; give the path of one"
+    )
 
 
 def test_no_config(folder):
@@ -86,11 +109,11 @@ def test_no_weights(folder):
     assert message_of(folder).startswith(f"{folder}: holds no weights; a model folder holds")
 
 
-@pytest.mark.parametrize("name", ["pytorch_model.bin", "pytorch_model.bin.index.json", "tf_model.h5"])
+@pytest.mark.parametrize("name", ["tf_model.h5", "flax_model.msgpack"])
 def test_another_format_is_named_with_the_way_out(name, folder):
     (folder / "model.safetensors").rename(folder / name)
     message = message_of(folder)
-    assert message.startswith(f"{folder / name}: this format is not read yet; convert it with transformers")
+    assert message.startswith(f"{folder / name}: this format is not read; convert it with transformers")
     assert "save_pretrained" in message
 
 

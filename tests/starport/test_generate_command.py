@@ -192,7 +192,7 @@ def test_a_model_that_is_not_there_gets_one_line_that_says_how_to_get_it(run):
         (["--model"], "--model"),
         (["--model", "no/such/folder"], "no/such/folder"),
         (["--model", ""], "--model"),
-        (["--model", str(RUN[1])], "is a file"),
+        (["--model", str(RUN[1])], "is of no format that can be read"),
         (["--model", "a\0b"], "model"),
         (["x" * 41], "41 tokens"),
     ],

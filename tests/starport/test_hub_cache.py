@@ -169,12 +169,12 @@ def test_a_link_to_nothing_is_a_missing_file(cache):
     assert missing_files(folder) == ["config.json"]
 
 
-@pytest.mark.parametrize("weights", ["pytorch_model.bin", "tf_model.h5"])
+@pytest.mark.parametrize("weights", ["tf_model.h5", "flax_model.msgpack"])
 def test_weights_in_another_format_meet_the_message_of_the_loader(weights, cache, capsys):
     folder = write_tiny_model(put(cache, "org--name", []))
     (folder / "model.safetensors").rename(folder / weights)
     assert main(["generate", "Hi", "--model", "org/name"]) == 2
-    assert f"{weights}: this format is not read yet; convert it with transformers" in capsys.readouterr().err
+    assert f"{weights}: this format is not read; convert it with transformers" in capsys.readouterr().err
 
 
 def test_what_is_not_there_is_fetched_by_names_of_files(cache):

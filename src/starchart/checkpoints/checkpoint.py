@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from starchart.checkpoints.formats import Format, known_format
-from starchart.checkpoints.model_files import LAYOUT, find_weights, folder_of
+from starchart.checkpoints.model_files import LAYOUT, find_weights, weights_in
 from starchart.checkpoints.names import rename_tensors
 from starchart.checkpoints.stored_tensor import StoredTensor
 from starchart.checkpoints.weights import build_weights, used_tensors
@@ -44,15 +44,22 @@ def open_tensors(model: str | os.PathLike[str]) -> tuple[GPT2Config, dict[str, S
 
 
 def read_config(model: str | os.PathLike[str]) -> GPT2Config:
-    """Return the configuration of a model. Raises ConfigError, or CheckpointError where its files are not there."""
-    path = find_weights(Path(model))
+    """Return the configuration of a model, whose weights need not be there if it has a config.json.
+
+    Raises ConfigError, or CheckpointError where its files are not there.
+    """
+    path = Path(model)
+    if os.path.isfile(path / "config.json") and not weights_in(path):
+        return _config_in(path)
+    path = find_weights(path)
     return _read_config(path, known_format(path))
 
 
 def _read_config(path: Path, kind: Format) -> GPT2Config:
-    if kind.config:
-        return kind.config(path)
-    folder = folder_of(path)
+    return kind.config(path) if kind.config else _config_in(path.parent)
+
+
+def _config_in(folder: Path) -> GPT2Config:
     file = folder / "config.json"
     if not os.path.isfile(file):
         raise ConfigError(f"{folder}: holds no config.json; {LAYOUT}")

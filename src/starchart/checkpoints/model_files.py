@@ -29,11 +29,6 @@ _SUFFIXES = (".safetensors", ".gguf", ".npz", ".bin", ".pt", ".pth", ".index")
 UNREAD = ("tf_model.h5", "flax_model.msgpack")
 
 
-def folder_of(model: Path) -> Path:
-    """Return the folder in which the other files of a model are: `model` itself, or the one its weights lie in."""
-    return model.parent if os.path.isfile(model) else model
-
-
 def weights_in(folder: Path) -> Path | None:
     """Return the file of the weights in `folder`, or None if there is none.
 

@@ -18,7 +18,6 @@ near b, and b is one too: where it is rounded, no more is lost than r y, as with
 """
 
 from dataclasses import dataclass
-from fractions import Fraction
 from itertools import chain
 from math import isfinite, sqrt
 from operator import mul
@@ -58,7 +57,8 @@ def _error_of_root(root: float, square: float) -> float:
     """Return by which part of it `root` lies below the square root of `square`: at most 2^-53, rounded as it is."""
     if not (isfinite(square) and square > 0.0):
         return 0.0
-    return float((Fraction(square) - Fraction(root) * Fraction(root)) / (2 * Fraction(square)))
+    (p, q), (a, b) = square.as_integer_ratio(), root.as_integer_ratio()
+    return (p * b * b - a * a * q) / (2 * p * b * b)  # whole numbers: nothing is rounded but the quotient
 
 
 def _remove_mean(row: Vector) -> list[float]:  # [C] -> [C]

@@ -32,8 +32,6 @@ LIES = {
     ),
     "a web page": (b"\n<!DOCTYPE html><html><head></head></html>", "web page"),
     "a short web page": (b"<html>", "web page"),
-    "a PyTorch file": (b"PK\x03\x04\x00\x00\x08\x08" + bytes(64), "another format"),
-    "a GGUF file": (b"GGUF\x03\x00\x00\x00" + bytes(64), "another format"),
     "text": (b"hello, world, I am no tensor", "the limit is 100000000"),
     # The length of the header
     "length past the end": (raw_file(TRUE, bytes(28), length=10_000), "but the file ends after"),

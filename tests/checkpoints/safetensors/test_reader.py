@@ -13,6 +13,7 @@ import pytest
 
 from starchart.checkpoints.safetensors.reader import open_safetensors
 from starchart.checkpoints.stored_tensor import read_rows, read_vector, rows_of
+from starchart.checkpoints.tensor_values import NUMBER_TYPES
 from starchart.errors import CheckpointError
 from tests.checkpoints.raw_file import entry, one_tensor, raw_file, write
 
@@ -170,7 +171,8 @@ def test_no_file_stays_open(tmp_path):
 def test_a_dtype_that_is_no_weight_is_refused_by_name(dtype, tmp_path):
     tensor = stored(tmp_path, dtype, [2, 1], bytes(16), "wte.weight")
     assert message_of(read_rows, tensor) == (
-        f"{tensor.path}: tensor 'wte.weight': is of dtype {dtype}; weights must be F32, F16, BF16 or F64"
+        f"{tensor.path}: tensor 'wte.weight': is of dtype {dtype}; weights must be of one of these: "
+        + ", ".join(NUMBER_TYPES)
     )
 
 
