@@ -16,6 +16,7 @@ from starchart.errors import StarchartError
 from starport import (
     cache_command,
     compare_command,
+    convert_command,
     generate_command,
     score_command,
     train_command,
@@ -28,6 +29,7 @@ _COMMANDS = {
     "score": score_command,
     "train": train_command,
     "train-tokenizer": train_tokenizer_command,
+    "convert": convert_command,
     "cache": cache_command,
     "compare": compare_command,
 }

@@ -67,13 +67,13 @@ def write_gguf(
     values = [*_of_the_model(config, dtype), *_of_the_vocabulary(config, vocabulary)]
     entries, offset = [], 0
     for name, tensor in ordered.items():
-        kind = _dtype(name, tensor, dtype)
+        kind = dtype_in_gguf(name, tensor, dtype)
         entries.append(_entry(name, tensor, TYPES[kind], offset))
         offset += _aligned(bytes_of(tensor.count, kind))
     head = b"GGUF" + struct.pack("<IQQ", _VERSION, len(entries), len(values)) + b"".join(values + entries)
     file.write(head.ljust(_aligned(len(head)), b"\0"))
     for name, tensor in ordered.items():
-        kind = _dtype(name, tensor, dtype)
+        kind = dtype_in_gguf(name, tensor, dtype)
         for part in tensor_bytes(tensor, kind, transposed=is_linear(name)):
             file.write(part)
         size = bytes_of(tensor.count, kind)
@@ -119,7 +119,8 @@ def _of_the_vocabulary(config: GPT2Config, vocabulary: GGUFVocabulary) -> list[b
     return values
 
 
-def _dtype(name: str, tensor: StoredTensor, dtype: str) -> str:
+def dtype_in_gguf(name: str, tensor: StoredTensor, dtype: str) -> str:
+    """Return the type of a tensor, by our name, in a file whose matrices are of `dtype`."""
     return "F32" if len(tensor.shape) == 1 or name == "wpe.weight" else dtype
 
 
