@@ -18,6 +18,7 @@ from starport import (
     compare_command,
     convert_command,
     generate_command,
+    inspect_command,
     score_command,
     train_command,
     train_tokenizer_command,
@@ -30,6 +31,7 @@ _COMMANDS = {
     "train": train_command,
     "train-tokenizer": train_tokenizer_command,
     "convert": convert_command,
+    "inspect": inspect_command,
     "cache": cache_command,
     "compare": compare_command,
 }
