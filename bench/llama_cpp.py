@@ -6,8 +6,10 @@ Needs llama-cpp-python (`pip install llama-cpp-python`), which compiles llama.cp
 that. Without --model it takes towel, and tales-6m where the shared data is there.
 
 llama.cpp goes on greedily from each prompt, one token at a time. Our reference engine then reads the same tokens from
-the source of the conversion, and at every place the likeliest token must be llama.cpp's, but for near-ties: our winner
-leads by less than twice the error of the logits there. It leaves with 1 if another one differs.
+the source of the conversion, and at every place the likeliest token should be llama.cpp's; where it is another one, it
+is told by how much ours led. It leaves with 1 if a token differs with weights and cache in float32, or if a logit
+differs by more than the bar of a run.
+
 llama.cpp looks its GELU up in a table of half precision, argument and result. "With its GELU" is the distance from our
 engine with the activations rounded in the same way: what is left then is llama.cpp's float32, and the types of the
 weights and of the cache, if they are narrower, and arguments that float32 rounds to the other side in the table.
@@ -36,7 +38,7 @@ from starport.conversion.convert import Conversion  # noqa: E402
 
 PROMPTS = ["Once upon a time", "The fox said to the crow: \"I don't", "In the  year 1801, über den Wolken"]
 F32, F16 = 0, 1  # ggml's types, for the cache
-RUNS = [("f32", F32), ("f32", F16), ("f16", F32), ("bf16", F32)]
+RUNS = [("f32", F32, 0.01), ("f32", F16, 0.03), ("f16", F32, 0.03), ("bf16", F32, 0.3)]  # weights, cache, bar
 
 
 def half(x):
@@ -78,14 +80,13 @@ def theirs(path, prompt, count, cache):
 
 def compare(folder, count):
     tokenizer = Tokenizer.from_pretrained(folder)
-    ours, defects = {}, 0
+    ours, passed = {}, True
     with tempfile.TemporaryDirectory() as place, GPT2.from_pretrained(folder) as gpt2:
-        for dtype, cache in RUNS:
+        for dtype, cache, bar in RUNS:
             path = Path(place, f"{dtype}.gguf")
             if not path.exists():
                 Conversion.prepared(Path(folder), str(path), "gguf", dtype, False).run(lambda *_: None)
-            equal = total = 0
-            errors, errors_alike = [], []
+            total, leads, errors, errors_alike = 0, [], [], []
             for prompt in PROMPTS:
                 ids, given, logits = theirs(path, prompt, count, cache)
                 if ids[:given] != tokenizer.encode(prompt):
@@ -93,11 +94,8 @@ def compare(folder, count):
                 if tuple(ids) not in ours:
                     ours[tuple(ids)] = [np.array(gpt2.logits(ids, **tap)) for tap in ({}, {"tap": TableGelu()})]
                 exact, alike = ours[tuple(ids)]
-                places = range(given - 1, len(ids) - 1)
-                for place in places:
-                    lead = exact[place].max() - exact[place][ids[place + 1]]
-                    equal += lead == 0
-                    defects += lead > 2 * abs(logits[place] - exact[place]).max()
+                for place in range(given - 1, len(ids) - 1):
+                    leads.append(exact[place].max() - exact[place][ids[place + 1]])
                 total += count
                 errors.append(abs(logits - exact).ravel())
                 errors_alike.append(abs(logits - alike).ravel())
@@ -106,9 +104,12 @@ def compare(folder, count):
                 for error in map(np.concatenate, (errors, errors_alike))
             )
             kind = "f32" if cache == F32 else "f16"
-            print(f"{Path(folder).name:10} {dtype:7} {kind:5} {equal:4} of {total:3}      {distances}", flush=True)
+            equal = leads.count(0)
+            led = "" if equal == total else f"   we led by {max(leads):.1e} at most"
+            print(f"{Path(folder).name:10} {dtype:7} {kind:5} {equal:4} of {total:3}      {distances}{led}", flush=True)
+            passed &= np.concatenate(errors).max() <= bar and (equal == total or (dtype, cache) != ("f32", F32))
     print(f"{Path(folder).name}: our logits have a standard deviation of {exact.std():.1f}", flush=True)
-    return defects
+    return passed
 
 
 def main():
@@ -118,13 +119,15 @@ def main():
     options = parser.parse_args()
     data = Path(os.environ.get("STARCHART_DATA") or ROOT.parent / "shared" / "data") / "models" / "tales-6m"
     models = options.model or [str(model_folder("towel")), *([str(data)] if data.is_dir() else [])]
-    print(f"{date.today()}, {platform.machine()}, CPython {platform.python_version()}, {platform.platform(terse=True)}")
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    processor = next((line.partition(": ")[2] for line in lines if line.startswith("model name")), platform.machine())
+    print(f"{date.today()}, {processor}, CPython {platform.python_version()}, {platform.platform(terse=True)}")
     print(f"llama-cpp-python {version('llama-cpp-python')}; {len(PROMPTS)} prompts, {options.tokens} new tokens each\n")
     print("                                         logits - ours      with its GELU")
     print("model      weights cache  equal tokens   most     rms       most     rms")
-    defects = sum(compare(model, options.tokens) for model in models)
-    print(f"\n{defects} tokens differ where there was no near-tie")
-    return 1 if defects else 0
+    passed = [compare(model, options.tokens) for model in models]
+    return 0 if all(passed) else 1
 
 
 if __name__ == "__main__":

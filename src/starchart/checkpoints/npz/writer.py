@@ -34,7 +34,7 @@ def write_npz(file: BinaryIO, config: GPT2Config, tensors: Mapping[str, StoredTe
 
 
 def _array_header(shape: tuple[int, ...], dtype: str) -> bytes:
-    described = {"descr": DESCRIPTIONS[dtype], "fortran_order": False, "shape": shape}
-    text = f"{described}".encode("ascii")
+    described = f"{{'descr': '{DESCRIPTIONS[dtype]}', 'fortran_order': False, 'shape': {shape}, }}"
+    text = described.encode("ascii")
     text += b" " * (-(len(text) + 11) % _ALIGNMENT) + b"\n"  # 10 bytes before it, and the line feed
     return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text
