@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from starchart.checkpoints.gguf.writer import TYPES as GGUF_TYPES
+from starchart.checkpoints.gguf.writer import FILE_TYPES as GGUF_TYPES
 from starchart.checkpoints.gguf.writer import GGUFVocabulary, dtype_in_gguf, refuse_for_gguf, write_gguf
 from starchart.checkpoints.llm_c.writer import VERSIONS as LLM_C_TYPES
 from starchart.checkpoints.llm_c.writer import refuse_for_llm_c, write_llm_c

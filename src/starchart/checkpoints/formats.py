@@ -6,10 +6,13 @@ from pathlib import Path
 from typing import TypeAlias
 
 from starchart.checkpoints.foreign_files import refuse_foreign
-from starchart.checkpoints.safetensors.reader import open_safetensors
-from starchart.checkpoints.safetensors.shards import open_shards
+from starchart.checkpoints.gguf.reader import gguf_config, open_gguf
+from starchart.checkpoints.pytorch.reader import FIRST_BYTES, is_pytorch, open_pytorch
+from starchart.checkpoints.safetensors.reader import is_safetensors, open_safetensors
+from starchart.checkpoints.shards import open_shards
 from starchart.checkpoints.stored_tensor import StoredTensor, opened
 from starchart.errors import CheckpointError
+from starchart.gguf_header import MAGIC
 from starchart.model.config import GPT2Config
 
 Tensors: TypeAlias = dict[str, StoredTensor]
@@ -30,7 +33,9 @@ class Format:
 
 
 SAFETENSORS = Format("safetensors", open_safetensors)
+PYTORCH = Format("PyTorch", open_pytorch)
 SHARDS = Format("shards", open_shards)
+GGUF = Format("gguf", open_gguf, gguf_config)
 
 
 def format_of(path: Path) -> Format | None:
@@ -41,8 +46,12 @@ def format_of(path: Path) -> Format | None:
     if path.name.endswith(".index.json"):
         return SHARDS
     first = _first_bytes(path)
-    if first[8:9] == b"{":  # after the length of the header
+    if first.startswith(MAGIC):
+        return GGUF
+    if is_safetensors(first):
         return SAFETENSORS
+    if is_pytorch(first):
+        return PYTORCH
     return None
 
 
@@ -58,4 +67,4 @@ def known_format(path: Path) -> Format:
 
 def _first_bytes(path: Path) -> bytes:
     with opened(path) as file:
-        return file.read(100)
+        return file.read(FIRST_BYTES)

@@ -136,7 +136,9 @@ def _read_numbers(file: BinaryIO, tensor: StoredTensor, first: int, count: int, 
     dtype = tensor.dtype
     if not is_weight_dtype(dtype):
         known = ", ".join(NUMBER_TYPES)
-        raise CheckpointError(f"{tensor}: is of dtype {dtype}; weights must be of one of these: {known}")
+        raise CheckpointError(
+            f"{tensor}: is of dtype {dtype}; weights must be of one of these: {known}; convert it to one of them"
+        )
     file.seek(tensor.start + bytes_of(first, dtype))
     raw = file.read(bytes_of(count, dtype))
     if len(raw) != bytes_of(count, dtype):

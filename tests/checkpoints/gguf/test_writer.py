@@ -5,7 +5,7 @@ import pytest
 import torch
 from gguf import GGUFReader, TokenType, dequantize
 
-from starchart.checkpoints.gguf.writer import TYPES, GGUFVocabulary, refuse_for_gguf, write_gguf
+from starchart.checkpoints.gguf.writer import FILE_TYPES, GGUFVocabulary, refuse_for_gguf, write_gguf
 from starchart.errors import CheckpointError
 from tests.checkpoints.written_models import TORCH, random_model, transposed
 
@@ -75,7 +75,7 @@ def test_without_an_end_of_text_none_is_named(tmp_path):
     assert not [name for name in found if name.endswith("token_id")]
 
 
-@pytest.mark.parametrize("dtype", TYPES)
+@pytest.mark.parametrize("dtype", FILE_TYPES)
 @pytest.mark.parametrize("tied", [True, False])
 def test_every_number_is_torchs(dtype, tied, tmp_path):
     config, tensors, state = random_model(tmp_path, n_inner=17, tie_word_embeddings=tied)

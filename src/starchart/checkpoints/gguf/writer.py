@@ -24,7 +24,8 @@ from starchart.checkpoints.gguf.metadata import (
     text_value,
     u32_value,
 )
-from starchart.checkpoints.gguf.tensor_names import gguf_name
+from starchart.checkpoints.gguf.names import gguf_name
+from starchart.checkpoints.gguf.tensor_types import TENSOR_TYPES
 from starchart.checkpoints.limits import refuse_other_values
 from starchart.checkpoints.stored_tensor import StoredTensor
 from starchart.checkpoints.tensor_bytes import is_linear, tensor_bytes
@@ -32,8 +33,8 @@ from starchart.checkpoints.tensor_values import bytes_of
 from starchart.checkpoints.weights import in_model_order
 from starchart.model.config import GPT2Config
 
-TYPES = {"F32": 0, "F16": 1, "BF16": 30}
-_FILE_TYPES = {"F32": 0, "F16": 1, "BF16": 32}  # what most of a file is
+FILE_TYPES = {"F32": 0, "F16": 1, "BF16": 32}  # what the matrices of a file are
+_TYPES = {kind.name: number for number, kind in TENSOR_TYPES.items()}
 _VERSION, _ALIGNMENT = 3, 32
 _NORMAL, _CONTROL, _UNUSED = 1, 3, 5  # types of tokens
 
@@ -68,7 +69,7 @@ def write_gguf(
     entries, offset = [], 0
     for name, tensor in ordered.items():
         kind = dtype_in_gguf(name, tensor, dtype)
-        entries.append(_entry(name, tensor, TYPES[kind], offset))
+        entries.append(_entry(name, tensor, _TYPES[kind], offset))
         offset += _aligned(bytes_of(tensor.count, kind))
     head = b"GGUF" + struct.pack("<IQQ", _VERSION, len(entries), len(values)) + b"".join(values + entries)
     file.write(head.ljust(_aligned(len(head)), b"\0"))
@@ -84,7 +85,7 @@ def _of_the_model(config: GPT2Config, dtype: str) -> list[bytes]:
     return [
         text_value("general.architecture", "gpt2"),
         u32_value("general.alignment", _ALIGNMENT),
-        u32_value("general.file_type", _FILE_TYPES[dtype]),
+        u32_value("general.file_type", FILE_TYPES[dtype]),
         u32_value("gpt2.context_length", config.n_positions),
         u32_value("gpt2.embedding_length", config.n_embd),
         u32_value("gpt2.feed_forward_length", config.feed_forward_width),

@@ -87,6 +87,7 @@ class PackedEngine:
         try:
             layers, head = dict(linear_layers(weights)), (weights.lm_head or weights.wte).weight
             _refuse_too_many_rows(layers, self._slices, self._precision.weights)
+            _refuse_too_many_positions(config, self._precision.attention)
             model = Unpacked(layers, head, config, self._precision)
             bounds = fill(self._group, model, self._cache, self._progress)
             prepared: Any = lay_out_matrices(
@@ -232,6 +233,14 @@ def _refuse_too_many_rows(layers: Iterable[str], slices: SliceRange, lanes: Lane
     for name in layers:
         if len(slices.sizes(name)) > 1 << lanes.width:
             raise EngineError(f"{name}: it has more rows than the packed engine can add up; use --engine reference")
+
+
+def _refuse_too_many_positions(config: GPT2Config, lanes: Lanes) -> None:
+    """Raise EngineError where a pattern may be so long that its roundings alone, 1/2 each, fill a lane."""
+    if config.n_positions > 1 << (lanes.width - 1 - lanes.weight_bits):
+        raise EngineError(
+            f"n_positions is {config.n_positions}: longer texts than the packed engine can read; use --engine reference"
+        )
 
 
 def _kept(norms: Sequence[Sequence[float]]) -> Kept:  # [ranks][T]
