@@ -22,6 +22,8 @@ _OUTSIDE = {
     "output_norm.bias": "ln_f.bias",
     "output.weight": "lm_head.weight",
 }
+_GGUF_PARTS = {ours: theirs for theirs, ours in _PARTS.items()}
+_GGUF_OUTSIDE = {ours: theirs for theirs, ours in _OUTSIDE.items()}
 
 
 def hugging_face_name(name: str) -> str:
@@ -34,6 +36,19 @@ def hugging_face_name(name: str) -> str:
     if match and match[2] in _PARTS:
         return f"h.{match[1]}.{_PARTS[match[2]]}.{match[3]}"
     return _OUTSIDE.get(name, f"gguf:{name}")  # not `name`: it could be Hugging Face's name of another tensor
+
+
+def gguf_name(name: str) -> str:
+    """Return what GGUF calls a tensor of a GPT-2 that Hugging Face calls `name`.
+
+    >>> gguf_name("h.11.attn.c_attn.bias"), gguf_name("wte.weight")
+    ('blk.11.attn_qkv.bias', 'token_embd.weight')
+    """
+    if name in _GGUF_OUTSIDE:
+        return _GGUF_OUTSIDE[name]
+    _, block, layer = name.split(".", 2)
+    part, _, kind = layer.rpartition(".")
+    return f"blk.{block}.{_GGUF_PARTS[part]}.{kind}"
 
 
 def is_layer_matrix(name: str) -> bool:
