@@ -14,6 +14,7 @@ from typing import Any
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # read when the library is imported
 with warnings.catch_warnings(action="ignore"):
     from huggingface_hub import HfApi, constants, hf_hub_url
+    from huggingface_hub import __version__ as library_version
     from huggingface_hub.utils import (  # type: ignore[attr-defined]
         build_hf_headers,
         get_session,
@@ -23,6 +24,9 @@ with warnings.catch_warnings(action="ignore"):
 from starchart import __version__
 from starport.hub.errors import explained
 from starport.hub.listing import HubFile, Listing
+
+if library_version.startswith("0."):
+    raise ImportError(library_version)  # it is built on another library for HTTP
 
 ENDPOINT = constants.ENDPOINT
 _NAMED: dict[str, Any] = {"library_name": "starchart", "library_version": __version__}

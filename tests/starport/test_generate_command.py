@@ -86,6 +86,11 @@ def test_a_random_seed_is_printed_and_repeats_the_text(run, model):
     assert run("Hello", "--model", model, "--max-new-tokens", "12", "--seed", seed).stdout == first.stdout
 
 
+def test_the_likeliest_token_needs_no_seed(run, model):
+    done = run("Hello", "--model", model, "--max-new-tokens", "3", "--temperature", "0")
+    assert done.stderr.decode() == f"model {Path(model).name} from the folder {model}; packed engine\n"
+
+
 @pytest.mark.parametrize(
     ("arguments", "stdin", "prompt"),
     [
@@ -172,7 +177,7 @@ def test_a_model_that_is_not_there_gets_one_line_that_says_how_to_get_it(run):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--temperature", "-1"], "temperature"),
+        (["--temperature", "-1"], "temperature -1.0 is not allowed: give 0 for the likeliest token every time, or a"),
         (["--temperature", "nan"], "temperature"),
         (["--temperature", "warm"], "warm"),
         (["--top-k", "-3"], "top_k"),

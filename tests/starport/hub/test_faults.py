@@ -313,12 +313,14 @@ def test_without_the_library(runs, hub):
     assert hub.requests == []
 
 
-@pytest.mark.parametrize("content", ["", "__version__ = '0.1'\nHfApi = constants = hf_hub_url = None"])
+@pytest.mark.parametrize("content", ["", "__version__ = '0.36.2'\nHfApi = constants = hf_hub_url = None"])
 def test_a_library_that_is_too_old(content, runs, tmp_path):
-    (tmp_path / "huggingface_hub.py").write_text(content)
+    package = tmp_path / "huggingface_hub"
+    package.mkdir()
+    (package / "__init__.py").write_text(content)
+    (package / "utils.py").write_text("build_hf_headers = get_session = hf_raise_for_status = None")
     line = runs.complaint("--model", "org/tiny", PYTHONPATH=str(tmp_path))
-    assert "`pip install" in line
-    assert "huggingface_hub" in line
+    assert "huggingface_hub is too old here; `pip install --upgrade huggingface_hub`" in line
 
 
 def silent(request):
