@@ -81,9 +81,9 @@ def theirs(path, prompt, count, cache):
 def compare(folder, count):
     tokenizer = Tokenizer.from_pretrained(folder)
     ours, passed = {}, True
-    with tempfile.TemporaryDirectory() as place, GPT2.from_pretrained(folder) as gpt2:
+    with tempfile.TemporaryDirectory() as files, GPT2.from_pretrained(folder) as gpt2:
         for dtype, cache, bar in RUNS:
-            path = Path(place, f"{dtype}.gguf")
+            path = Path(files, f"{dtype}.gguf")
             if not path.exists():
                 Conversion.prepared(Path(folder), str(path), "gguf", dtype, False).run(lambda *_: None)
             total, leads, errors, errors_alike = 0, [], [], []

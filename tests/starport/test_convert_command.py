@@ -16,9 +16,11 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoTokenizer, GPT2LMHeadModel
 
 from starchart import GPT2, Tokenizer
+from starchart.checkpoints.formats import format_of
 from starport.cli import main
 from starport.conversion import destination
 from starport.conversion.formats import FORMATS
+from tests.checkpoints.gguf.write_gguf import TRANSPOSED, write_gguf
 from tests.random_gpt2 import write_random_gpt2
 from tests.tiny_model import END_OF_TEXT, MERGES, write_tiny_model, write_vocabulary
 
@@ -81,17 +83,59 @@ def test_a_name_with_another_suffix_is_a_folder(model, tmp_path):
     assert names(tmp_path / "model.gguf") == FILES["npz"]
 
 
+OPTIONS = {"tie_word_embeddings": False, "n_inner": 17, "layer_norm_epsilon": 1e-6}
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [(kind, {}) for kind in FORMATS] + [(kind, OPTIONS) for kind in FORMATS if kind != "llm.c"],  # which has none
+)
 @pytest.mark.parametrize("as_file", [False, True])
-@pytest.mark.parametrize("tied", [True, False])
-def test_the_model_is_the_same_here(as_file, tied, tmp_path):
-    model = write_tiny_model(tmp_path / "source", tie_word_embeddings=tied, n_inner=17, layer_norm_epsilon=1e-6)
-    target = tmp_path / "new" / "model.safetensors" if as_file else tmp_path / "new"
-    assert convert(model, target, "--format", "safetensors") == 0
+def test_the_model_is_the_same_here(kind, as_file, options, tmp_path):
+    model = write_tiny_model(tmp_path / "source", **options)
+    target = tmp_path / "new" / FORMATS[kind].file_name if as_file else tmp_path / "new"
+    assert convert(model, target, "--format", kind) == 0
+    if format_of(tmp_path / "new" / FORMATS[kind].file_name) is None:
+        pytest.skip(f"{kind} files are not read yet")
     ids = Tokenizer.from_pretrained(model).encode("on the song")
     assert Tokenizer.from_pretrained(target).encode("on the song") == ids
     with GPT2.from_pretrained(model) as before, GPT2.from_pretrained(target) as after:
-        assert after.config == before.config
+        assert after.config.eos_token_ids == before.config.eos_token_ids
         assert after.logits(ids) == before.logits(ids)
+
+
+@pytest.mark.parametrize("kind", ["F32", "F16", "BF16", "Q8_0", "Q4_0"])
+def test_a_gguf_as_the_source(kind, tmp_path, capsys):
+    model = write_tiny_model(tmp_path / "source", n_embd=64, n_head=2, n_inner=96, tie_word_embeddings=False)
+    source = write_gguf(tmp_path / "in.gguf", model, kind)
+    assert convert(source, tmp_path / "new", "--format", "safetensors") == 0
+    told = capsys.readouterr().err
+    assert ("written as F32" in told) == (kind != "F32")  # its vectors are F32
+    assert kind == "F32" or f"({' and '.join(sorted(['F32', kind]))} in the source)" in told
+    ours = load_file(tmp_path / "new" / "model.safetensors")
+    theirs = {
+        tensor.name: gguf.dequantize(tensor.data, tensor.tensor_type) for tensor in gguf.GGUFReader(source).tensors
+    }
+    names_of_theirs = gguf.get_tensor_name_map(gguf.MODEL_ARCH.GPT2, 2)
+    assert len(ours) == len(theirs) == 29
+    for name, tensor in ours.items():
+        numbers = theirs[names_of_theirs.get_name(name, (".weight", ".bias"))]
+        assert np.array_equal(tensor.numpy(), numbers.T if name.endswith(TRANSPOSED) else numbers), name
+    new, old = Tokenizer.from_pretrained(tmp_path / "new"), Tokenizer.from_pretrained(model)
+    assert new.special_tokens == {END_OF_TEXT: 260}
+    assert new.encode("on the song") == old.encode("on the song")
+
+
+def test_a_pytorch_file_as_the_source(model, tmp_path):
+    state = load_file(model / "model.safetensors")
+    (model / "model.safetensors").unlink()
+    torch.save(
+        {name.removeprefix("transformer."): tensor for name, tensor in state.items()}, model / "pytorch_model.bin"
+    )
+    assert convert(model, tmp_path / "new", "--format", "safetensors") == 0
+    ours = load_file(tmp_path / "new" / "model.safetensors")
+    assert set(ours) == set(state)
+    assert all(torch.equal(ours[name], state[name]) for name in state)
 
 
 @pytest.mark.parametrize("options", [{}, {"tie_word_embeddings": False, "activation_function": "gelu", "n_inner": 17}])
