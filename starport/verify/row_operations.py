@@ -173,8 +173,7 @@ def check_mask() -> Check:
 
 def checks() -> Iterator[Check]:
     """Yield a check for each operation, over all sets."""
-    yield check_of("softmax", UNIT, map(compare_softmax, ROW_SETS), luck=2.0)  # difference, exp, sum, quotient
+    yield check_of("softmax", UNIT, map(compare_softmax, ROW_SETS))
     yield check_mask()
-    yield check_of("log_softmax", UNIT, map(compare_log_softmax, ROW_SETS), luck=1.5)  # sum, log, difference
-    # Two means, variance, deviation, quotient, product, sum.
-    yield check_of("layer_norm", UNIT, map(compare_layer_norm, ROW_SETS), luck=0.0)
+    yield check_of("log_softmax", UNIT, map(compare_log_softmax, ROW_SETS))
+    yield check_of("layer_norm", UNIT, map(compare_layer_norm, ROW_SETS))

@@ -20,6 +20,11 @@ from starport.verify.truth import truth_of
 @pytest.fixture(autouse=True)
 def _fewer_inputs(monkeypatch):
     monkeypatch.setattr(elementary, "numbers", lambda name: numbers(name, 60))
+
+
+@pytest.fixture
+def _fewer_rows(monkeypatch):
+    """For operations that are broken. Of few rows the worst error is an accident, and PyTorch's may be smaller."""
     for module in (rows, products):
         monkeypatch.setattr(module, "rows", lambda name, count=16, **kinds: named_rows(name, count=count, **kinds))
 
@@ -27,7 +32,7 @@ def _fewer_inputs(monkeypatch):
 def elementary_check(name, ours):
     function = elementary.FUNCTIONS[name]
     broken = elementary.Function(**{**vars(function), "ours": ours})
-    return check_of(name, "ulp", (elementary.compare(broken, inputs) for inputs in NUMBER_SETS), function.luck)
+    return check_of(name, "ulp", (elementary.compare(broken, inputs) for inputs in NUMBER_SETS))
 
 
 @pytest.mark.parametrize("name", elementary.FUNCTIONS)
@@ -54,16 +59,16 @@ def test_another_function_fails(name, ours):
     assert not elementary_check(name, ours).passed
 
 
-@pytest.mark.parametrize("name", ["softmax", "log_softmax", "layer_norm", "masked_softmax"])
-def test_rows_pass(name):
-    (check,) = [check for check in rows.checks() if check.name == name]
-    assert check.passed, check.finding
+def test_rows_pass():
+    found = {check.name: check.finding for check in rows.checks() if check.passed}
+    assert list(found) == ["softmax", "masked_softmax", "log_softmax", "layer_norm"]
 
 
 def off_by(relative):
     return lambda values: [value * (1.0 + relative) for value in values]
 
 
+@pytest.mark.usefixtures("_fewer_rows")
 @pytest.mark.parametrize(
     ("name", "function", "broken"),
     [
@@ -119,6 +124,7 @@ def plain_sum(values):
     return total
 
 
+@pytest.mark.usefixtures("_fewer_rows")
 @pytest.mark.parametrize(
     ("name", "function", "broken"),
     [
