@@ -106,7 +106,7 @@ def _no_page() -> Check:
     """Return the check where there is nothing to compare with: right in an installed package, wrong in a clone."""
     installed = not (FILE.parents[1] / "compare.py").is_file()
     finding = "not run: an installed package has no docs" if installed else f"there is no {FILE.name} in docs"
-    return Check(COMPONENT, "page", installed, finding)
+    return Check(COMPONENT, "page", installed, finding, run=not installed)
 
 
 def _other_model(model: Path, kept: str, found: str) -> Check:
@@ -116,7 +116,7 @@ def _other_model(model: Path, kept: str, found: str) -> Check:
         "docs/FINGERPRINTS.md is of another towel than the one in the box" if boxed
         else "not run: docs/FINGERPRINTS.md is of towel, in the box"
     )  # fmt: skip
-    return Check(COMPONENT, "model", not boxed, finding, {"kept": kept, "found": found})
+    return Check(COMPONENT, "model", not boxed, finding, {"kept": kept, "found": found}, run=boxed)
 
 
 def page(model: Path) -> str:

@@ -24,8 +24,8 @@ from starchart.tap import Recording
 from starchart.utils.layer_norm import LayerNormWeights
 from starchart.utils.transpose_matrix import transpose_weights
 from starport.verify import numpy_gpt2, torch_gpt2
-from starport.verify.check import Check
-from starport.verify.distance import BAR, distance, peers, short, worst_by_peer
+from starport.verify.check import Check, Measure, short
+from starport.verify.distance import BAR, OF_LARGEST, distance, peers, worst_by_peer
 
 DIGITS = 40
 EPSILON = 1e-5
@@ -104,14 +104,13 @@ def _check(name: str, ours: Callable[[Case, Mapping[str, Any]], Any], theirs: Ru
             }
     worst = worst_by_peer(found.values())
     own = worst.pop("ours")
-    finding = f"{short(own)} from {DIGITS} digits, worst of {len(CASES)} cases; {peers(worst)}"
+    place = max(found, key=lambda title: found[title]["ours"])
+    measure = Measure(own, BAR, OF_LARGEST, worst, place)
+    finding = f"worst of {len(CASES)} cases"
     if own > BAR:
         title = next(title for title, case in found.items() if case["ours"] > BAR)
         finding = f"{short(found[title]['ours'])} from the truth with {title}; {peers(worst)}"
-    values = {f"{title}: {peer}": far for title, case in found.items() for peer, far in case.items()}
-    return Check(
-        "layers", name, own <= BAR, finding, {"ours": own, **worst, "bar": BAR, "of_the_bar": own / BAR, **values}
-    )
+    return Check("layers", name, own <= BAR, finding, {"cases": found}, measure)
 
 
 def _random_qkv(case: Case) -> dict[str, Any]:

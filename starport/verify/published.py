@@ -33,8 +33,8 @@ def checks(model: Path, text: Path | None = None) -> Iterator[Check]:
     """Yield a check for each fact about each official checkpoint here; `text` is the raw WikiText-2 test set."""
     found = official_models(model)
     if not found:
-        finding = "not run: no official weights here, neither in the Hugging Face cache nor given by --model"
-        yield Check(COMPONENT, "no official weights", True, finding)
+        places = f"looked for {', '.join(NAMES)} in the Hugging Face cache and in the folder that --model names"
+        yield Check(COMPONENT, "facts", True, "not run: no official weights here", note=places, run=False)
     for name, folder in found.items():
         for parameters in PARAMETERS:
             if parameters.model == name:

@@ -21,7 +21,7 @@ from starport.verify.comparison import COMPONENT, Comparison, check_of
 from starport.verify.named_inputs import ROW_SETS, rows
 from starport.verify.truth import DIGITS, Exact, Floats, Truth, mpf, truth_of
 
-UNIT = "ulp of the row's largest"
+UNIT = "row ulp"
 EPSILON = 1e-5
 Row = Sequence[float]
 Bar = Callable[[Floats, Truth], Floats]
@@ -175,5 +175,7 @@ def checks() -> Iterator[Check]:
     """Yield a check for each operation, over all sets."""
     yield check_of("softmax", UNIT, map(compare_softmax, ROW_SETS))
     yield check_mask()
-    yield check_of("log_softmax", UNIT, map(compare_log_softmax, ROW_SETS))
-    yield check_of("layer_norm", UNIT, map(compare_layer_norm, ROW_SETS))
+    yield check_of(
+        "log_softmax", UNIT, map(compare_log_softmax, ROW_SETS), "the sum of the weights is rounded (log_softmax.py)"
+    )
+    yield check_of("layer_norm", UNIT, map(compare_layer_norm, ROW_SETS), "each step rounds a large z (layer_norm.py)")

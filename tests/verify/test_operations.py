@@ -11,7 +11,7 @@ from starchart.utils.activations import ACTIVATIONS
 from starport.verify import elementary_functions as elementary
 from starport.verify import products
 from starport.verify import row_operations as rows
-from starport.verify.comparison import check_of
+from starport.verify.comparison import Comparison, check_of
 from starport.verify.named_inputs import NUMBER_SETS, ROW_SETS, numbers
 from starport.verify.named_inputs import rows as named_rows
 from starport.verify.truth import truth_of
@@ -32,7 +32,7 @@ def _fewer_rows(monkeypatch):
 def elementary_check(name, ours):
     function = elementary.FUNCTIONS[name]
     broken = elementary.Function(**{**vars(function), "ours": ours})
-    return check_of(name, "ulp", (elementary.compare(broken, inputs) for inputs in NUMBER_SETS))
+    return check_of(name, "ulp", (elementary.compare(broken, inputs) for inputs in NUMBER_SETS), function.why)
 
 
 @pytest.mark.parametrize("name", elementary.FUNCTIONS)
@@ -160,3 +160,32 @@ def test_halfway_cases_of_subnormals_go_to_even():
     truth = truth_of([Fraction(tiny) * 3 / 2, Fraction(tiny) / 2, Fraction(tiny) * Fraction(51, 100)], (3,))
     assert truth.nearest.tolist() == [2 * tiny, 0.0, tiny]
     assert truth.distance(truth.nearest, truth.ulp).tolist() == pytest.approx([0.5, 0.5, 0.49])
+
+
+def comparison(ours, torch64, inputs="random"):
+    """Numbers near 1/3, so many floats away from it."""
+    truth = truth_of([Fraction(1, 3)] * len(ours), (len(ours),))
+    floats = [np.array([1 / 3 + far * math.ulp(1 / 3) for far in values]) for values in (ours, torch64)]
+    return Comparison(inputs, truth, truth.ulp, np.full(len(ours), 9.0), floats[0], {"torch64": floats[1]})
+
+
+def test_no_further_off_than_pytorch_on_any_set():
+    assert check_of("equal", "ulp", [comparison([0, 2], [2, 0])]).passed
+    check = check_of("worse on one", "ulp", [comparison([0, 1], [8, 8]), comparison([0, 2], [1, 1], "large")])
+    assert not check.passed
+    assert check.finding == "large: error 1.66667 ulp, PyTorch's 0.666667"
+
+
+def test_what_is_told_of_an_operation():
+    check = elementary_check("gelu_new", ACTIVATIONS["gelu_new"])
+    sets = check.values["sets"]
+    assert list(sets) == list(NUMBER_SETS)
+    assert {"ours", "bar", "numpy", "torch64", "torch32", "correctly_rounded", "same_as_torch64"} < set(sets["random"])
+    assert check.measure.share == max(told["of_the_bar"] for told in sets.values())
+    # Its largest error is not the one that is nearest to its bar.
+    assert max(told["ours"] for told in sets.values()) > check.measure.ours
+    assert check.note.startswith("largest: ")
+    assert check.note.endswith(elementary.FUNCTIONS["gelu_new"].why)
+    check = elementary_check("exp", elementary.FUNCTIONS["exp"].ours)
+    assert check.measure.ours == max(told["ours"] for told in check.values["sets"].values())
+    assert check.note == ""
