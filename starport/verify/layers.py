@@ -72,13 +72,17 @@ Runs = Callable[[Case, Any, Any], Any]  # a case, its weights, numpy_gpt2 or tor
 def checks(model: Path) -> Iterator[Check]:  # noqa: ARG001  they are the same for every model
     """Yield a check for every layer."""
     yield _check("linear_layer", _linear, lambda _, w, peer: peer.linear(w["x"], w, "mlp.c_fc"))
-    yield _check("scaled_dot_product_attention", _attention, lambda _, w, peer: peer.attention(*_qkv(w), SCALE)["z"])
+    yield _check(
+        "scaled_dot_product_attention", _attention, lambda _, w, peer: peer.attention(*_qkv(w), SCALE)["attn.z"]
+    )
     yield _check(
         "multi_head_attention",
         _multi_head,
-        lambda case, w, peer: peer.multi_head_attention(w["x"], w, case.h, SCALE)["c_proj"],
+        lambda case, w, peer: peer.multi_head_attention(w["x"], w, case.h, SCALE)["attn.c_proj"],
     )
-    yield _check("feed_forward", _feed_forward, lambda _, w, peer: peer.feed_forward(w["x"], w, "gelu_new")["c_proj"])
+    yield _check(
+        "feed_forward", _feed_forward, lambda _, w, peer: peer.feed_forward(w["x"], w, "gelu_new")["mlp.c_proj"]
+    )
     yield _check(
         "transformer_block",
         _block,
