@@ -1,9 +1,11 @@
 """What a check found."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from math import inf, isfinite
-from typing import TypeAlias
+from pathlib import Path
+from traceback import extract_tb
+from typing import Any, TypeAlias
 
 Value: TypeAlias = float | int | str | bool | Mapping[str, "Value"] | None
 
@@ -50,3 +52,23 @@ def short(number: float) -> str:
         return f"{number:.0f}" if number >= 100 else f"{number:.3g}"
     digits, _, exponent = f"{number:.1e}".partition("e")
     return f"{digits.removesuffix('.0')}e{int(exponent)}"
+
+
+def attempt(component: str, name: str, check: Callable[..., Check], *arguments: Any) -> Check:
+    """Return what `check` finds; where the engine breaks down in it, a failed check of that name that says how."""
+    try:
+        return check(*arguments)
+    except ModuleNotFoundError:
+        raise
+    except Exception as error:  # whatever it is, the other checks go on
+        return Check(component, name, False, told(error), {"error": type(error).__name__})
+
+
+def told(error: Exception) -> str:
+    """Return "breaks down in linear_layer.py, add_matrices.py: ..." for an error: the last of the engine's files."""
+    while isinstance(error.__cause__, Exception):
+        error = error.__cause__
+    frames = [Path(frame.filename) for frame in extract_tb(error.__traceback__)]
+    files = list(dict.fromkeys(path.name for path in frames if "starchart" in path.parts))
+    place = f" in {', '.join(files[-2:])}" if files else ""
+    return f"breaks down{place}: {type(error).__name__}: {' '.join(str(error).split())}".removesuffix(": ")

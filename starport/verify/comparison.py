@@ -1,12 +1,12 @@
 """One operation on one named set of inputs: ours, NumPy and PyTorch beside the truth, and the check made of several."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from starport.verify.check import Check, Measure, short
+from starport.verify.check import Check, Measure, Value, short, told
 from starport.verify.truth import Floats, Truth
 
 COMPONENT = "utils"
@@ -57,7 +57,7 @@ def _same_bits(a: Floats, b: Floats) -> NDArray[np.bool_]:
     return np.equal(np.ascontiguousarray(a).view(np.uint64), np.ascontiguousarray(b).view(np.uint64))
 
 
-def check_of(name: str, unit: str, comparisons: Iterable[Comparison], why: str = "") -> Check:
+def check_of(name: str, unit: str, compare: Callable[[str], Comparison], sets: Sequence[str], why: str = "") -> Check:
     """Return one check of an operation over all its sets: within its bar, and on no set further off than PyTorch.
 
     Further off: our worst error on the set is larger than that of PyTorch in float64. Where the bar is a function of
@@ -65,29 +65,34 @@ def check_of(name: str, unit: str, comparisons: Iterable[Comparison], why: str =
     """
     found: dict[str, Measured] = {}
     units: dict[str, str] = {}
-    for comparison in comparisons:
-        found[comparison.inputs] = comparison.measured()
-        units[comparison.inputs] = comparison.unit_name or unit
-    over = [name for name, measured in found.items() if not measured["of_the_bar"] <= 1.0]
-    beaten = [name for name, measured in found.items() if not measured["ours"] <= measured["torch64"]]
+    wrong: list[str] = []
+    for inputs in sets:
+        try:
+            comparison = compare(inputs)
+        except Exception as error:
+            wrong.append(f"{inputs}: {told(error)}")
+            continue
+        found[inputs] = measured = comparison.measured()
+        units[inputs] = comparison.unit_name or unit
+        if not measured["of_the_bar"] <= 1.0:
+            wrong.append(f"{inputs}: {_over(measured, units[inputs])}")
+        elif not measured["ours"] <= measured["torch64"]:
+            wrong.append(f"{inputs}: {_beaten(measured, units[inputs])}")
+    if not found:
+        return Check(COMPONENT, name, False, "; ".join(wrong))
     nearest = max(found, key=lambda name: found[name]["of_the_bar"])
     best = found[nearest]
     measure = Measure(best["nearest"], best["nearest_bar"], units[nearest], _peers(best), nearest)
     rounded = sum(measured["correctly_rounded"] for measured in found.values()) / len(found)
-    finding = f"{100 * rounded:.1f} % rounded right"
-    if over:
-        finding = "; ".join(f"{name}: {_over(found[name], units[name])}" for name in over)
-    elif beaten:
-        finding = "; ".join(f"{name}: {_beaten(found[name], units[name])}" for name in beaten)
-    passed = not over and not beaten
+    values: dict[str, Value] = {name: {"unit": units[name], **measured} for name, measured in found.items()}
     return Check(
         COMPONENT,
         name,
-        passed,
-        finding,
-        {"correctly_rounded": rounded, "sets": {name: {"unit": units[name], **told} for name, told in found.items()}},
+        not wrong,
+        "; ".join(wrong) or f"{100 * rounded:.1f} % rounded right",
+        {"correctly_rounded": rounded, "sets": values},
         measure,
-        _note(found, units, measure, why) if passed else "",
+        "" if wrong else _note(found, units, measure, why),
     )
 
 

@@ -13,7 +13,7 @@ from starchart.embeddings.input_embeddings import input_embeddings
 from starchart.embeddings.output_projection import output_projection
 from starchart.engines import reference
 from starchart.tap import Recording
-from starport.verify.check import Check, Measure, short
+from starport.verify.check import Check, Measure, attempt, short
 from starport.verify.distance import peers, same_bits
 
 _ODD_NUMBERS = [0.0, -0.0, 5e-324, -2.2e-308, 1.7e308, -1.7e308]
@@ -25,9 +25,10 @@ def checks(model: Path) -> Iterator[Check]:  # noqa: ARG001  they are the same f
     wte, wpe = draw.standard_normal((37, 11)), draw.standard_normal((23, 11))
     wte[3, :6], wpe[2, :6] = _ODD_NUMBERS, _ODD_NUMBERS[1:] + _ODD_NUMBERS[:1]
     ids = [3, 36, 0, 3, 20]
-    yield _lookup(ids, wte)
-    yield _sum(ids, wte, wpe)
-    yield _projection(draw.standard_normal((4, 33)), draw.standard_normal((29, 33)))
+    yield attempt("embeddings", "lookup", _lookup, ids, wte)
+    yield attempt("embeddings", "sum", _sum, ids, wte, wpe)
+    x, table = draw.standard_normal((4, 33)), draw.standard_normal((29, 33))
+    yield attempt("embeddings", "output projection", _projection, x, table)
 
 
 def _lookup(ids: list[int], table: Any) -> Check:

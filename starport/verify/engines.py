@@ -21,7 +21,7 @@ from starchart.engines.packed.precision import FAST, FULL
 from starchart.generation.sampling import SamplingSettings
 from starchart.gpt2 import GPT2
 from starport.engines.torch_engine import TorchEngine
-from starport.verify.check import Check, Measure, Value, short
+from starport.verify.check import Check, Measure, Value, attempt, short
 from starport.verify.distance import BAR, OF_LARGEST, distance, farthest, first_beyond, same_bits
 from starport.verify.runs import prompt, reference_values
 from starport.verify.stand_ins import write_stand_in
@@ -59,8 +59,8 @@ def checks(model: Path) -> Iterator[Check]:
         small = write_stand_in(Path(temporary), 11, n_positions=150, n_inner=50)
         long = tuple((89 * n + 7) % 261 for n in range(LONG))
         for kind in KINDS:
-            yield _compare(kind, model, prompt(model), kind.name)
-            yield _compare(kind, small, long, f"{kind.name}, {LONG} tokens")
+            for name, folder, ids in ((kind.name, model, prompt(model)), (f"{kind.name}, {LONG} tokens", small, long)):
+                yield attempt("engines", name, _compare, kind, folder, ids, name)
 
 
 def _compare(kind: Kind, model: Path, ids: tuple[int, ...], name: str) -> Check:

@@ -12,7 +12,7 @@ from pathlib import Path
 from starchart import GPT2, Tokenizer
 from starchart.generation.fingerprint import fingerprint
 from starchart.generation.sampling import SamplingSettings
-from starport.verify.check import Check
+from starport.verify.check import Check, attempt
 
 COMPONENT = "fingerprints"
 FILE = Path(__file__).resolve().parents[2] / "docs" / "FINGERPRINTS.md"
@@ -84,12 +84,12 @@ def checks(model: Path) -> Iterator[Check]:
         return
     for way in WAYS:
         for workers in way.workers:
-            yield compared(way, workers, kept, fingerprints(model, way, workers))
+            name = _name(way, workers)
+            yield attempt(COMPONENT, name, lambda w, n: compared(w, n, kept, fingerprints(model, w, n)), way, workers)
 
 
 def compared(way: Way, workers: int, kept: Told, found: Mapping[tuple[str, str], str]) -> Check:
     """Return the check that what was found on an engine is what is kept of it."""
-    name = f"{way.name}, {workers} worker{'s' * (workers > 1)}"
     expected = {key: value for key, value in kept.items() if key[0] == way.name}
     wrong = [prompt for (_, prompt), value in found.items() if expected.get((way.name, prompt)) != value]
     passed = not wrong and expected.keys() == found.keys() and bool(found)
@@ -99,7 +99,12 @@ def compared(way: Way, workers: int, kept: Told, found: Mapping[tuple[str, str],
         finding = (
             f"other bits than docs/FINGERPRINTS.md after {', '.join(map(repr, wrong)) or 'no prompt: others are kept'}"
         )
-    return Check(COMPONENT, name, passed, finding, {prompt: value for (_, prompt), value in found.items()})
+    values = {prompt: value for (_, prompt), value in found.items()}
+    return Check(COMPONENT, _name(way, workers), passed, finding, values)
+
+
+def _name(way: Way, workers: int) -> str:
+    return f"{way.name}, {workers} worker{'s' * (workers > 1)}"
 
 
 def _no_page() -> Check:

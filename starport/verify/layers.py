@@ -24,7 +24,7 @@ from starchart.tap import Recording
 from starchart.utils.layer_norm import LayerNormWeights
 from starchart.utils.transpose_matrix import transpose_weights
 from starport.verify import numpy_gpt2, torch_gpt2
-from starport.verify.check import Check, Measure, short
+from starport.verify.check import Check, Measure, attempt, short
 from starport.verify.distance import BAR, OF_LARGEST, distance, peers, worst_by_peer
 
 DIGITS = 40
@@ -91,6 +91,10 @@ def checks(model: Path) -> Iterator[Check]:  # noqa: ARG001  they are the same f
 
 
 def _check(name: str, ours: Callable[[Case, Mapping[str, Any]], Any], theirs: Runs) -> Check:
+    return attempt("layers", name, _compare, name, ours, theirs)
+
+
+def _compare(name: str, ours: Callable[[Case, Mapping[str, Any]], Any], theirs: Runs) -> Check:
     """Compare one layer in all cases: its last T rows, or of [H][T][D] the last T of each head."""
     found: dict[str, dict[str, float]] = {}
     for title, case in CASES.items():

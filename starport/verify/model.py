@@ -11,7 +11,7 @@ import torch
 from starchart.checkpoints.folder import load_checkpoint
 from starchart.checkpoints.safetensors import StoredTensor, rows_of
 from starchart.gpt2 import GPT2
-from starport.verify.check import Check, Measure, Value, short
+from starport.verify.check import Check, Measure, Value, attempt, short
 from starport.verify.distance import BAR, OF_LARGEST, distance, distances, farthest, first_beyond, peers, same_bits
 from starport.verify.numpy_gpt2 import numpy_gpt2, stored_weights
 from starport.verify.runs import TRUTH_BITS, prompt, reference_values, true_values
@@ -34,17 +34,18 @@ STAND_INS: dict[str, tuple[dict[str, Any], int]] = {
 
 def checks(model: Path) -> Iterator[Check]:
     """Yield the checks of the model in this folder, and of small random models with other configurations."""
-    yield _weights(model, "weights")
-    yield _every_value(model, prompt(model), "every value")
-    yield _float32(model)
+    yield attempt("model", "weights", _weights, model, "weights")
+    yield attempt("model", "every value", _every_value, model, prompt(model), "every value")
+    yield attempt("model", "logits in float32", _float32, model)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         for seed, (name, (options, count)) in enumerate(STAND_INS.items()):
             stand_in = write_stand_in(folder / str(seed), seed, **options)
             ids = tuple((97 * n + 31 * seed) % 261 for n in range(count))
-            yield _every_value(stand_in, ids, f"random, {name}")
-        yield _weights(folder / "1", "weights in half precision")
-        yield _log_probabilities(folder / "0")
+            yield attempt("model", f"random, {name}", _every_value, stand_in, ids, f"random, {name}")
+        half = "weights in half precision"
+        yield attempt("model", half, _weights, folder / "1", half)
+        yield attempt("model", "log-probabilities", _log_probabilities, folder / "0")
 
 
 def _weights(model: Path, name: str) -> Check:

@@ -7,7 +7,7 @@ float, so errors are measured in that, 2^-1074, and the bar has one more of them
 correctly rounded.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from operator import mul
 
@@ -18,7 +18,7 @@ from starchart.utils.add_matrices import add_matrices
 from starchart.utils.exact_sum import exact_sum
 from starchart.utils.matrix_multiply import dot_product, matrix_multiply, multiply_transposed
 from starchart.utils.transpose_matrix import transpose_matrix, transpose_weights
-from starport.verify.check import Check
+from starport.verify.check import Check, attempt
 from starport.verify.comparison import COMPONENT, Comparison, check_of
 from starport.verify.named_inputs import ROW_SETS, WIDTH, rows
 from starport.verify.truth import Floats, truth_of
@@ -102,18 +102,27 @@ def compare_sum(inputs: str) -> Comparison:
 
 def check_bits() -> Iterator[Check]:
     """Yield the checks of what must have the same bits as NumPy and PyTorch."""
-    added, turned = [], []
-    for inputs in ROW_SETS:
-        a, b = rows(inputs), _second(inputs, len(rows(inputs)))
-        x, y = torch.tensor(a, dtype=torch.float64), torch.tensor(b, dtype=torch.float64)
-        if not _same_bits(add_matrices(a, b), x.numpy() + y.numpy(), (x + y).numpy()):
-            added.append(inputs)
-        both = (x.numpy().T, x.T.contiguous().numpy())
-        if not (_same_bits(transpose_matrix(a), *both) and _same_bits(transpose_weights(a), *both)):
-            turned.append(inputs)
-    for name, wrong in (("add_matrices", added), ("transpose_matrix", turned)):
-        finding = f"other bits on {', '.join(wrong)}" if wrong else "the bits of NumPy and PyTorch on every set"
-        yield Check(COMPONENT, name, not wrong, finding)
+    yield attempt(COMPONENT, "add_matrices", _check_bits, "add_matrices", _added_alike)
+    yield attempt(COMPONENT, "transpose_matrix", _check_bits, "transpose_matrix", _turned_alike)
+
+
+def _check_bits(name: str, alike: Callable[[str], bool]) -> Check:
+    wrong = [inputs for inputs in ROW_SETS if not alike(inputs)]
+    finding = f"other bits on {', '.join(wrong)}" if wrong else "the bits of NumPy and PyTorch on every set"
+    return Check(COMPONENT, name, not wrong, finding)
+
+
+def _added_alike(inputs: str) -> bool:
+    a, b = rows(inputs), _second(inputs, len(rows(inputs)))
+    x, y = torch.tensor(a, dtype=torch.float64), torch.tensor(b, dtype=torch.float64)
+    return _same_bits(add_matrices(a, b), x.numpy() + y.numpy(), (x + y).numpy())
+
+
+def _turned_alike(inputs: str) -> bool:
+    a = rows(inputs)
+    x = torch.tensor(a, dtype=torch.float64)
+    both = (x.numpy().T, x.T.contiguous().numpy())
+    return _same_bits(transpose_matrix(a), *both) and _same_bits(transpose_weights(a), *both)
 
 
 def _same_bits(ours: Sequence[Sequence[float]], *theirs: Floats) -> bool:
@@ -126,6 +135,6 @@ def _same_bits(ours: Sequence[Sequence[float]], *theirs: Floats) -> bool:
 def checks() -> Iterator[Check]:
     """Yield a check for each operation, over all sets."""
     yield from check_bits()
-    yield check_of("exact_sum", "ulp", map(compare_sum, ROW_SETS))
-    yield check_of("dot_product", UNIT, map(compare_dot, ROW_SETS), _UNDERFLOW)
-    yield check_of("matrix_multiply", UNIT, map(compare_matrix_multiply, ROW_SETS), _UNDERFLOW)
+    yield check_of("exact_sum", "ulp", compare_sum, ROW_SETS)
+    yield check_of("dot_product", UNIT, compare_dot, ROW_SETS, _UNDERFLOW)
+    yield check_of("matrix_multiply", UNIT, compare_matrix_multiply, ROW_SETS, _UNDERFLOW)
