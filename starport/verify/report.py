@@ -38,6 +38,11 @@ class ComponentResult:
         return [check for check in self.checks if not check.passed]
 
     @property
+    def run(self) -> bool:
+        """Whether there was anything to run."""
+        return any(check.run for check in self.checks)
+
+    @property
     def nearest(self) -> Check | None:
         """The check that passed nearest to its bar; None if all are of things that are equal or not.
 
@@ -71,7 +76,7 @@ class Cascade:
         if check.passed and check.measure:
             where = f"{check.measure.at}; {told}"
             told = f"{_in_columns(check.measure, PEERS.get(check.component, ()))}  {self._in(_DIM, where)}"
-        self._print(f"  {self._mark(check)} {check.name:{_NAME}} {told}".rstrip())
+        self._print(f"  {self._mark(check.passed, check.run)} {check.name:{_NAME}} {told}".rstrip())
         for line in wrap(_one_line(check.note), _WIDE - _NAME - 10):
             self._print(f"{'':{_NAME + 10}}{self._in(_DIM, line)}")
 
@@ -81,16 +86,16 @@ class Cascade:
         self._print(self._in(_BOLD, "         component    checks  failed  seconds   nearest to its bar"))
         for result in results:
             counts = f"{len(result.checks):6}  {len(result.failed):6}  {result.seconds:7.1f}"
-            self._print(f"  {self._verdict(not result.failed)} {result.name:12} {counts}   {_nearest(result)}".rstrip())
+            mark = self._mark(not result.failed, result.run)
+            self._print(f"  {mark} {result.name:12} {counts}   {_nearest(result)}".rstrip())
         checks, failed = sum(len(result.checks) for result in results), sum(len(result.failed) for result in results)
         seconds = sum(result.seconds for result in results)
-        self._print(f"  {self._verdict(not failed)} {'all':12} {checks:6}  {failed:6}  {seconds:7.1f}")
+        self._print(f"  {self._mark(not failed)} {'all':12} {checks:6}  {failed:6}  {seconds:7.1f}")
 
-    def _mark(self, check: Check) -> str:
-        return self._verdict(check.passed) if check.run else self._in(_DIM, "-     ")
-
-    def _verdict(self, passed: bool) -> str:
-        return self._in(_GREEN, "ok    ") if passed else self._in(_RED, "FAILED")
+    def _mark(self, passed: bool, run: bool = True) -> str:
+        if not passed:
+            return self._in(_RED, "FAILED")
+        return self._in(_GREEN, "ok    ") if run else self._in(_DIM, "-     ")
 
     def _in(self, colour: str, text: str) -> str:
         return f"{colour}{text}{_PLAIN}" if self._coloured and text else text
@@ -113,7 +118,7 @@ def _wide(peer: str) -> int:
 def _nearest(result: ComponentResult) -> str:
     if result.failed:
         return f"failed first: {result.failed[0].name}"
-    if not any(check.run for check in result.checks):
+    if not result.run:
         return _one_line(result.checks[0].finding)
     if not result.nearest or not result.nearest.measure:
         return "         equal or not, and all are equal"

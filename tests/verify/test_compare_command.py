@@ -77,6 +77,7 @@ def test_what_passes_and_what_fails(model, components, capsys):
     assert out[title + 2].split() == ["largest:", "3", "/", "8", "ulp"]
     assert out[-3].split()[:4] == ["ok", "utils", "3", "0"]
     assert out[-3].endswith("50 %  one: 0.26 / 0.52 ulp")  # nearest to its bar
+    assert out[-2].split()[:4] == ["-", "published", "1", "0"]
     assert out[-2].endswith("not run: no weights here")
     assert ["-", "facts", "not", "run:", "no", "weights", "here"] in [line.split() for line in out]
     assert ["looked", "everywhere"] in [line.split() for line in out]
