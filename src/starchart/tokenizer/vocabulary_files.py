@@ -1,4 +1,4 @@
-"""A vocabulary from a folder: vocab.json with merges.txt, tokenizer.json alone, or encoder.json with vocab.bpe.
+"""A vocabulary from files: vocab.json with merges.txt, tokenizer.json, encoder.json with vocab.bpe, or a GGUF file.
 
 vocab.json is one object, token -> id. merges.txt has a version line, then one merge a line: two tokens and a space
 between. encoder.json and vocab.bpe are the same two, as OpenAI named them. added_tokens.json, if it is there, has
@@ -12,7 +12,9 @@ from os.path import isdir, isfile
 from pathlib import Path
 
 from starchart.errors import VocabularyError
+from starchart.gguf_header import is_gguf
 from starchart.json_file import read_json_file, shown
+from starchart.tokenizer.gguf_vocabulary import read_gguf_vocabulary
 from starchart.tokenizer.tokenizer_json import parse_tokenizer_json
 from starchart.tokenizer.vocabulary import Vocabulary, make_vocabulary
 
@@ -20,10 +22,13 @@ _PAIRS = (("vocab.json", "merges.txt"), ("encoder.json", "vocab.bpe"))
 
 
 def read_vocabulary(model: str | PathLike[str]) -> Vocabulary:
-    """Return the vocabulary in a folder, or beside a file of weights.
+    """Return the vocabulary in a folder, or in or beside a file of weights.
 
-    Where the folder has several forms, vocab.json and merges.txt are read; then tokenizer.json.
+    A GGUF file is asked first if it is the file that was named, and last if it is the only one in a folder. Where a
+    folder has several of the other forms, vocab.json and merges.txt are read; then tokenizer.json.
     """
+    if is_gguf(model) and (own := read_gguf_vocabulary(Path(model))):
+        return own
     place = Path(model).parent if isfile(model) else Path(model)
     if not isdir(place):
         raise VocabularyError(f"{place}: no such folder; give one with vocab.json and merges.txt, or tokenizer.json")
@@ -33,6 +38,9 @@ def read_vocabulary(model: str | PathLike[str]) -> Vocabulary:
         return parse_tokenizer_json(read_json_file(single, VocabularyError), str(single))
     missing = [file.name for file in (vocab, merges) if not isfile(file)]
     if missing:
+        inside = [file for file in place.glob("*.gguf") if is_gguf(file)] if isdir(model) else []
+        if len(inside) == 1 and len(missing) == 2 and (own := read_gguf_vocabulary(inside[0])):
+            return own
         raise VocabularyError(
             f"{place}: no {' and no '.join(missing)}; needed are vocab.json and merges.txt, or tokenizer.json"
         )
