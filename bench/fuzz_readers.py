@@ -43,10 +43,10 @@ class TooLong(BaseException):
 
 
 class Watch:
-    """Sees what Python is asked to do while a case is read."""
+    """Sees what Python is asked to do while a case is read. There is one in a process: a hook cannot be taken away."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = str(folder)
+    def __init__(self) -> None:
+        self.folder = ""
         self.seen: list[str] = []
         self.on = False
         sys.addaudithook(self._hear)
@@ -60,10 +60,14 @@ class Watch:
             self.seen.append(f"open {arguments[0]!r}")
 
 
-def read_case(target: Target, data: bytes, watch: Watch) -> str:
+WATCH = Watch()
+
+
+def read_case(target: Target, data: bytes, folder: Path, watch: Watch = WATCH) -> str:
     """Return "read", "refused", or what happened that must not."""
-    path = Path(watch.folder) / target.file_name
+    path = folder / target.file_name
     path.write_bytes(data)
+    watch.folder = str(folder)
     watch.seen.clear()
     watch.on = True
     signal.setitimer(signal.ITIMER_REAL, SECONDS)
@@ -92,16 +96,16 @@ def run_part(part: tuple[str, str, int, str]) -> tuple[str, Counter[str]]:
     target = TARGETS[name]
     found: Counter[str] = Counter()
     with tempfile.TemporaryDirectory(dir="/dev/shm" if os.path.isdir("/dev/shm") else None) as folder:
+        limit_memory(None)
         target.prepare(Path(folder))
         samples = target.samples()
-        read_case(target, samples[0], Watch(Path(folder)))  # what is imported late is imported now
-        watch = Watch(Path(folder))
-        limit_memory()
         signal.signal(signal.SIGALRM, too_long)
+        read_case(target, samples[0], Path(folder))  # what is imported late, or laid beside the file, is so now
+        limit_memory()
         rng = random.Random(seed)
         for _ in range(cases):
             data = damage(samples, rng)
-            outcome = read_case(target, data, watch)
+            outcome = read_case(target, data, Path(folder))
             found[outcome] += 1
             if outcome not in ("read", "refused") and keep:
                 kept = Path(keep) / f"{name.replace(' ', '-')}-{sum(found.values())}-{seed.replace(' ', '-')}"
@@ -109,9 +113,11 @@ def run_part(part: tuple[str, str, int, str]) -> tuple[str, Counter[str]]:
     return name, found
 
 
-def limit_memory() -> None:
+def limit_memory(more: int | None = MEMORY) -> None:
+    """Let this process have so many bytes more than it has now; None: as many as it wants."""
     pages = int(Path("/proc/self/statm").read_text().split()[0])
-    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + MEMORY, resource.RLIM_INFINITY))
+    most = resource.RLIM_INFINITY if more is None else pages * resource.getpagesize() + more
+    resource.setrlimit(resource.RLIMIT_AS, (most, resource.RLIM_INFINITY))
 
 
 def parts(cases: int, seed: int, keep: str, names: Sequence[str]) -> Iterator[tuple[str, str, int, str]]:
@@ -158,7 +164,7 @@ def main() -> int:
     names = options.only or list(TARGETS)
     found: dict[str, Counter[str]] = {name: Counter() for name in names}
     began = time.monotonic()
-    with multiprocessing.get_context("spawn").Pool(options.jobs, maxtasksperchild=1) as pool:
+    with multiprocessing.get_context("spawn").Pool(options.jobs) as pool:
         for name, counts in pool.imap_unordered(run_part, parts(options.cases, options.seed, options.keep, names)):
             found[name] += counts
             for outcome in counts.keys() - {"read", "refused"}:

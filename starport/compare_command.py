@@ -22,6 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of this command."""
     add = parser.add_argument
     add("--model", metavar="NAME|DIR", default=IN_THE_BOX, help="the GPT-2 to prove it with (default: %(default)s)")
+    add("--revision", metavar="REV", help="of a model of the hub: branch, tag or commit (default: main)")
     add(
         "--only", metavar="COMPONENT", action="append", choices=list(COMPONENTS),
         help=f"this component alone, of {', '.join(COMPONENTS)}; may be given again for another",
@@ -40,7 +41,7 @@ def run(options: argparse.Namespace) -> int:
     require_libraries(names)
     text = _readable(options.text)
     _check_destination(options.json)
-    model = choose_model(options.model)
+    model = choose_model(options.model, options.revision)
     load_checkpoint(model.folder)  # a damaged model is bad input, not a failed check
     cascade = Cascade(sys.stderr if options.json == "-" else sys.stdout)
     cascade.title(model.told)
@@ -54,6 +55,7 @@ def run(options: argparse.Namespace) -> int:
 def _run_component(name: str, model: Path, text: Path | None, cascade: Cascade) -> ComponentResult:
     result = ComponentResult(name)
     began = time.perf_counter()
+    cascade.component(name)
     for check in run_component(name, model, text):
         cascade.check(check)
         result.checks.append(check)

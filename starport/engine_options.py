@@ -24,13 +24,15 @@ _PRECISIONS = {
 
 
 def add_engine_options(parser: argparse.ArgumentParser) -> None:
-    """Declare --model, --engine, --precision, --workers, --device and --no-pack-cache."""
+    """Declare --model, --revision, --engine, --precision, --workers, --device and --no-pack-cache."""
     add = parser.add_argument
     add(
         "--model", metavar="NAME|DIR",
-        help="a folder, a model in the Hugging Face cache, or towel, the small one in the box (default: gpt2 if it is"
-        " cached, else towel)",
+        help="a folder; a model of the Hugging Face Hub (gpt2, gpt2-medium, gpt2-large, gpt2-xl, distilgpt2, ORG/NAME),"
+        " downloaded where it is not cached; or towel, the small one in the box (default: gpt2 if it is cached or can"
+        " be downloaded, else towel)",
     )  # fmt: skip
+    add("--revision", metavar="REV", help="of a model of the hub: branch, tag or commit (default: main)")
     add(
         "--engine", default="packed", choices=list(_PRECISIONS),
         help="packed: big integers, fast (default); reference: plain lists and exact sums, slow; torch: PyTorch, which"
@@ -58,9 +60,12 @@ class ChosenModel:
     config: GPT2Config
 
 
-def choose_model(name: str | None) -> ChosenModel:
-    """Return the model that --model names. Raises StarchartError if it is not there, damaged or does not fit itself."""
-    folder, told = find_model(name)
+def choose_model(name: str | None, revision: str | None = None) -> ChosenModel:
+    """Return the model that --model and --revision name.
+
+    Raises StarchartError if it is not there, damaged or does not fit itself.
+    """
+    folder, told = find_model(name, revision)
     config, tokenizer = read_config(folder), Tokenizer.from_pretrained(folder)
     check_vocabulary(tokenizer, config.vocab_size)
     return ChosenModel(folder, told, tokenizer, config)

@@ -36,6 +36,11 @@ class GGUFHeader:
     tensor_count: int
 
 
+def begins_as_gguf(first: bytes) -> bool:
+    """Return whether the first bytes of a file are those of GGUF."""
+    return first.startswith(MAGIC)
+
+
 def is_gguf(path: str | os.PathLike[str]) -> bool:
     """Return whether there is a file at `path` that begins as GGUF does."""
     try:

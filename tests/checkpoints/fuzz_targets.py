@@ -5,7 +5,9 @@ import struct
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 from starchart import Tokenizer
 from starchart.checkpoints.checkpoint import load_checkpoint, read_config
@@ -92,8 +94,21 @@ def _tokenize(path: Path) -> None:
     assert tokenizer.decode(ids)
 
 
+def _of(room: str, file_name: str) -> Target:
+    """Return the target whose samples and reader are in a room's samples.py; what writes them is imported late."""
+
+    def module() -> ModuleType:
+        return import_module(f"tests.checkpoints.{room}.samples")
+
+    return Target(file_name, lambda: module().samples(), lambda path: module().open_and_read(path))
+
+
 TARGETS = {
     "safetensors": Target("model.safetensors", _safetensors, lambda path: read_tensors(open_safetensors(path))),
+    "PyTorch": _of("pytorch", "pytorch_model.bin"),
+    "GGUF": _of("gguf", "model.gguf"),
+    "TensorFlow": _of("tensorflow", "model.ckpt.index"),
+    "llm.c": _of("llm_c", "model.bin"),
     "index of shards": Target(
         "model.safetensors.index.json", _index, lambda path: load_checkpoint(path.parent), _put_shard
     ),

@@ -39,9 +39,8 @@ def read(path):
     {code}
 
 signal.signal(signal.SIGALRM, fuzz_readers.too_long)
-watch = fuzz_readers.Watch(Path(sys.argv[2]))
 fuzz_readers.limit_memory()
-print(fuzz_readers.read_case(fuzz_readers.Target("file", list, read), b"data", watch))
+print(fuzz_readers.read_case(fuzz_readers.Target("file", list, read), b"data", Path(sys.argv[2])))
 """
 
 

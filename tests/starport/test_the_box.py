@@ -54,6 +54,7 @@ def test_a_fresh_machine_tells_a_tale(arguments, tmp_path):
         "HOME": str(tmp_path),
         "PATH": os.environ.get("PATH", ""),
         "SYSTEMROOT": os.environ.get("SYSTEMROOT", ""),
+        "HF_HUB_OFFLINE": "1",
     }
     done = subprocess.run(command, env=variables, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr

@@ -22,6 +22,7 @@ from starchart.checkpoints.tensor_values import (
     first_not_finite,
     is_weight_dtype,
 )
+from starchart.checkpoints.zip_member import ZipMember, read_member
 from starchart.errors import CheckpointError
 from starchart.json_file import shown
 from starchart.utils.matrix import Matrix, Vector
@@ -47,6 +48,7 @@ class StoredTensor:
     start: int  # the first byte, counted from the first of the file
     stamp: Stamp
     transposed: bool = False
+    member: ZipMember | None = None  # the deflated member of a zip that it is in; `start` counts from the first of that
 
     @property
     def count(self) -> int:
@@ -139,8 +141,7 @@ def _read_numbers(file: BinaryIO, tensor: StoredTensor, first: int, count: int, 
         raise CheckpointError(
             f"{tensor}: is of dtype {dtype}; weights must be of one of these: {known}; convert it to one of them"
         )
-    file.seek(tensor.start + bytes_of(first, dtype))
-    raw = file.read(bytes_of(count, dtype))
+    raw = _read_bytes(file, tensor, tensor.start + bytes_of(first, dtype), bytes_of(count, dtype))
     if len(raw) != bytes_of(count, dtype):
         raise CheckpointError(f"{tensor}: the file has become shorter since it was opened; fetch it again")
     numbers = decode_numbers(raw, dtype)
@@ -149,6 +150,13 @@ def _read_numbers(file: BinaryIO, tensor: StoredTensor, first: int, count: int, 
         place = _place(first + index, tensor)
         raise CheckpointError(f"{tensor}: holds {numbers[index]} at {place}; weights must be finite numbers")
     return numbers
+
+
+def _read_bytes(file: BinaryIO, tensor: StoredTensor, start: int, count: int) -> bytes:
+    if tensor.member:
+        return read_member(file, (tensor.path, tensor.stamp), tensor.member, start, count, str(tensor))
+    file.seek(start)
+    return file.read(count)
 
 
 def _place(index: int, tensor: StoredTensor) -> str:

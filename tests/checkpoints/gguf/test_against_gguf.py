@@ -166,7 +166,7 @@ def test_a_header_that_looks_like_one_of_safetensors(tmp_path):
     path = tmp_path / "model"
     path.write_bytes(gguf_file(counts=(ord("{"), 0)))  # which stands where the JSON of safetensors begins
     assert path.read_bytes()[8:9] == b"{"
-    assert known_format(path).name == "gguf"
+    assert known_format(path).name == "GGUF"
 
 
 @pytest.mark.parametrize(

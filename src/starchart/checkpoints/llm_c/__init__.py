@@ -1,1 +1,1 @@
-"""The format of llm.c, karpathy's GPT-2 in C: one file with a header and the weights."""
+"""The .bin files of llm.c: a header of 256 numbers, and the parameters one after another."""

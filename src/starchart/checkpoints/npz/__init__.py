@@ -1,1 +1,1 @@
-"""NumPy archives: one file with an array for every tensor."""
+"""NumPy's .npz: a zip of .npy arrays, one for each tensor."""

@@ -62,14 +62,15 @@ def _listed(keys: Any, storages: dict[str, Storage], source: str) -> list[Storag
 def _places(file: BinaryIO, size: int, at: int, storages: list[Storage], source: str) -> dict[str, tuple[int, int]]:
     places = {}
     for storage in storages:
-        what = f"{source}: storage {shown(storage.key)}"
         file.seek(at)
         count = int.from_bytes(file.read(8), "little")
         at += 8
-        if at <= size and count != storage.count:
-            raise CheckpointError(f"{what}: has {count} numbers, not {shown(storage.count)}")
         length = storage.count * ITEM_BYTES[storage.dtype]
+        if at <= size and count != storage.count:
+            what = f"{source}: storage {shown(storage.key)}"
+            raise CheckpointError(f"{what}: has {count} numbers, not {shown(storage.count)}")
         if at + length > size:
+            what = f"{source}: storage {shown(storage.key)}"
             raise CheckpointError(f"{what}: reaches past the end of the file, {size}; fetch it again")
         places[storage.key] = at, length
         at += length

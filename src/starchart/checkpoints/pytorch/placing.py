@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from starchart.checkpoints.pytorch.symbols import ITEM_BYTES, Counts, Storage, Tensor
+from starchart.checkpoints.pytorch.symbols import ITEM_BYTES, Counts, Tensor
 from starchart.checkpoints.stored_tensor import Stamp, StoredTensor
 from starchart.errors import CheckpointError
 from starchart.json_file import shown
@@ -18,38 +18,30 @@ def place_tensor(name: str, tensor: Tensor, places: Places, path: Path, stamp: S
     Its numbers must lie one after another, row by row, or column by column if it has two axes. Several tensors may
     share a storage, as a head does with the token embeddings that it is tied to.
     """
-    what = f"{path}: tensor {shown(name)}"
-    storage, shape = tensor.storage, tensor.shape
-    start, size = _place(storage, places, what)
-    if 0 in shape:
-        raise CheckpointError(f"{what}: holds no numbers: its size is {shown(shape)}")
+    storage, shape, strides = tensor.storage, tensor.shape, tensor.strides
+    start, size = places.get(storage.key, (0, -1))
     item = ITEM_BYTES[tensor.dtype]
     last = tensor.offset
-    for length, stride in zip(shape, tensor.strides, strict=True):
+    for length, stride in zip(shape, strides, strict=True):
         last += (length - 1) * stride
-    if (last + 1) * item > size:
-        view = f"offset {shown(tensor.offset)}, size {shown(shape)}, strides {shown(tensor.strides)}"
-        raise CheckpointError(f"{what}: reaches past the {size} bytes of its storage: {view} of {tensor.dtype}")
-    transposed = len(shape) == 2 and _is_packed(shape[::-1], tensor.strides[::-1])
-    if not _is_packed(shape, tensor.strides) and not transposed:
-        raise CheckpointError(
-            f"{what}: its numbers do not lie one after another: size {shown(shape)}, strides {shown(tensor.strides)}; "
-            "save its contiguous()"
-        )
-    transposed = transposed and not _is_packed(shape, tensor.strides)
-    return StoredTensor(name, tensor.dtype, shape, path, start + tensor.offset * item, stamp, transposed)
-
-
-def _place(storage: Storage, places: Places, what: str) -> tuple[int, int]:
-    if storage.key not in places:
-        raise CheckpointError(f"{what}: its storage {shown(storage.key)} is not in the file")
-    start, size = places[storage.key]
-    if storage.count * ITEM_BYTES[storage.dtype] != size:
-        raise CheckpointError(
-            f"{what}: its storage {shown(storage.key)} should have {shown(storage.count)} numbers of {storage.dtype}, "
-            f"but has {size} bytes"
-        )
-    return start, size
+    row_by_row = _is_packed(shape, strides)
+    if size < 0:
+        wrong = f"its storage {shown(storage.key)} is not in the file"
+    elif storage.count * ITEM_BYTES[storage.dtype] != size:
+        numbers = f"{shown(storage.count)} numbers of {storage.dtype}"
+        wrong = f"its storage {shown(storage.key)} has {size} bytes, but should have {numbers}"
+    elif 0 in shape:
+        wrong = f"holds no numbers: its size is {shown(shape)}"
+    elif (last + 1) * item > size:
+        view = f"offset {shown(tensor.offset)}, size {shown(shape)}, strides {shown(strides)} of {tensor.dtype}"
+        wrong = f"reaches past the {size} bytes of its storage: {view}"
+    elif not row_by_row and not (len(shape) == 2 and _is_packed(shape[::-1], strides[::-1])):
+        view = f"size {shown(shape)}, strides {shown(strides)}"
+        wrong = f"its numbers do not lie one after another: {view}; save its contiguous()"
+    else:
+        at = start + tensor.offset * item
+        return StoredTensor(name, tensor.dtype, shape, path, at, stamp, transposed=not row_by_row)
+    raise CheckpointError(f"{path}: tensor {shown(name)}: {wrong}")
 
 
 def _is_packed(shape: Counts, strides: Counts) -> bool:

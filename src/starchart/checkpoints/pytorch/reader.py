@@ -13,8 +13,8 @@ from starchart.errors import CheckpointError
 FIRST_BYTES = 600  # as many as `is_pytorch` looks at
 _ZIP = b"PK\3\4"
 _PICKLES = tuple(bytes((0x80, protocol)) for protocol in range(2, 6))
-# The member that comes first: the pickle, before PyTorch 1.6 the version.
-_FIRST_MEMBERS = (b"/data.pkl", b"/version")
+# What comes first: the pickle; before PyTorch 1.6 the version; in a TorchScript archive, which is refused, a storage.
+_FIRST_MEMBERS = (b"/data.pkl", b"/version", b"/data/0")
 
 
 def is_pytorch(first: bytes) -> bool:
@@ -32,7 +32,9 @@ def open_pytorch(path: Path) -> dict[str, StoredTensor]:
         first = file.read(FIRST_BYTES)
         if not is_pytorch(first):
             refuse_foreign(first, source)
-            raise CheckpointError(f"{source}: is no file of torch.save; it begins with {first[:8]!r}")
+            raise CheckpointError(
+                f"{source}: is no file of torch.save: of its {stamp[0]} bytes the first are {first[:8]!r}"
+            )
         if _is_tar(first):
             raise CheckpointError(
                 f"{source}: is in the tar format of PyTorch 0.1, which is not read; save it again with a newer PyTorch"

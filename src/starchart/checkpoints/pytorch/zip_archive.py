@@ -26,11 +26,6 @@ def read_archive(file: BinaryIO, size: int, source: str) -> tuple[Any, dict[str,
     """
     members = read_members(file, size, source)
     folder = _folder(members, source)
-    if folder + "/constants.pkl" in members:
-        raise CheckpointError(
-            f"{source}: is a TorchScript archive, a program with weights; save the weights alone: "
-            "torch.save(torch.jit.load(path).state_dict(), path)"
-        )
     order = members.get(folder + "/byteorder")
     if order and (order.size != 6 or _read(file, order) != b"little"):
         raise CheckpointError(f"{source}: is not little-endian; save it again on a machine that is")

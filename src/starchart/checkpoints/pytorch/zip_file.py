@@ -10,7 +10,7 @@ APPNOTE.TXT, version 6.3, sections 4.3 to 4.5.
 """
 
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import BinaryIO
 
@@ -41,12 +41,12 @@ def read_members(file: BinaryIO, size: int, source: str) -> dict[str, Member]:
     """Return the members, by name, of an open archive of `size` bytes. `source` names it in CheckpointError."""
     count, start, length = find_directory(file, size, source)
     file.seek(start)
+    entries = sorted(_entries(file.read(length), count, source), key=lambda member: member.header)
     members: dict[str, Member] = {}
-    for entry in _entries(file.read(length), count, source):
+    for entry, limit in zip(entries, [*(member.header for member in entries[1:]), start], strict=True):
         if entry.name in members:
             raise CheckpointError(f"{source}: has member {shown(entry.name)} twice")
-        members[entry.name] = _located(file, entry, start, source)
-    _check_overlaps(members.values(), source)
+        members[entry.name] = _located(file, entry, limit, source)
     return members
 
 
@@ -61,17 +61,20 @@ def _entries(directory: bytes, count: int, source: str) -> Iterator[Member]:
         if at > len(directory):
             raise CheckpointError(f"{source}: its directory ends in the middle of a member")
         name = _name(directory[ends[0] : ends[1]], source)
-        what = f"{source}: member {shown(name)}"
         if flags & _ENCRYPTED:
-            raise CheckpointError(f"{what}: is encrypted, which torch.save never does")
+            raise _error(source, name, "is encrypted, which torch.save never does")
         if method:
-            raise CheckpointError(f"{what}: is compressed, which torch.save never does; save the model again")
-        size, packed, header = _wide((size, packed, fields[16]), directory[ends[1] : ends[2]], what)
+            raise _error(source, name, "is compressed; torch.save, unlike torch.jit.save, stores all as it is")
+        size, packed, header = _wide((size, packed, fields[16]), directory[ends[1] : ends[2]], source, name)
         if packed != size:
-            raise CheckpointError(f"{what}: is not compressed, but has {packed} bytes that stand for {size}")
+            raise _error(source, name, f"is not compressed, but has {packed} bytes that stand for {size}")
         yield Member(name, flags, size, header)
     if at != len(directory):
         raise CheckpointError(f"{source}: its directory has more than the {count} members it says")
+
+
+def _error(source: str, name: str, words: str) -> CheckpointError:
+    return CheckpointError(f"{source}: member {shown(name)} {words}")
 
 
 def _name(raw: bytes, source: str) -> str:
@@ -83,50 +86,39 @@ def _name(raw: bytes, source: str) -> str:
     return name
 
 
-def _wide(numbers: tuple[int, ...], extra: bytes, what: str) -> list[int]:
+def _wide(numbers: tuple[int, ...], extra: bytes, source: str, name: str) -> list[int]:
     """Return the numbers; those that do not fit into 32 bits are in the zip64 field, in order, 8 bytes each."""
-    wide = b""
-    at = 0
-    while at + 4 <= len(extra):
+    wide, at = b"", 0
+    while at + 4 <= len(extra) and not wide:
         kind, length = struct.unpack_from("<2H", extra, at)
         if kind == _ZIP64_FIELD:
             wide = extra[at + 4 : at + 4 + length]
-            break
         at += 4 + length
     needed = numbers.count(_IN_ZIP64)
     if len(wide) < 8 * needed:
-        raise CheckpointError(f"{what}: its sizes should be in a zip64 field, which is not there")
+        raise _error(source, name, "should have its sizes in a zip64 field, which is not there")
     values = iter(struct.unpack_from(f"<{needed}Q", wide))
     return [next(values) if number == _IN_ZIP64 else number for number in numbers]
 
 
 def _located(file: BinaryIO, member: Member, limit: int, source: str) -> Member:
     """Return the member with its first byte, which follows its local header. All of it lies before byte `limit`."""
-    what = f"{source}: member {shown(member.name)}"
     raw = b""
     if member.header + _LOCAL.size <= limit:
         file.seek(member.header)
         raw = file.read(_LOCAL.size)
     if len(raw) < _LOCAL.size or not raw.startswith(b"PK\3\4"):
-        raise CheckpointError(f"{what}: is not at byte {member.header}, where the directory says; fetch the file again")
+        raise _error(
+            source, member.name, f"is not at byte {member.header}, where the directory says; fetch the file again"
+        )
     _, _, flags, method, _, _, _, packed, size, name_length, extra_length = _LOCAL.unpack(raw)
     start = member.header + _LOCAL.size + name_length + extra_length
     if start + member.size > limit:
-        raise CheckpointError(
-            f"{what}: its {member.size} bytes reach past the last member's end, {limit}; fetch it again"
-        )
+        raise _error(source, member.name, f"reaches past byte {limit}, where the next member or the directory begins")
     if file.read(name_length).decode("utf-8", "replace") != member.name or flags != member.flags or method:
-        raise CheckpointError(f"{what}: has another name or other flags in its own header than in the directory")
+        raise _error(source, member.name, "has another name or other flags in its own header than in the directory")
     if not (flags & _SIZES_FOLLOW and packed == size == 0):
-        size, packed = _wide((size, packed), file.read(extra_length), what)
+        size, packed = _wide((size, packed), file.read(extra_length), source, member.name)
         if not packed == size == member.size:
-            raise CheckpointError(f"{what}: has {size} bytes in its own header, but {member.size} in the directory")
+            raise _error(source, member.name, f"has {size} bytes by its own header, but {member.size} by the directory")
     return replace(member, start=start)
-
-
-def _check_overlaps(members: Iterable[Member], source: str) -> None:
-    last = None
-    for member in sorted(members, key=lambda member: member.header):
-        if last and member.header < last.start + last.size:
-            raise CheckpointError(f"{source}: member {shown(member.name)} overlaps {shown(last.name)}")
-        last = member
