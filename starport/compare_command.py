@@ -55,6 +55,7 @@ def run(options: argparse.Namespace) -> int:
 def _run_component(name: str, model: Path, text: Path | None, cascade: Cascade) -> ComponentResult:
     result = ComponentResult(name)
     began = time.perf_counter()
+    cascade.component(name)
     for check in run_component(name, model, text):
         cascade.check(check)
         result.checks.append(check)

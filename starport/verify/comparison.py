@@ -1,16 +1,17 @@
 """One operation on one named set of inputs: ours, NumPy and PyTorch beside the truth, and the check made of several."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from starport.verify.check import Check, Value
+from starport.verify.check import Check, Measure, Value, short, told
 from starport.verify.truth import Floats, Truth
 
 COMPONENT = "utils"
 _PEERS = {"numpy": "NumPy", "torch64": "PyTorch", "torch32": "float32"}
+Measured = Mapping[str, float]
 
 
 @dataclass(frozen=True)
@@ -23,22 +24,28 @@ class Comparison:
     bar: Floats  # the largest error that is allowed, in that unit
     ours: Floats
     peers: Mapping[str, Floats]  # "numpy" (where it has the operation), "torch64", "torch32" (as doubles)
+    arguments: Floats | None = None  # of a function of one number
+    unit_name: str = ""  # of this set, where it is not that of the others
 
     def measured(self) -> dict[str, float]:
-        """Return the worst error of each, our share of the bar, and the shares of equal numbers."""
+        """Return the largest error of each, our error that is nearest to its bar, and the shares of equal numbers.
+
+        "bar" is the bar of the largest error. "nearest" and "nearest_bar" are the error that is the largest share of
+        its bar, and that bar: where all results of a set have one bar, they are the same.
+        """
         distance = self.truth.distance(self.ours, self.unit)
         with np.errstate(all="ignore"):
             share = np.where(self.bar > 0, distance / self.bar, np.where(distance > 0, np.inf, 0.0))
-        found = {"ours": float(distance.max()), "of_the_bar": float(share.max())}
-        found |= {peer: float(self.truth.distance(values, self.unit).max()) for peer, values in self.peers.items()}
-        found |= {
-            f"typical_{who}": _root_mean_square(self.truth.distance(values, self.unit))
-            for who, values in (("ours", self.ours), ("torch64", self.peers["torch64"]))
-        }
-        found["correctly_rounded"] = float(np.mean(self.ours == self.truth.nearest))
+        largest, nearest = int(distance.argmax()), int(share.argmax())
+        found = {"ours": distance.flat[largest], "bar": self.bar.flat[largest], "of_the_bar": share.flat[nearest]}
+        found |= {"nearest": distance.flat[nearest], "nearest_bar": self.bar.flat[nearest]}
+        if self.arguments is not None:
+            found |= {"ours_at": self.arguments.flat[largest], "nearest_at": self.arguments.flat[nearest]}
+        found |= {peer: self.truth.distance(values, self.unit).max() for peer, values in self.peers.items()}
+        found["correctly_rounded"] = np.mean(self.ours == self.truth.nearest)
         for peer, values in self.peers.items():
-            found[f"same_as_{peer}"] = float(np.mean(_same_bits(self._as(peer), values)))
-        return found
+            found[f"same_as_{peer}"] = np.mean(_same_bits(self._as(peer), values))
+        return {name: float(value) for name, value in found.items()}
 
     def _as(self, peer: str) -> Floats:
         """Return our results in the precision of a peer."""
@@ -46,59 +53,67 @@ class Comparison:
             return self.ours.astype(np.float32).astype(np.float64) if peer == "torch32" else self.ours
 
 
-def _root_mean_square(distances: Floats) -> float:
-    return float(np.sqrt(np.mean(np.square(distances))))
-
-
 def _same_bits(a: Floats, b: Floats) -> NDArray[np.bool_]:
     return np.equal(np.ascontiguousarray(a).view(np.uint64), np.ascontiguousarray(b).view(np.uint64))
 
 
-def check_of(name: str, unit: str, comparisons: Iterable[Comparison], luck: float = 0.52) -> Check:
+def check_of(name: str, unit: str, compare: Callable[[str], Comparison], sets: Sequence[str], why: str = "") -> Check:
     """Return one check of an operation over all its sets: within its bar, and on no set further off than PyTorch.
 
-    Further off: its worst error is larger. Up to an error of `luck`, half an ulp or a whole one for each rounding of
-    the formula, which of two is worst in a sample is an accident; there the typical error, the root of the mean
-    square, must not be larger by a tenth. 0.52 ulp is for one rounding.
+    Further off: our worst error on the set is larger than that of PyTorch in float64. Where the bar is a function of
+    the input, `why` says what makes it large.
     """
-    found = {comparison.inputs: comparison.measured() for comparison in comparisons}
-    over = [name for name, measured in found.items() if not measured["of_the_bar"] <= 1.0]
-    beaten = [name for name, measured in found.items() if _further_off(measured, luck)]
-    worst = max(found, key=lambda name: found[name]["ours"])
-    if over:
-        finding = "; ".join(_over(name, found[name]) for name in over)
-    elif beaten:
-        finding = "; ".join(_beaten(name, found[name]) for name in beaten)
-    else:
-        finding = f"{_line(found, worst, unit)}; {_percent(found, 'correctly_rounded')} correctly rounded"
-    values: dict[str, Value] = {"unit": unit, "worst": worst, "of_the_bar": _largest(found, "of_the_bar")}
-    values |= {f"{name}: {key}": value for name, measured in found.items() for key, value in measured.items()}
-    return Check(COMPONENT, name, not over and not beaten, finding, values)
+    found: dict[str, Measured] = {}
+    units: dict[str, str] = {}
+    wrong: list[str] = []
+    for inputs in sets:
+        try:
+            comparison = compare(inputs)
+        except Exception as error:
+            wrong.append(f"{inputs}: {told(error)}")
+            continue
+        found[inputs] = measured = comparison.measured()
+        units[inputs] = comparison.unit_name or unit
+        if not measured["of_the_bar"] <= 1.0:
+            wrong.append(f"{inputs}: {_over(measured, units[inputs])}")
+        elif not measured["ours"] <= measured["torch64"]:
+            wrong.append(f"{inputs}: {_beaten(measured, units[inputs])}")
+    if not found:
+        return Check(COMPONENT, name, False, "; ".join(wrong))
+    nearest = max(found, key=lambda name: found[name]["of_the_bar"])
+    best = found[nearest]
+    measure = Measure(best["nearest"], best["nearest_bar"], units[nearest], _peers(best), nearest)
+    rounded = sum(measured["correctly_rounded"] for measured in found.values()) / len(found)
+    values: dict[str, Value] = {name: {"unit": units[name], **measured} for name, measured in found.items()}
+    return Check(
+        COMPONENT,
+        name,
+        not wrong,
+        "; ".join(wrong) or f"{100 * rounded:.1f} % rounded right",
+        {"correctly_rounded": rounded, "sets": values},
+        measure,
+        "" if wrong else _note(found, units, measure, why),
+    )
 
 
-def _further_off(measured: Mapping[str, float], luck: float) -> bool:
-    if measured["ours"] <= measured["torch64"]:
-        return False
-    return measured["ours"] > luck or measured["typical_ours"] > 1.1 * measured["typical_torch64"]
+def _note(found: Mapping[str, Measured], units: Mapping[str, str], measure: Measure, why: str) -> str:
+    """Return where the largest error is, if that is not the one that is nearest to its bar, and why it is allowed."""
+    inputs = max(found, key=lambda name: found[name]["ours"])
+    worst = found[inputs]
+    if worst["ours"] <= measure.ours:
+        return ""
+    at = [inputs, f"x = {worst['ours_at']:.4g}"] if "ours_at" in worst else [inputs]
+    at += [f"{peer} {short(error)}" for peer, error in _peers(worst).items() if peer != "float32"]
+    return f"largest: {short(worst['ours'])} / {short(worst['bar'])} {units[inputs]} ({', '.join(at)}): {why}"
 
 
-def _line(found: Mapping[str, Mapping[str, float]], worst: str, unit: str) -> str:
-    peers = ", ".join(f"{told} {found[worst][peer]:.3g}" for peer, told in _PEERS.items() if peer in found[worst])
-    return f"{found[worst]['ours']:.3g} {unit} at worst ({worst}; {peers})"
+def _peers(measured: Measured) -> dict[str, float]:
+    return {told: measured[peer] for peer, told in _PEERS.items() if peer in measured}
 
 
-def _over(inputs: str, measured: Mapping[str, float]) -> str:
-    return f"{inputs}: error {measured['ours']:.4g}, up to {measured['of_the_bar']:.4g} of the bar"
+def _over(measured: Measured, unit: str) -> str:
+    return f"error {measured['nearest']:.4g} {unit}, {measured['nearest_bar']:.4g} are allowed"
 
 
-def _beaten(inputs: str, measured: Mapping[str, float]) -> str:
-    return f"{inputs}: error {measured['ours']:.6g}, PyTorch's {measured['torch64']:.6g}"
-
-
-def _percent(found: Mapping[str, Mapping[str, float]], key: str) -> str:
-    share = sum(measured[key] for measured in found.values()) / len(found)
-    return f"{100 * share:.1f} %"
-
-
-def _largest(found: Mapping[str, Mapping[str, float]], key: str) -> float:
-    return max(measured[key] for measured in found.values())
+def _beaten(measured: Measured, unit: str) -> str:
+    return f"error {measured['ours']:.6g} {unit}, PyTorch's {measured['torch64']:.6g}"

@@ -16,6 +16,14 @@ COMPONENTS = {
     "fingerprints": "starport.verify.fingerprints",
 }
 
+# Whose errors stand beside ours.
+PEERS = {
+    "utils": ("NumPy", "PyTorch", "float32"),
+    "embeddings": ("NumPy", "PyTorch"),
+    "layers": ("NumPy", "PyTorch", "float32"),
+    "model": ("NumPy", "PyTorch", "transformers"),
+}
+
 # What each component compares with, under the names by which it is imported and installed alike.
 LIBRARIES = {
     "utils": ("mpmath", "numpy", "torch"),

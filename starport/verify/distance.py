@@ -6,9 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from starport.verify.check import short
+
 # The bar of one definition of GPT-2 beside another, both in float64. A hundred roundings of 2^-53 in a row are 1e-14;
 # what a wrong digit, axis or constant does is 1e-7 and more.
 BAR = 1e-12
+OF_LARGEST = "of largest"  # the unit of these distances
 
 
 def distance(value: Any, truth: Any) -> float:
@@ -40,15 +43,6 @@ def same_bits(a: Any, b: Any) -> bool:
     """Return whether two nested lists or arrays of floats are the same bits: -0.0 is not 0.0."""
     one, other = (np.asarray(x, dtype=np.float64) for x in (a, b))
     return one.shape == other.shape and one.tobytes() == other.tobytes()
-
-
-def short(number: float) -> str:
-    """Return a distance as a person reads it.
-
-    >>> short(3.4567e-16), short(0.0)
-    ('3.5e-16', '0')
-    """
-    return f"{number:.1e}" if number else "0"
 
 
 def peers(found: Mapping[str, float]) -> str:

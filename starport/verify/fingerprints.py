@@ -12,7 +12,7 @@ from pathlib import Path
 from starchart import GPT2, Tokenizer
 from starchart.generation.fingerprint import fingerprint
 from starchart.generation.sampling import SamplingSettings
-from starport.verify.check import Check
+from starport.verify.check import Check, attempt
 
 COMPONENT = "fingerprints"
 FILE = Path(__file__).resolve().parents[2] / "docs" / "FINGERPRINTS.md"
@@ -84,12 +84,12 @@ def checks(model: Path) -> Iterator[Check]:
         return
     for way in WAYS:
         for workers in way.workers:
-            yield compared(way, workers, kept, fingerprints(model, way, workers))
+            name = _name(way, workers)
+            yield attempt(COMPONENT, name, lambda w, n: compared(w, n, kept, fingerprints(model, w, n)), way, workers)
 
 
 def compared(way: Way, workers: int, kept: Told, found: Mapping[tuple[str, str], str]) -> Check:
     """Return the check that what was found on an engine is what is kept of it."""
-    name = f"{way.name}, {workers} worker{'s' * (workers > 1)}"
     expected = {key: value for key, value in kept.items() if key[0] == way.name}
     wrong = [prompt for (_, prompt), value in found.items() if expected.get((way.name, prompt)) != value]
     passed = not wrong and expected.keys() == found.keys() and bool(found)
@@ -99,14 +99,19 @@ def compared(way: Way, workers: int, kept: Told, found: Mapping[tuple[str, str],
         finding = (
             f"other bits than docs/FINGERPRINTS.md after {', '.join(map(repr, wrong)) or 'no prompt: others are kept'}"
         )
-    return Check(COMPONENT, name, passed, finding, {prompt: value for (_, prompt), value in found.items()})
+    values = {prompt: value for (_, prompt), value in found.items()}
+    return Check(COMPONENT, _name(way, workers), passed, finding, values)
+
+
+def _name(way: Way, workers: int) -> str:
+    return f"{way.name}, {workers} worker{'s' * (workers > 1)}"
 
 
 def _no_page() -> Check:
     """Return the check where there is nothing to compare with: right in an installed package, wrong in a clone."""
     installed = not (FILE.parents[1] / "compare.py").is_file()
     finding = "not run: an installed package has no docs" if installed else f"there is no {FILE.name} in docs"
-    return Check(COMPONENT, "page", installed, finding)
+    return Check(COMPONENT, "page", installed, finding, run=not installed)
 
 
 def _other_model(model: Path, kept: str, found: str) -> Check:
@@ -116,7 +121,7 @@ def _other_model(model: Path, kept: str, found: str) -> Check:
         "docs/FINGERPRINTS.md is of another towel than the one in the box" if boxed
         else "not run: docs/FINGERPRINTS.md is of towel, in the box"
     )  # fmt: skip
-    return Check(COMPONENT, "model", not boxed, finding, {"kept": kept, "found": found})
+    return Check(COMPONENT, "model", not boxed, finding, {"kept": kept, "found": found}, run=boxed)
 
 
 def page(model: Path) -> str:

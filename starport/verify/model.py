@@ -11,8 +11,8 @@ import torch
 from starchart.checkpoints.checkpoint import load_checkpoint
 from starchart.checkpoints.stored_tensor import StoredTensor, rows_of
 from starchart.gpt2 import GPT2
-from starport.verify.check import Check
-from starport.verify.distance import BAR, distance, distances, farthest, first_beyond, peers, same_bits, short
+from starport.verify.check import Check, Measure, Value, attempt, short
+from starport.verify.distance import BAR, OF_LARGEST, distance, distances, farthest, first_beyond, peers, same_bits
 from starport.verify.numpy_gpt2 import numpy_gpt2, stored_weights
 from starport.verify.runs import TRUTH_BITS, prompt, reference_values, true_values
 from starport.verify.stand_ins import write_stand_in
@@ -34,17 +34,18 @@ STAND_INS: dict[str, tuple[dict[str, Any], int]] = {
 
 def checks(model: Path) -> Iterator[Check]:
     """Yield the checks of the model in this folder, and of small random models with other configurations."""
-    yield _weights(model, "weights")
-    yield _every_value(model, prompt(model), "every value")
-    yield _float32(model)
+    yield attempt("model", "weights", _weights, model, "weights")
+    yield attempt("model", "every value", _every_value, model, prompt(model), "every value")
+    yield attempt("model", "logits in float32", _float32, model)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         for seed, (name, (options, count)) in enumerate(STAND_INS.items()):
             stand_in = write_stand_in(folder / str(seed), seed, **options)
             ids = tuple((97 * n + 31 * seed) % 261 for n in range(count))
-            yield _every_value(stand_in, ids, f"random, {name}")
-        yield _weights(folder / "1", "weights in half precision")
-        yield _log_probabilities(folder / "0")
+            yield attempt("model", f"random, {name}", _every_value, stand_in, ids, f"random, {name}")
+        half = "weights in half precision"
+        yield attempt("model", half, _weights, folder / "1", half)
+        yield attempt("model", "log-probabilities", _log_probabilities, folder / "0")
 
 
 def _weights(model: Path, name: str) -> Check:
@@ -83,21 +84,13 @@ def _every_value(model: Path, ids: tuple[int, ...], name: str) -> Check:
     apart = {peer: farthest(distances({n: ours.get(n) for n in run}, run))[1] for peer, run in runs.items()}
     place, far = farthest(found)
     passed = list(ours) == list(truth) and max(far, *apart.values()) <= BAR
-    finding = f"{len(truth)} values, {len(ids)} tokens: {short(far)} from the truth at worst ({place}); {peers(theirs)}"
+    finding = f"{len(truth)} values, {len(ids)} token{'s' * (len(ids) > 1)}"
     if not passed:
         first = first_beyond(found, BAR)
         what = f"{first} is {short(found[first])} from the truth" if first else f"apart from {peers(apart)}"
         finding = f"first beyond {BAR:g}: {what}" if list(ours) == list(truth) else f"other names; {what}"
-    values: dict[str, float | int | str] = {
-        "ours": far,
-        "ours_at": place,
-        "values": len(truth),
-        "bar": BAR,
-        "of_the_bar": far / BAR,
-    }
-    values |= theirs | {f"ours to {peer}": far for peer, far in apart.items()}
-    values |= {f"ours {name}": far for name, far in found.items()}
-    return Check("model", name, passed, finding, values)
+    values: dict[str, Value] = {"tokens": len(ids), "ours_to_peers": apart, "by_value": found}
+    return Check("model", name, passed, finding, values, Measure(far, BAR, OF_LARGEST, theirs, place))
 
 
 def _float32(model: Path) -> Check:
@@ -111,10 +104,16 @@ def _float32(model: Path) -> Check:
     ours = share(reference_values(model, ids)["logits"])
     doubles, floats = (share(torch_gpt2(model, ids, dtype)["logits"]) for dtype in (torch.float64, torch.float32))
     finding = (
-        f"of {truth.size:,} logits in float32, {ours:.2%} of ours are the truth, rounded ({TRUTH_BITS} bits);"
-        f" PyTorch float64 {doubles:.2%}, float32 {floats:.2%}"
+        f"rounded to float32, {ours:.2%} of ours are the rounded truth; PyTorch float64 {doubles:.2%}; bar: more than"
+        f" PyTorch float32, {floats:.2%}"
     )
-    values = {"ours": ours, "PyTorch float64": doubles, "PyTorch float32": floats, "truth_bits": TRUTH_BITS}
+    values = {
+        "ours": ours,
+        "PyTorch float64": doubles,
+        "PyTorch float32": floats,
+        "logits": truth.size,
+        "truth_bits": TRUTH_BITS,
+    }
     return Check("model", "logits in float32", ours > floats, finding, values)
 
 
@@ -123,10 +122,7 @@ def _log_probabilities(model: Path) -> Check:
     ids = [(97 * n) % 261 for n in range(40)]
     truth = torch_gpt2(model, ids)["logits"].log_softmax(-1)[range(39), ids[1:]]
     far = distance(list(GPT2.from_pretrained(model).log_probabilities(ids)), truth)
-    return Check(
-        "model",
-        "log-probabilities",
-        far <= BAR,
-        f"39 tokens: {short(far)} from PyTorch float64",
-        {"ours": far, "of_the_bar": far / BAR},
-    )
+    passed = far <= BAR
+    finding = "39 tokens" if passed else f"{short(far)} from PyTorch float64, {short(BAR)} is allowed"
+    measure = Measure(far, BAR, OF_LARGEST, at="beside PyTorch float64")
+    return Check("model", "log-probabilities", passed, finding, {"tokens": 39}, measure)

@@ -38,10 +38,14 @@ class Continuation:
 
 @dataclass(frozen=True)
 class Perplexity:
-    """The perplexity a token of the raw WikiText-2 test set, in windows of 1024 tokens that do not overlap."""
+    """The perplexity a token of the raw WikiText-2 test set.
+
+    It is read in windows of 1024 tokens that begin `stride` apart. Each predicts what the one before did not reach.
+    """
 
     model: str
     value: float
+    stride: int
     source: str
 
 
@@ -101,6 +105,7 @@ CONTINUATIONS = (
 )
 
 PERPLEXITIES = (
-    Perplexity("gpt2", 29.94, "https://github.com/karpathy/llm.c/pull/276"),
-    Perplexity("gpt2-large", 19.44, "transformers, the page on perplexity"),
+    Perplexity("gpt2", 29.94, 1024, "https://github.com/karpathy/llm.c/pull/276"),
+    Perplexity("gpt2-large", 19.44, 1024, "transformers, the page on perplexity"),
+    Perplexity("gpt2-large", 16.44, 512, "transformers, the page on perplexity"),
 )

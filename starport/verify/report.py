@@ -4,16 +4,24 @@ import math
 import os
 import platform
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from textwrap import wrap
 from typing import Any, TextIO
 
 from starchart import __version__
-from starport.verify.check import Check
-from starport.verify.components import LIBRARIES
+from starport.verify.check import Check, Measure, short
+from starport.verify.components import LIBRARIES, PEERS
 
-_GREEN, _RED, _DIM, _PLAIN = "\x1b[32m", "\x1b[1;31m", "\x1b[2m", "\x1b[0m"
-_NAME_WIDTH = 30
-_SHOWN = 96  # characters of a finding in the table; the cascade has all of it
+_GREEN, _RED, _BOLD, _DIM, _PLAIN = "\x1b[32m", "\x1b[1;31m", "\x1b[1m", "\x1b[2m", "\x1b[0m"
+_NAME, _ERROR, _BAR, _UNIT, _PEER = 31, 7, 5, 10, 9  # widths
+_WIDE = 132  # where notes are broken
+_LEGEND = """\
+ours / bar     the largest error found, beside the largest that is allowed: where the two come nearest to each other
+NumPy ...      the largest errors of the others on the same inputs; PyTorch is float64, float32 is PyTorch in float32.
+               No operation may be further from the truth than PyTorch, on any set of inputs
+ulp            the distance from a float to the next; row ulp: that of the largest number of the row
+u sum|a b|     in parts of the sum of the sizes of the products that are added, u = 2^-53
+of largest     in parts of the largest number of the tensor; nats: natural logarithms, of the probability of a token"""
 
 
 @dataclass
@@ -30,17 +38,18 @@ class ComponentResult:
         return [check for check in self.checks if not check.passed]
 
     @property
-    def worst(self) -> Check:
-        """The first check that failed; if none did, the one that came closest to its bar.
+    def run(self) -> bool:
+        """Whether there was anything to run."""
+        return any(check.run for check in self.checks)
 
-        How close is its value "of_the_bar", 1 where the bar is reached.
+    @property
+    def nearest(self) -> Check | None:
+        """The check that passed nearest to its bar; None if all are of things that are equal or not.
+
+        An error that is the whole bar does not count: a correctly rounded sum is half an ulp off, and that is its bar.
         """
-        return self.failed[0] if self.failed else max(self.checks, key=_share_of_the_bar)
-
-
-def _share_of_the_bar(check: Check) -> float:
-    share = check.values.get("of_the_bar", 0.0)
-    return float(share) if isinstance(share, int | float) else 0.0
+        measured = [check for check in self.checks if check.measure and check.passed and check.measure.share < 1]
+        return max(measured, key=lambda check: check.measure.share if check.measure else 0, default=None)
 
 
 class Cascade:
@@ -51,41 +60,79 @@ class Cascade:
         self._coloured = stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
     def title(self, text: str) -> None:
-        """Print the line above all others."""
-        self._print(text)
+        """Print the lines above all others: what is proved, and how to read it."""
+        self._print(f"{text}\n\n{self._in(_DIM, _LEGEND)}")
+
+    def component(self, name: str) -> None:
+        """Print the line above the checks of a component."""
+        peers = "".join(f"{peer:>{_wide(peer)}}" for peer in PEERS.get(name, ()))
+        columns = f"{'ours / bar':>{_NAME + 10 - len(name) + _ERROR + 6}}{'':{_BAR + _UNIT - 2}}{peers}"
+        self._print("")
+        self._print(f"{self._in(_BOLD, name)}{self._in(_DIM, columns if peers else '')}")
 
     def check(self, check: Check) -> None:
         """Print one check."""
-        mark = self._mark(check.passed)
-        self._print(f"{mark} {check.component:12} {check.name:{_NAME_WIDTH}} {self._dim(_one_line(check.finding))}")
+        told = _one_line(check.finding)
+        if check.passed and check.measure:
+            where = f"{check.measure.at}; {told}"
+            told = f"{_in_columns(check.measure, PEERS.get(check.component, ()))}  {self._in(_DIM, where)}"
+        self._print(f"  {self._mark(check.passed, check.run)} {check.name:{_NAME}} {told}".rstrip())
+        for line in wrap(_one_line(check.note), _WIDE - _NAME - 10):
+            self._print(f"{'':{_NAME + 10}}{self._in(_DIM, line)}")
 
     def table(self, results: Sequence[ComponentResult]) -> None:
         """Print a line for each component and one for all."""
         self._print("")
-        self._print("       component    checks  failed  seconds  worst finding")
+        self._print(self._in(_BOLD, "         component    checks  failed  seconds   nearest to its bar"))
         for result in results:
             counts = f"{len(result.checks):6}  {len(result.failed):6}  {result.seconds:7.1f}"
-            worst = f"{result.worst.name}: {_one_line(result.worst.finding)}"
-            self._print(f"{self._mark(not result.failed)} {result.name:12} {counts}  {self._dim(_cut(worst))}")
+            mark = self._mark(not result.failed, result.run)
+            self._print(f"  {mark} {result.name:12} {counts}   {_nearest(result)}".rstrip())
         checks, failed = sum(len(result.checks) for result in results), sum(len(result.failed) for result in results)
         seconds = sum(result.seconds for result in results)
-        self._print(f"{self._mark(not failed)} {'all':12} {checks:6}  {failed:6}  {seconds:7.1f}")
+        self._print(f"  {self._mark(not failed)} {'all':12} {checks:6}  {failed:6}  {seconds:7.1f}")
 
-    def _mark(self, passed: bool) -> str:
-        return self._in(_GREEN, "ok    ") if passed else self._in(_RED, "FAILED")
-
-    def _dim(self, text: str) -> str:
-        return self._in(_DIM, text)
+    def _mark(self, passed: bool, run: bool = True) -> str:
+        if not passed:
+            return self._in(_RED, "FAILED")
+        return self._in(_GREEN, "ok    ") if run else self._in(_DIM, "-     ")
 
     def _in(self, colour: str, text: str) -> str:
-        return f"{colour}{text}{_PLAIN}" if self._coloured else text
+        return f"{colour}{text}{_PLAIN}" if self._coloured and text else text
 
     def _print(self, line: str) -> None:
         print(line, file=self._stream, flush=True)
 
 
+def _in_columns(measure: Measure, peers: Sequence[str]) -> str:
+    errors = f"{short(measure.ours):>{_ERROR}} / {short(measure.bar):{_BAR}}"
+    beside = [short(measure.peers[peer]) if peer in measure.peers else "" for peer in peers]
+    columns = [f"{error:>{_wide(peer)}}" for peer, error in zip(peers, beside, strict=True)]
+    return f"{errors} {measure.unit:{_UNIT}}{''.join(columns)}"
+
+
+def _wide(peer: str) -> int:
+    return max(_PEER, len(peer) + 2)
+
+
+def _nearest(result: ComponentResult) -> str:
+    if result.failed:
+        return f"failed first: {result.failed[0].name}"
+    if not result.run:
+        return _one_line(result.checks[0].finding)
+    if not result.nearest or not result.nearest.measure:
+        return "         equal or not, and all are equal"
+    measure = result.nearest.measure
+    error = f"{short(measure.ours)} / {short(measure.bar)} {measure.unit}"
+    return f"{100 * measure.share:5.2g} %  {result.nearest.name}: {error}"
+
+
 def json_report(model: str, results: Iterable[ComponentResult]) -> dict[str, Any]:
-    """Return everything that was found, in values that JSON has."""
+    """Return everything that was found, in values that JSON has.
+
+    A check of an operation has under values, sets the worst error of ours, NumPy, PyTorch in float64 and in float32 on
+    each set of inputs, the share of our results that are correctly rounded, and that of identical bits with each peer.
+    """
     results = list(results)
     return {
         "model": model,
@@ -97,7 +144,7 @@ def json_report(model: str, results: Iterable[ComponentResult]) -> dict[str, Any
                 "checks": len(result.checks),
                 "failed": len(result.failed),
                 "seconds": result.seconds,
-                "worst": result.worst.name,
+                "nearest": result.nearest.name if result.nearest else None,
             }
             for result in results
         ],
@@ -106,7 +153,10 @@ def json_report(model: str, results: Iterable[ComponentResult]) -> dict[str, Any
                 "component": check.component,
                 "name": check.name,
                 "passed": check.passed,
+                "run": check.run,
                 "finding": check.finding,
+                "note": check.note,
+                "measure": _measure(check.measure),
                 "values": _plain(check.values),
             }
             for result in results
@@ -128,17 +178,18 @@ def _versions() -> dict[str, str]:
     return found
 
 
+def _measure(measure: Measure | None) -> dict[str, Any] | None:
+    return _plain(asdict(measure) | {"share_of_the_bar": measure.share}) if measure else None
+
+
 def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the values; infinity and nan, for which JSON has no numbers, as their names."""
-    return {
-        name: str(value) if isinstance(value, float) and not math.isfinite(value) else value
-        for name, value in values.items()
-    }
+    return {name: _plain(value) if isinstance(value, Mapping) else _finite(value) for name, value in values.items()}
+
+
+def _finite(value: Any) -> Any:
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _one_line(text: str) -> str:
     return " ".join(text.split())
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."

@@ -16,12 +16,12 @@ from starchart.utils.layer_norm import layer_norm
 from starchart.utils.log_softmax import log_probability
 from starchart.utils.masked_softmax import masked_softmax
 from starchart.utils.softmax import softmax
-from starport.verify.check import Check
+from starport.verify.check import Check, attempt
 from starport.verify.comparison import COMPONENT, Comparison, check_of
 from starport.verify.named_inputs import ROW_SETS, rows
 from starport.verify.truth import DIGITS, Exact, Floats, Truth, mpf, truth_of
 
-UNIT = "ulp of the row's largest"
+UNIT = "row ulp"
 EPSILON = 1e-5
 Row = Sequence[float]
 Bar = Callable[[Floats, Truth], Floats]
@@ -173,8 +173,9 @@ def check_mask() -> Check:
 
 def checks() -> Iterator[Check]:
     """Yield a check for each operation, over all sets."""
-    yield check_of("softmax", UNIT, map(compare_softmax, ROW_SETS), luck=2.0)  # difference, exp, sum, quotient
-    yield check_mask()
-    yield check_of("log_softmax", UNIT, map(compare_log_softmax, ROW_SETS), luck=1.5)  # sum, log, difference
-    # Two means, variance, deviation, quotient, product, sum.
-    yield check_of("layer_norm", UNIT, map(compare_layer_norm, ROW_SETS), luck=0.0)
+    yield check_of("softmax", UNIT, compare_softmax, ROW_SETS)
+    yield attempt(COMPONENT, "masked_softmax", check_mask)
+    yield check_of(
+        "log_softmax", UNIT, compare_log_softmax, ROW_SETS, "the sum of the weights is rounded (log_softmax.py)"
+    )
+    yield check_of("layer_norm", UNIT, compare_layer_norm, ROW_SETS, "each step rounds a large z (layer_norm.py)")

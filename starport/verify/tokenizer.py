@@ -11,8 +11,9 @@ import tokenizers
 
 from starchart.tokenizer.tokenizer import Tokenizer
 from starport.verify.byte_characters import BYTE_CHARACTERS, IN_ORDER
-from starport.verify.check import Check
+from starport.verify.check import Check, attempt
 
+COMPONENT = "tokenizer"
 PATTERN = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 TEXTS = 300  # of each kind
 
@@ -53,13 +54,15 @@ def checks(model: Path) -> Iterator[Check]:
     ours, encode = Tokenizer.from_pretrained(model), peers(model)
     for name, make in KINDS.items():
         draw = random.Random(name)
-        yield _compare(name, ours, encode, [make(draw) for _ in range(TEXTS)])
+        yield attempt(COMPONENT, name, _compare, name, ours, encode, [make(draw) for _ in range(TEXTS)])
     with tempfile.TemporaryDirectory() as temporary:
         folder = write_vocabulary_across_cuts(Path(temporary))
         draw = random.Random("across cuts")
         texts = [make(draw) for make in KINDS.values() for _ in range(TEXTS // 3)]
-        yield _compare("merges across every cut", Tokenizer.from_pretrained(folder), peers(folder), texts)
-    yield _special(model, ours)
+        trained = Tokenizer.from_pretrained(folder)
+        name = "merges across every cut"
+        yield attempt(COMPONENT, name, _compare, name, trained, peers(folder), texts)
+    yield attempt(COMPONENT, "end of text", _special, model, ours)
 
 
 def _runs(pools: list[list[str]], between: list[str]) -> Callable[[random.Random], str]:
@@ -148,7 +151,7 @@ def _compare(name: str, ours: Tokenizer, encode: dict[str, Callable[[str], list[
         if ours.decode(ids) != text or "".join(ours.stream(ids)) != text:
             fault = fault or f"{ascii(text)[:60]} does not come back"
     finding = fault or f"{len(texts)} texts, {count:,} ids: all those of {' and '.join(encode)}; every text comes back"
-    return Check("tokenizer", name, not fault, finding, {"texts": len(texts), "ids": count, "fault": fault})
+    return Check(COMPONENT, name, not fault, finding, {"texts": len(texts), "ids": count, "fault": fault})
 
 
 def _special(model: Path, ours: Tokenizer) -> Check:
@@ -159,4 +162,4 @@ def _special(model: Path, ours: Tokenizer) -> Check:
     around = [*ours.encode("The end."), expected, *ours.encode("Once")]
     passed = expected is None or (special == around and expected not in plain and ours.decode(special) == text)
     finding = "<|endoftext|> is one id where it is allowed, and text where it is not"
-    return Check("tokenizer", "end of text", passed, finding if passed else "<|endoftext|> is encoded wrongly", {})
+    return Check(COMPONENT, "end of text", passed, finding if passed else "<|endoftext|> is encoded wrongly", {})

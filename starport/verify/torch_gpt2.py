@@ -42,7 +42,7 @@ def attention(q: Tensor, k: Tensor, v: Tensor, scale: float) -> dict[str, Tensor
     scores = q @ k.transpose(1, 2) * scale
     seen = torch.ones(scores.shape[1:], dtype=torch.bool).tril(k.shape[1] - q.shape[1])
     pattern = scores.masked_fill(~seen, -torch.inf).softmax(-1)
-    return {"scores": scores, "pattern": pattern, "z": pattern @ v}
+    return {"attn.scores": scores, "attn.pattern": pattern, "attn.z": pattern @ v}
 
 
 def split_heads(x: Tensor, n_head: int) -> Tensor:  # [T][C] -> [H][T][D]
@@ -52,17 +52,17 @@ def split_heads(x: Tensor, n_head: int) -> Tensor:  # [T][C] -> [H][T][D]
 
 def multi_head_attention(x: Tensor, w: Weights, n_head: int, scale: float) -> dict[str, Tensor]:  # [T][C]
     """Return every value of the attention of a block."""
-    c_attn = linear(x, w, "attn.c_attn")
-    q, k, v = (split_heads(part, n_head) for part in c_attn.chunk(3, -1))
-    t = {"c_attn": c_attn, "q": q, "k": k, "v": v} | attention(q, k, v, scale)
-    return t | {"c_proj": linear(t["z"].transpose(0, 1).flatten(1), w, "attn.c_proj")}
+    t = {"attn.c_attn": linear(x, w, "attn.c_attn")}
+    q, k, v = (split_heads(part, n_head) for part in t["attn.c_attn"].chunk(3, -1))
+    t |= {"attn.q": q, "attn.k": k, "attn.v": v} | attention(q, k, v, scale)
+    return t | {"attn.c_proj": linear(t["attn.z"].transpose(0, 1).flatten(1), w, "attn.c_proj")}
 
 
 def feed_forward(x: Tensor, w: Weights, activation: str) -> dict[str, Tensor]:  # [T][C]
     """Return every value of the feed-forward network of a block."""
-    t = {"c_fc": linear(x, w, "mlp.c_fc")}
-    t["act"] = ACTIVATIONS[activation](t["c_fc"])
-    return t | {"c_proj": linear(t["act"], w, "mlp.c_proj")}
+    t = {"mlp.c_fc": linear(x, w, "mlp.c_fc")}
+    t["mlp.act"] = ACTIVATIONS[activation](t["mlp.c_fc"])
+    return t | {"mlp.c_proj": linear(t["mlp.act"], w, "mlp.c_proj")}
 
 
 def block(
@@ -70,10 +70,10 @@ def block(
 ) -> dict[str, Tensor]:  # [T][C]
     """Return every value of one transformer block."""
     t = {"resid_pre": x, "ln_1": layer_norm(x, w["ln_1.weight"], w["ln_1.bias"], epsilon)}
-    t |= {f"attn.{name}": value for name, value in multi_head_attention(t["ln_1"], w, n_head, scale).items()}
+    t |= multi_head_attention(t["ln_1"], w, n_head, scale)
     t["resid_mid"] = x + t["attn.c_proj"]
     t["ln_2"] = layer_norm(t["resid_mid"], w["ln_2.weight"], w["ln_2.bias"], epsilon)
-    t |= {f"mlp.{name}": value for name, value in feed_forward(t["ln_2"], w, activation).items()}
+    t |= feed_forward(t["ln_2"], w, activation)
     return t | {"resid_post": t["resid_mid"] + t["mlp.c_proj"]}
 
 

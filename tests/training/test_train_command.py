@@ -52,6 +52,11 @@ def test_what_a_training_leaves_behind(text, valid, tmp_path, capsys):
     assert f"{out}: the model" in told.err
 
 
+def test_the_last_loss_is_told_without_a_validation_too(text, tmp_path, capsys):
+    assert train(text, "--out", tmp_path / "out", *SHORT, *EXACT) == 0
+    assert f"step 12: loss {losses(tmp_path / 'out')[-1]:.4f} nats a token\n" in capsys.readouterr().err
+
+
 def test_the_model_is_the_same_in_transformers(text, tmp_path):
     out = tmp_path / "out"
     assert train(text, "--out", out, *SHORT, *EXACT) == 0
@@ -77,7 +82,8 @@ def test_a_resumed_training_is_the_one_that_never_stopped(optimizer, products, t
     assert train(*options, "--out", tmp_path / "whole") == 0
     assert train(*options, "--out", tmp_path / "stopped") == 0
     forget_after(tmp_path / "stopped", step=8)
-    assert train(*options, "--out", tmp_path / "stopped", "--resume") == 0
+    again = (text, "--valid", valid, "--device", "cpu", "--precision", products, "--keep", "3", "--save-every", "4")
+    assert train(*again, "--out", tmp_path / "stopped", "--resume") == 0  # the rest is known from the checkpoint
     for name in ("losses.csv", "model.safetensors", "checkpoints/step-000012/optimizer.safetensors"):
         assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "stopped" / name).read_bytes(), name
 

@@ -34,7 +34,7 @@ TRUTHS = {
 TANH_FORM = (1500.0, 30.0, 3.0, 1.0)
 BOUNDS = {
     "gelu_new": TANH_FORM,
-    "gelu": (5.0, 2.3, 2.3, 1.0),
+    "gelu": (5.0, 1.6, 1.6, 1.0),
     "gelu_pytorch_tanh": TANH_FORM,
     "gelu_fast": TANH_FORM,
     "relu": (0.0, 0.0, 0.0, 0.0),

@@ -10,15 +10,20 @@ import pytest
 
 from starport.cli import main
 from starport.verify import run_checks
-from starport.verify.check import Check
+from starport.verify.check import Check, Measure
 from starport.verify.components import COMPONENTS, LIBRARIES
 from starport.verify.report import Cascade, ComponentResult
 from tests.house.source_tree import ROOT
 from tests.tiny_model import write_tiny_model
 
-GOOD = Check("utils", "one", True, "0.5 ulp", {"of_the_bar": 0.5, "worst": float("inf")})
-BETTER = Check("utils", "two", True, "0.1 ulp", {"of_the_bar": 0.1})
-BAD = Check("layers", "three", False, "h.0.ln_1 differs")
+GOOD = Check(
+    "utils", "one", True, "99 % right", {"sets": {"large": {"numpy": float("inf"), "ours": 0.5}}},
+    Measure(0.26, 0.52, "ulp", {"PyTorch": 8.29e15, "float32": float("inf")}, "large"), "largest: 3 / 8 ulp",
+)  # fmt: skip
+BETTER = Check("utils", "two", True, "", {}, Measure(0.1, 1.0, "ulp"))
+EXACT = Check("utils", "four", True, "", {}, Measure(0.5, 0.5, "ulp"))  # correctly rounded: no nearness to be proud of
+BAD = Check("layers", "three", False, "h.0.ln_1 differs", {}, Measure(2.0, 1.0, "ulp"))
+NOT_RUN = Check("published", "facts", True, "not run: no weights here", note="looked everywhere", run=False)
 
 
 @pytest.fixture(scope="module")
@@ -48,16 +53,40 @@ def compare(model, *arguments):
 
 
 def test_what_passes_and_what_fails(model, components, capsys):
-    components(utils=[GOOD, BETTER])
+    components(utils=[GOOD, BETTER, EXACT], published=[NOT_RUN])
     assert compare(model) == 0
     out = capsys.readouterr().out.splitlines()
-    assert out[1].split() == ["ok", "utils", "one", "0.5", "ulp"]
-    assert out[-2].split() == ["ok", "utils", "2", "0", out[-2].split()[4], "one:", "0.5", "ulp"]  # closest to its bar
+    title = out.index(next(line for line in out if line.startswith("utils")))
+    assert out[title].split() == ["utils", "ours", "/", "bar", "NumPy", "PyTorch", "float32"]
+    assert out[title + 1].split() == [
+        "ok",
+        "one",
+        "0.26",
+        "/",
+        "0.52",
+        "ulp",
+        "8.3e15",
+        "inf",
+        "large;",
+        "99",
+        "%",
+        "right",
+    ]
+    assert out[title + 1].index("0.52") == out[title].index("bar")
+    assert out[title + 1].index("8.3e15") + 6 == out[title].index("PyTorch") + 7
+    assert out[title + 2].split() == ["largest:", "3", "/", "8", "ulp"]
+    assert out[-3].split()[:4] == ["ok", "utils", "3", "0"]
+    assert out[-3].endswith("50 %  one: 0.26 / 0.52 ulp")  # nearest to its bar
+    assert out[-2].split()[:4] == ["-", "published", "1", "0"]
+    assert out[-2].endswith("not run: no weights here")
+    assert ["-", "facts", "not", "run:", "no", "weights", "here"] in [line.split() for line in out]
+    assert ["looked", "everywhere"] in [line.split() for line in out]
+    assert not any(line != line.rstrip() for line in out)
     components(utils=[GOOD], layers=[BAD])
     assert compare(model) == 1
     out = capsys.readouterr().out
-    assert "FAILED layers       three" in out
-    assert "three: h.0.ln_1 differs" in out
+    assert ["FAILED", "three", "h.0.ln_1", "differs"] in [line.split() for line in out.splitlines()]
+    assert out.splitlines()[-2].endswith("failed first: three")
     assert out.splitlines()[-1].split()[:4] == ["FAILED", "all", "2", "1"]
     assert compare(model, "--only", "utils") == 0
     assert "layers" not in capsys.readouterr().out
@@ -89,13 +118,18 @@ def test_json_holds_everything(model, components, capsys, tmp_path):
     told = json.loads(file.read_text(encoding="utf-8"))
     assert told["passed"] is False
     assert [component["failed"] for component in told["components"]] == [0, 1]
-    assert told["checks"][0]["values"] == {"of_the_bar": 0.5, "worst": "inf"}
+    assert told["checks"][0]["values"] == {"sets": {"large": {"numpy": "inf", "ours": 0.5}}}
+    assert told["checks"][0]["measure"] == {
+        "ours": 0.26, "bar": 0.52, "unit": "ulp", "peers": {"PyTorch": 8.29e15, "float32": "inf"}, "at": "large",
+        "share_of_the_bar": 0.5,
+    }  # fmt: skip
+    assert [component["nearest"] for component in told["components"]] == ["one", None]
     assert told["checks"][1]["finding"] == BAD.finding
     capsys.readouterr()
     assert compare(model, "--json", "-") == 1
     captured = capsys.readouterr()
     assert json.loads(captured.out)["checks"] == told["checks"]
-    assert "FAILED layers" in captured.err
+    assert "FAILED three" in captured.err
     assert list(tmp_path.iterdir()) == [file]
 
 

@@ -118,6 +118,22 @@ def test_a_top_k_that_keeps_one_more(folder, monkeypatch):
 
 
 @pytest.mark.usefixtures("_quickly")
+def test_an_operation_that_breaks_down_fails_its_own_check(folder, monkeypatch):
+    monkeypatch.setattr(embeddings, "embed", lambda ids, table: table[len(table)])
+    assert failed("embeddings", folder) == {"lookup": "breaks down: IndexError: list index out of range"}
+
+
+@pytest.mark.usefixtures("_quickly")
+def test_a_filter_that_leaves_no_token_is_named(folder, monkeypatch):
+    from starchart.generation import sampling  # noqa: PLC0415
+
+    monkeypatch.setattr(sampling, "top_p", lambda row, *rest: [])
+    found = failed("generation", folder)
+    assert found["tokens"].startswith("temperature 0.8, top-k 40, top-p 0.95, seed 42: breaks down in ")
+    assert "first" in found["draws"]
+
+
+@pytest.mark.usefixtures("_quickly")
 def test_texts_that_the_tokenizer_cuts_elsewhere(folder, monkeypatch):
     from starchart.tokenizer import tokenizer as tokenizer_file  # noqa: PLC0415
 

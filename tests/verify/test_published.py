@@ -8,6 +8,7 @@ import pytest
 
 from starchart import GPT2, Tokenizer
 from starchart.checkpoints.checkpoint import load_checkpoint
+from starport.cli import main
 from starport.verify import published
 from starport.verify.published_facts import (
     CONTINUATIONS,
@@ -102,8 +103,45 @@ def test_perplexity_is_that_of_transformers(tmp_path):
     assert published.perplexity_of(folder, text) == pytest.approx(math.exp(losses / count), rel=1e-5)  # float32
 
 
+def test_perplexity_in_windows_that_overlap_is_that_of_transformers(tmp_path):
+    torch, transformers = pytest.importorskip("torch"), pytest.importorskip("transformers")
+    folder = write_tiny_model(tmp_path)
+    text = "the one on the one then. " * 4
+    ids = Tokenizer.from_pretrained(folder).encode(text)
+    model = transformers.GPT2LMHeadModel.from_pretrained(folder).eval()
+    losses, count, before = 0.0, 0, 0
+    with torch.no_grad():
+        for start in range(0, len(ids), 5):  # as on transformers' page on perplexity
+            end = min(start + 16, len(ids))
+            window = torch.tensor([ids[start:end]])
+            targets = window.clone()
+            targets[:, : before - start] = -100
+            scored = int((targets[:, 1:] != -100).sum())
+            losses, count = losses + float(model(window, labels=targets).loss) * scored, count + scored
+            before = end
+            if end == len(ids):
+                break
+    assert count == len(ids) - 1
+    assert published.perplexity_of(folder, text, 5) == pytest.approx(math.exp(losses / count), rel=1e-5)
+
+
+def test_a_text_adds_the_published_perplexities(empty_cache, stand_in, tmp_path, monkeypatch, capsys):
+    text = "the one on the one then. " * 3
+    (tmp_path / "text").write_text(text)
+    value = published.perplexity_of(stand_in, text)
+    facts = [Perplexity("gpt2", value, 1024, "here"), Perplexity("gpt2", value + 0.03, 1024, "here")]
+    monkeypatch.setattr(published, "PERPLEXITIES", facts)
+    monkeypatch.setattr(published, "CONTINUATIONS", [])
+    monkeypatch.setattr(published, "PARAMETERS", [])
+    command = ["compare", "--only", "published", "--model", str(stand_in)]
+    assert main([*command, "--text", str(tmp_path / "text")], program="python compare.py") == 1
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert [line[0] for line in lines if "WikiText-2," in line and "published:" in line] == ["ok", "FAILED"]
+    assert main(command, program="python compare.py") == 1  # nothing to check without a text
+
+
 def test_a_perplexity_that_is_off_fails():
-    fact = Perplexity("gpt2", 29.94, "here")
+    fact = Perplexity("gpt2", 29.94, 1024, "here")
     assert [published.perplexity_check(fact, value).passed for value in (29.94, 29.95, 29.99, 29.8)] == [
         True, True, False, False,
     ]  # fmt: skip

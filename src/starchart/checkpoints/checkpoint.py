@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 from starchart.checkpoints.formats import Format, known_format
 from starchart.checkpoints.model_files import LAYOUT, find_weights, weights_in
 from starchart.checkpoints.names import rename_tensors
-from starchart.checkpoints.weights import build_weights
+from starchart.checkpoints.stored_tensor import StoredTensor
+from starchart.checkpoints.weights import build_weights, used_tensors
 from starchart.errors import ConfigError
 from starchart.json_file import read_json_file
 from starchart.model.config import GPT2Config, token_ids
@@ -29,6 +30,17 @@ def load_checkpoint(model: str | os.PathLike[str]) -> tuple[GPT2Config, GPTModel
     kind = known_format(path)
     config = _read_config(path, kind)
     return config, build_weights(rename_tensors(kind.open(path), str(path)), config, str(path))
+
+
+def open_tensors(model: str | os.PathLike[str]) -> tuple[GPT2Config, dict[str, StoredTensor]]:
+    """Return the configuration of a model and the tensors it is made of, by our names; see `used_tensors`.
+
+    Raises as `load_checkpoint` does, but for the numbers: they are not read yet.
+    """
+    path = find_weights(Path(model))
+    kind = known_format(path)
+    config = _read_config(path, kind)
+    return config, used_tensors(rename_tensors(kind.open(path), str(path)), config, str(path))
 
 
 def read_config(model: str | os.PathLike[str]) -> GPT2Config:

@@ -22,17 +22,17 @@ _TELLTALES = (
 
 
 def refuse_other_model(tensors: Mapping[str, StoredTensor], config: GPT2Config, source: str) -> None:
-    """Raise CheckpointError if config.json is that of another model, with the number that tells it.
+    """Raise CheckpointError if the configuration is that of another model, with the number that tells it.
 
     This is plainer than the hundred wrong shapes that follow from that number, and it comes before anything is counted
-    up to n_layer, which may be any number in a config.json that lies.
+    up to n_layer, which may be any number in a file that lies.
     """
     if not any(map(_BLOCK.match, tensors)):
         held = _listed([shown(name) for name in tensors]) if tensors else "no tensors at all"
         raise CheckpointError(f"{source}: holds no blocks of a GPT-2 (h.0.ln_1.weight and so on), but {held}")
     contradictions = list(_contradictions(tensors, config))
     if contradictions:
-        raise CheckpointError(f"{source}: is not the model of its config.json: {'; '.join(contradictions)}")
+        raise CheckpointError(f"{source}: is not the model of its configuration: {'; '.join(contradictions)}")
 
 
 def refuse_differences(tensors: Mapping[str, StoredTensor], shapes: Mapping[str, Shape], source: str) -> None:
@@ -48,7 +48,7 @@ def refuse_differences(tensors: Mapping[str, StoredTensor], shapes: Mapping[str,
     lists = [f"{len(names)} {kind}: {_listed(names)}" for kind, names in kinds.items() if names]
     if lists:
         raise CheckpointError(
-            f"{source}: its tensors are not those of a GPT-2 with its config.json: {'; '.join(lists)}"
+            f"{source}: its tensors are not those of a GPT-2 with its configuration: {'; '.join(lists)}"
         )
 
 

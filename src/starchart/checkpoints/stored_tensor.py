@@ -11,6 +11,7 @@ from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 
@@ -21,6 +22,7 @@ from starchart.checkpoints.tensor_values import (
     first_not_finite,
     is_weight_dtype,
 )
+from starchart.checkpoints.zip_member import ZipMember, read_member
 from starchart.errors import CheckpointError
 from starchart.json_file import shown
 from starchart.utils.matrix import Matrix, Vector
@@ -46,6 +48,12 @@ class StoredTensor:
     start: int  # the first byte, counted from the first of the file
     stamp: Stamp
     transposed: bool = False
+    member: ZipMember | None = None  # the deflated member of a zip that it is in; `start` counts from the first of that
+
+    @property
+    def count(self) -> int:
+        """How many numbers it has."""
+        return prod(self.shape)
 
     def __str__(self) -> str:
         return f"{self.path}: tensor {shown(self.name)}"
@@ -68,6 +76,17 @@ def read_rows(tensor: StoredTensor, start: int = 0, stop: int | None = None) -> 
         return [*_read_rows(tensor, start, stop, columns)]
     numbers = _joined(_read_rows(tensor, 0, columns, rows))
     return [numbers[row::rows] for row in range(start, stop)]
+
+
+def read_parts(tensor: StoredTensor, checked: bool = True) -> Iterator["array[float]"]:
+    """Yield all numbers of a tensor of any number of axes as they lie in the file, some at a time.
+
+    Raises CheckpointError if it holds other than floats, and where it is `checked`, other than finite ones.
+    """
+    count = tensor.count
+    with opened(tensor.path, tensor.stamp) as file:
+        for first in range(0, count, _NUMBERS_AT_ONCE):
+            yield _read_numbers(file, tensor, first, min(_NUMBERS_AT_ONCE, count - first), checked)
 
 
 def rows_of(matrix: Any, start: int = 0, stop: int | None = None) -> Matrix:
@@ -114,22 +133,30 @@ def _joined(parts: list["array[float]"]) -> "array[float]":
     return numbers
 
 
-def _read_numbers(file: BinaryIO, tensor: StoredTensor, first: int, count: int) -> "array[float]":
+def _read_numbers(file: BinaryIO, tensor: StoredTensor, first: int, count: int, checked: bool = True) -> "array[float]":
     """Return `count` numbers of the tensor from number `first` on, counted as they lie in the file."""
     dtype = tensor.dtype
     if not is_weight_dtype(dtype):
         known = ", ".join(NUMBER_TYPES)
-        raise CheckpointError(f"{tensor}: is of dtype {dtype}; weights must be of one of these: {known}")
-    file.seek(tensor.start + bytes_of(first, dtype))
-    raw = file.read(bytes_of(count, dtype))
+        raise CheckpointError(
+            f"{tensor}: is of dtype {dtype}; weights must be of one of these: {known}; convert it to one of them"
+        )
+    raw = _read_bytes(file, tensor, tensor.start + bytes_of(first, dtype), bytes_of(count, dtype))
     if len(raw) != bytes_of(count, dtype):
         raise CheckpointError(f"{tensor}: the file has become shorter since it was opened; fetch it again")
     numbers = decode_numbers(raw, dtype)
-    index = first_not_finite(raw, dtype, numbers)
+    index = first_not_finite(raw, dtype, numbers) if checked else None
     if index is not None:
         place = _place(first + index, tensor)
         raise CheckpointError(f"{tensor}: holds {numbers[index]} at {place}; weights must be finite numbers")
     return numbers
+
+
+def _read_bytes(file: BinaryIO, tensor: StoredTensor, start: int, count: int) -> bytes:
+    if tensor.member:
+        return read_member(file, (tensor.path, tensor.stamp), tensor.member, start, count, str(tensor))
+    file.seek(start)
+    return file.read(count)
 
 
 def _place(index: int, tensor: StoredTensor) -> str:

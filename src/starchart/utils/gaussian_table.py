@@ -1,4 +1,4 @@
-"""Tables of the integral of a Gaussian, from which `erf` (k = 2) and `normal_cdf` (k = 1) are made.
+"""The integral of a Gaussian from a table, for `erf` (k = 2) and `normal_cdf` (k = 1).
 
 The density g(t) = g(0) exp(-k t^2/2) obeys g' = -k t g. So its Taylor coefficients at a point c follow from one
 another:
@@ -7,15 +7,19 @@ another:
 
 They give the integral near c, and the density and the integral at the next point of the table. All is in fixed
 point.
+
+Between the points, integral(c + r) = integral(c) + a_0 r + the other terms. a_0 r is most of what is added, so it is
+not rounded: r and a_0 are cut in two, and the product of the upper parts is exact.
 """
 
-from math import isqrt
+from math import floor, isqrt
 
 from starchart.utils.fixed_point import FRACTION_BITS, UNIT, atan_of_reciprocal, split
 
-# integral = high + low at the point; then the coefficients a_n / (n + 1) of (integral(c + r) - integral(c)) / r.
+# integral = high + low at the point; a_0 = steep + rest; then a_n / (n + 1) for n = 1 .. 9.
 Row = tuple[float, ...]
 _COEFFICIENTS = 10
+_CUT = 1.5 * (1 << 27)  # adding and subtracting it rounds a float to a multiple of 2^-25
 
 
 def reciprocal_root_pi(numerator: int, denominator: int) -> int:
@@ -38,10 +42,28 @@ def gaussian_table(k: int, density: int, start: int, points: int) -> list[Row]:
     for j in range(points):
         terms = _taylor_terms(k, j, density)
         coefficients = [(term << 4 * n) // (n + 1) * UNIT for n, term in enumerate(terms[:_COEFFICIENTS])]
-        table.append((*split(integral, 53), *coefficients))
+        table.append((*split(integral, 53), *split(density, 32), *coefficients[1:]))
         density = sum(terms)
         integral += sum(term // (n + 1) for n, term in enumerate(terms)) // 16
     return table
+
+
+def integral(table: list[Row], t: float) -> tuple[float, float]:
+    """Return the integral at t in two parts, the second below an ulp of the first: their sum is to be rounded once.
+
+    With c the multiple of 1/16 nearest to t, r = t - c is exact and at most 1/32. r has 20 bits in its upper part and
+    a_0 has 33, so their product is exact, and the sum with `high`, which is larger, is parted exactly (Dekker 1971).
+    What is left is wrong by an ulp or two of r^2 a_1.
+    """
+    j = floor(t * 16.0 + 0.5)
+    r = t - j * 0.0625
+    high, low, steep, rest, b, c, d, e, f, g, h, i, k = table[j]
+    coarse = r + _CUT - _CUT
+    rise = coarse * steep
+    fine = (r - coarse) * steep
+    fine += r * (rest + r * (b + r * (c + r * (d + r * (e + r * (f + r * (g + r * (h + r * (i + r * k)))))))))
+    total = high + rise
+    return total, (high - total) + rise + (low + fine)
 
 
 def _taylor_terms(k: int, j: int, density: int) -> list[int]:

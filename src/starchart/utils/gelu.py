@@ -9,7 +9,7 @@ left. Here Phi is found in its own tail, and the tanh form is x / (1 + exp(-2u))
 subtraction. For x > 1 the result is x less a small part (gelu(x) - gelu(-x) = x), and for |x| < 1/8 the tanh form is
 x/2 more or less a small part, so that only the last rounding counts.
 
-Error of gelu: below 2.3 ulp for -4 < x < 1 (0.9 ulp of Phi can be 1.8 of a product, which rounds by 0.5), 5 ulp below
+Error of gelu: below 1.6 ulp for -4 < x < 1 (0.53 ulp of Phi can be 1.06 of a product, which rounds by 0.5), 5 ulp below
 and 1 ulp above.
 
 Error of the tanh forms: below s (|v| (3 + 4q) + 1.1) + 2.1 ulp, where v = -2u is what exp is taken of, s = 1 / (1 +

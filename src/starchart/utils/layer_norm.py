@@ -19,7 +19,7 @@ near b, and b is one too: where it is rounded, no more is lost than r y, as with
 
 from dataclasses import dataclass
 from itertools import chain
-from math import isfinite, sqrt
+from math import inf, sqrt
 from operator import mul
 from typing import Annotated
 
@@ -54,11 +54,16 @@ def _normalise(row: Vector, weight: Vector, bias: Vector, epsilon: float) -> lis
 
 
 def _error_of_root(root: float, square: float) -> float:
-    """Return by which part of it `root` lies below the square root of `square`: at most 2^-53, rounded as it is."""
-    if not (isfinite(square) and square > 0.0):
+    """Return by which part of it `root` lies below the square root of `square`: 2^-53 at most; 0 where that underflows.
+
+    square - root^2 is found without rounding: `root` is cut into two halves, whose products are exact (Dekker 1971).
+    """
+    if not 1e-270 < square < inf:
         return 0.0
-    (p, q), (a, b) = square.as_integer_ratio(), root.as_integer_ratio()
-    return (p * b * b - a * a * q) / (2 * p * b * b)  # whole numbers: nothing is rounded but the quotient
+    cut = root * (2**27 + 1)
+    high = cut - (cut - root)
+    low = root - high
+    return ((square - high * high) - 2.0 * high * low - low * low) / (2.0 * square)
 
 
 def _remove_mean(row: Vector) -> list[float]:  # [C] -> [C]

@@ -14,11 +14,12 @@ from starchart.utils.transpose_matrix import transpose_matrix
 def dot_product(a: Vector, b: Vector) -> float:  # [C], [C] -> scalar
     """Return sum_i a_i b_i.
 
-    The error is at most 2^-52 S, S = sum_i |a_i b_i|. Proof: let u = 2^-53 and v = u/(1 + u). A rounded number differs
-    from t by at most v |t| (Knuth, The Art of Computer Programming, volume 2, 4.2.2). So the rounded products p_i are
-    off by v S together, and their exact sum is at most sum|p_i| <= (1 + v) S in size. `exact_sum` rounds it once:
-    v (1 + v) S more. In all v (2 + v) S = u (2 + 3u)/(1 + u)^2 S <= 2u S. A subnormal product can be off by 2^-1075
-    more.
+    The error is at most 2^-52 S, S = sum_i |a_i b_i|, and n 2^-1074 more if n of the products are below 2^-1022, where
+    floats have fewer bits. Proof: let u = 2^-53 and v = u/(1 + u). A rounded number differs from t by at most v |t|
+    (Knuth, The Art of Computer Programming, volume 2, 4.2.2), or by 2^-1075 if it is below 2^-1022. So the rounded
+    products p_i are off by v S + n 2^-1075 together, and their exact sum is at most sum|p_i| <= (1 + v) S + n 2^-1075
+    in size. `exact_sum` rounds it once, by v of it, or not at all below 2^-1022, since floats are multiples of 2^-1074.
+    In all v (2 + v) S + (1 + v) n 2^-1075, where v (2 + v) = u (2 + 3u)/(1 + u)^2 <= 2u and (1 + v)/2 < 1.
 
     The order of the terms does not matter, which is why cached and uncached attention agree to the bit.
 

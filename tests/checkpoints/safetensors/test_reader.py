@@ -173,6 +173,7 @@ def test_a_dtype_that_is_no_weight_is_refused_by_name(dtype, tmp_path):
     assert message_of(read_rows, tensor) == (
         f"{tensor.path}: tensor 'wte.weight': is of dtype {dtype}; weights must be of one of these: "
         + ", ".join(NUMBER_TYPES)
+        + "; convert it to one of them"
     )
 
 

@@ -6,6 +6,11 @@ from starchart.checkpoints.safetensors.header import read_header
 from starchart.checkpoints.stored_tensor import StoredTensor, opened, stamp_of
 
 
+def is_safetensors(first: bytes) -> bool:
+    """Return whether these are the first bytes of a safetensors file: the length of the header, then the header."""
+    return first[8:9] == b"{"
+
+
 def open_safetensors(path: Path) -> dict[str, StoredTensor]:
     """Return the tensors of the file at `path` by name. Raises CheckpointError."""
     with opened(path) as file:

@@ -5,7 +5,7 @@ import struct
 
 import pytest
 
-from starchart.checkpoints.safetensors.shards import open_shards
+from starchart.checkpoints.shards import open_shards
 from starchart.checkpoints.stored_tensor import read_vector
 from starchart.errors import CheckpointError
 from tests.checkpoints.raw_file import entry, raw_file, write
@@ -88,7 +88,14 @@ WAYS_OUT = [
     *("../other.safetensors", "..", ".", "", "/etc/passwd", "/model.safetensors", "sub/model.safetensors"),
     *("sub\\model.safetensors", "..\\model.safetensors", "C:model.safetensors", "C:\\model.safetensors"),
     *("\\\\host\\share\\model.safetensors", "model.safetensors:stream", "model.safetensors\0", "\ud800.safetensors"),
-    *("model.safetensors\n", "~/model.safetensors", "..safetensors", "model.bin", "https://example.com/a.safetensors"),
+    *(
+        "model.safetensors\n",
+        "~/model.safetensors",
+        "..safetensors",
+        "model.pt",
+        "../model.bin",
+        "https://example.com/a.safetensors",
+    ),
 ]
 
 
@@ -98,7 +105,7 @@ def test_an_index_may_not_lead_out_of_its_folder(name, tmp_path):
     (tmp_path / "model").mkdir()
     (tmp_path / "other.safetensors").write_bytes(outside.read_bytes())
     index = write_shards(tmp_path / "model", weight_map={**TRUE_MAP, "a": name})
-    assert "is not the name of a .safetensors file in its own folder" in message_of(index)
+    assert "is not the name of a .safetensors or .bin file in its own folder" in message_of(index)
 
 
 @pytest.mark.parametrize("index", [{}, {"weight_map": None}, {"weight_map": [FIRST]}, {"weight_map": {"a": 1}}])
