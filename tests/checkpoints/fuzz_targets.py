@@ -109,6 +109,7 @@ TARGETS = {
     "GGUF": _of("gguf", "model.gguf"),
     "TensorFlow": _of("tensorflow", "model.ckpt.index"),
     "llm.c": _of("llm_c", "model.bin"),
+    "npz": _of("npz", "model.npz"),
     "index of shards": Target(
         "model.safetensors.index.json", _index, lambda path: load_checkpoint(path.parent), _put_shard
     ),

@@ -16,7 +16,9 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoTokenizer, GPT2LMHeadModel
 
 from starchart import GPT2, Tokenizer
+from starchart.checkpoints.checkpoint import read_config
 from starchart.checkpoints.formats import format_of
+from starchart.tokenizer.vocabulary_files import read_vocabulary
 from starport.cli import main
 from starport.conversion import destination
 from starport.conversion.formats import FORMATS
@@ -102,6 +104,29 @@ def test_the_model_is_the_same_here(kind, as_file, options, tmp_path):
     with GPT2.from_pretrained(model) as before, GPT2.from_pretrained(target) as after:
         assert after.config.eos_token_ids == before.config.eos_token_ids
         assert after.logits(ids) == before.logits(ids)
+
+
+def test_once_around_through_every_format(model, tmp_path):
+    source = model
+    for step, kind in enumerate(["safetensors", "llm.c", "npz", "gguf", "llm.c", "gguf", "npz", "safetensors"]):
+        target = tmp_path / f"{step}"
+        assert convert(source, target, "--format", kind) == 0
+        source = target
+    first, last = tmp_path / "0", tmp_path / "7"
+    for name in ("model.safetensors", "generation_config.json"):
+        assert (last / name).read_bytes() == (first / name).read_bytes()
+    assert read_vocabulary(last) == read_vocabulary(model)
+    assert read_config(last).feed_forward_width == read_config(first).feed_forward_width
+
+
+@pytest.mark.parametrize("kind", ["safetensors", "gguf"])
+def test_openais_checkpoint_as_the_source(kind, tmp_path):
+    source = ROOT / "tests" / "checkpoints" / "tensorflow" / "fixtures" / "openai"  # TensorFlow wrote it
+    assert convert(source, tmp_path / "new", "--format", kind) == 0
+    assert names(tmp_path / "new") == FILES[kind]
+    assert read_vocabulary(tmp_path / "new") == read_vocabulary(source)
+    with GPT2.from_pretrained(source) as before, GPT2.from_pretrained(tmp_path / "new") as after:
+        assert after.logits([5, 1, 260]) == before.logits([5, 1, 260])
 
 
 @pytest.mark.parametrize("kind", ["F32", "F16", "BF16", "Q8_0", "Q4_0"])

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import random
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from starchart.engines.packed.precision import FAST, FULL
 from starchart.errors import CheckpointError
 from starport.cli import main
 from starport.inspection.inspect import inspect
+from tests.checkpoints.damage import damage
 from tests.random_gpt2 import write_random_gpt2
 from tests.tiny_model import write_tiny_model, write_vocabulary
 
@@ -255,3 +257,19 @@ def test_progress_is_told(model):
     seen = []
     inspect(model, True, lambda what, done, total: seen.append((done, total)))
     assert seen == [(number, 28) for number in range(28)]
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "config.json", "vocab.json"])
+def test_damaged_files_are_shown_or_refused(name, tmp_path, capsys):
+    model = write_tiny_model(tmp_path, n_embd=4, n_head=2, n_layer=1)
+    data = (model / name).read_bytes()
+    rng = random.Random(f"inspect {name}")
+    faults = 0
+    for _ in range(150):
+        (model / name).write_bytes(damage([data], rng))
+        code = main(["inspect", str(model)])
+        told = capsys.readouterr()
+        assert code == (2 if told.err else 0)
+        assert all(line.isprintable() for line in [*told.out.splitlines(), *told.err.splitlines()])
+        faults += code == 2
+    assert faults > 50 or name == "vocab.json"

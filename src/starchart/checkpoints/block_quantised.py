@@ -16,7 +16,7 @@ from functools import lru_cache
 from struct import Struct, iter_unpack, unpack
 
 BLOCK = 32  # numbers
-_KEPT = 1 << 13  # tables of so many d, 1.3 kB each
+_KEPT = 1 << 12  # tables of so many d, 1.3 kB each
 
 _SIGNED = [byte - 256 if byte > 127 else byte for byte in range(256)]
 # Of a byte of Q4_0, each half minus 8, as a signed byte.

@@ -55,9 +55,9 @@ class _Unpacking:
 
     def _next(self, file: BinaryIO, most: int, source: str) -> bytes:
         """Return the next bytes, as many as `most`, or none where there are no more."""
-        while True:
+        while not self._decoder.eof:  # after it, the decoder would go on to take its unconsumed tail, and not end
             packed = self._decoder.unconsumed_tail
-            if not packed and self._taken < self._member.packed and not self._decoder.eof:
+            if not packed and self._taken < self._member.packed:
                 file.seek(self._member.start + self._taken)
                 packed = file.read(min(_AT_ONCE, self._member.packed - self._taken))
                 self._taken += len(packed)
@@ -67,6 +67,7 @@ class _Unpacking:
                 raise CheckpointError(f"{source}: cannot be unpacked ({error}); fetch the file again") from None
             if part or not packed:
                 return part
+        return b""
 
     def _check_end(self, file: BinaryIO, source: str) -> None:
         size = self._member.size

@@ -81,8 +81,8 @@ for name in ("model.safetensors", "vocab.json"):
 def test_the_token_is_for_the_hub_alone(runs, hub):
     runs.story("--model", "org/tiny", HF_TOKEN="hf_secret")
     for request in hub.requests:
-        expected = "Bearer hf_secret" if request.server == "hub" else None
-        assert {name.lower(): value for name, value in request.headers.items()}.get("authorization") == expected
+        sent = [value for value in request.headers.values() if "secret" in value]
+        assert sent == (["Bearer hf_secret"] if request.server == "hub" else [])
     assert "storage" in {request.server for request in hub.requests}
 
 

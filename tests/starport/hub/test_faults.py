@@ -107,6 +107,7 @@ def test_what_comes_instead_of_the_weights(fault, runs, hub, stories):
     assert words in runs.complaint("--model", "org/tiny")
     assert set(runs.files()) == {*NEEDED} - {WEIGHTS}
     assert not any(partial.stat().st_size for partial in runs.incomplete())
+    assert fault == "in circles" or [request.server for request in hub.requests].count("storage") == 1
     hub.faults.clear()
     assert runs.story("--model", "org/tiny") == stories[0]
 
@@ -222,6 +223,7 @@ def test_a_server_that_knows_no_ranges_sends_all_of_it_again(runs, hub, tiny, st
     put_partial(runs, tiny, tiny[WEIGHTS][:1000])
     hub.faults["storage"] = lambda request: request.send(200, request.content()) or True
     assert runs.story("--model", "org/tiny") == stories[0]
+    assert [request.server for request in hub.requests].count("storage") == 1
 
 
 def test_a_server_that_refuses_the_range(runs, hub, tiny, stories):
