@@ -68,14 +68,14 @@ def _zip64_end(file: BinaryIO, end: int, source: str) -> tuple[Directory, int] |
     record = file.read(_ZIP64_PLACE.size)
     if place < 0 or not record.startswith(b"PK\6\7"):
         return None
-    _, _, start, _ = _ZIP64_PLACE.unpack(record)
+    _, disk_of_record, start, disks = _ZIP64_PLACE.unpack(record)
     if start + _ZIP64_END.size > place:
         raise CheckpointError(f"{source}: says its zip64 record is at byte {start}, but it must end at {place}")
     file.seek(start)
     signature, length, _, _, disk, first_disk, here, count, size, first = _ZIP64_END.unpack(file.read(_ZIP64_END.size))
     if signature != b"PK\6\6" or start + 12 + length != place:
         raise CheckpointError(f"{source}: there is no zip64 record at byte {start} that ends at {place}; it is damaged")
-    if disk or first_disk or here != count:
+    if disk or first_disk or disk_of_record or disks > 1 or here != count:
         raise CheckpointError(f"{source}: is one part of a zip in several parts; join them first")
     return Directory(count, first, size), start
 

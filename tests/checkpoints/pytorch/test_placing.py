@@ -5,7 +5,7 @@ import torch
 
 from starchart.checkpoints.pytorch.reader import open_pytorch
 from starchart.checkpoints.stored_tensor import read_rows
-from tests.checkpoints.pytorch.handmade import name, state_dict, storage, tensor
+from tests.checkpoints.pytorch.handmade import archive, name, state_dict, storage, tensor
 from tests.checkpoints.pytorch.refusal import every_format, message_of
 from tests.checkpoints.pytorch.samples import saved
 from tests.checkpoints.raw_file import write
@@ -36,6 +36,12 @@ LIES = {
 @pytest.mark.parametrize(("value", "words"), LIES.values(), ids=LIES)
 def test_a_tensor_lies_about_its_place(value, words, wrap, tmp_path):
     assert words in message_of(tmp_path, wrap(state_dict(a=value)))
+
+
+def test_a_storage_of_a_graphics_card(tmp_path):
+    # As older versions wrote it where the model was on one.
+    value = tensor(of=storage(kind=name("torch.cuda", "HalfStorage"), count=12))
+    assert open_pytorch(write(tmp_path, archive(state_dict(a=value))))["a"].dtype == "F16"
 
 
 def test_a_storage_of_bytes(tmp_path):

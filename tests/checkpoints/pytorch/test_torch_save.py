@@ -8,12 +8,14 @@ from collections import OrderedDict
 import pytest
 import torch
 from huggingface_hub import save_torch_state_dict
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save
 from transformers import GPT2LMHeadModel
 
 from starchart.checkpoints.formats import PYTORCH, format_of
 from starchart.checkpoints.pytorch.reader import open_pytorch
+from starchart.checkpoints.shards import open_shards
 from starchart.checkpoints.stored_tensor import read_rows, read_vector
+from starchart.errors import CheckpointError
 from starchart.gpt2 import GPT2
 from tests.checkpoints.pytorch.samples import open_and_read, samples, saved
 from tests.checkpoints.raw_file import write
@@ -226,6 +228,22 @@ def test_logits_of_shards(tmp_path):
     assert len(set(index["weight_map"].values())) > 2
     with GPT2.from_pretrained(tmp_path) as gpt2:
         assert gpt2.logits([1, 2, 3]) == expected
+
+
+def test_shards_of_several_formats(tmp_path):
+    # What is in a shard is told by its content: the names are the other way round here, and so are two of the formats.
+    shards = {"1.bin": saved({"a": torch.ones(2)}), "2.safetensors": saved({"b": torch.ones(2)}, **FORMATS["older"])}
+    shards["3.bin"] = save({"c": torch.ones(2)})
+    for name, data in shards.items():
+        write(tmp_path, data, name)
+    index = {"weight_map": dict(zip("abc", shards, strict=True))}
+    path = write(tmp_path, json.dumps(index).encode(), "pytorch_model.bin.index.json")
+    tensors = open_shards(path)
+    assert {name: list(read_vector(tensors[name])) for name in "abc"} == {"a": [1, 1], "b": [1, 1], "c": [1, 1]}
+    write(tmp_path, b"neither", "1.bin")
+    with pytest.raises(CheckpointError) as caught:
+        open_shards(path)
+    assert str(caught.value) == f"{tmp_path}/1.bin: is no file of torch.save: of its 7 bytes the first are b'neither'"
 
 
 def test_more_than_four_gigabytes(tmp_path):

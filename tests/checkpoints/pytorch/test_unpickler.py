@@ -114,6 +114,10 @@ def test_a_negated_tensor(wrap, tmp_path):
 
 
 PROGRAMS = {
+    "an offset below zero": (
+        state_dict(a=tensor().replace(number(0), b"J\xff\xff\xff\xff", 1)),
+        "must be whole numbers, not (-1, (2, 3), (3, 1))",
+    ),
     "empty": (b"", "is cut off"),
     "protocol 1": (b"\x80\1}.", "is not of a protocol from 2 to 5: it begins with b'\\x80\\x01'"),
     "protocol 6": (b"\x80\6}.", "is not of a protocol from 2 to 5"),
