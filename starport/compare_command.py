@@ -10,7 +10,7 @@ from pathlib import Path
 from starchart.checkpoints.checkpoint import load_checkpoint
 from starchart.errors import TextError
 from starport.engine_options import choose_model
-from starport.hub.find_model import IN_THE_BOX
+from starport.hub.find_model import IN_THE_BOX, REVISION_HELP
 from starport.verify.components import COMPONENTS
 from starport.verify.report import Cascade, ComponentResult, json_report
 from starport.verify.run_checks import require_libraries, run_component
@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of this command."""
     add = parser.add_argument
     add("--model", metavar="NAME|DIR", default=IN_THE_BOX, help="the GPT-2 to prove it with (default: %(default)s)")
-    add("--revision", metavar="REV", help="of a model of the hub: branch, tag or commit (default: main)")
+    add("--revision", metavar="REV", help=REVISION_HELP)
     add(
         "--only", metavar="COMPONENT", action="append", choices=list(COMPONENTS),
         help=f"this component alone, of {', '.join(COMPONENTS)}; may be given again for another",

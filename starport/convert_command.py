@@ -8,7 +8,7 @@ from types import FrameType
 from starport.console import ProgressLine, tell
 from starport.conversion.convert import Conversion
 from starport.conversion.formats import FORMATS
-from starport.hub.find_model import find_model
+from starport.hub.find_model import REVISION_HELP, find_model
 
 SUMMARY = "Convert a model to another format, or to another type of numbers."
 
@@ -22,6 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a folder; or a file, if it ends in .safetensors, .gguf, .bin or .npz, as the format does: configuration"
         " and vocabulary go beside it where the format does not hold them",
     )  # fmt: skip
+    add("--revision", metavar="REV", help=REVISION_HELP)
     add("--format", required=True, choices=list(FORMATS), help="what to write")
     add(
         "--dtype", choices=["f32", "f16", "bf16"],
@@ -32,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Convert the model. Raises StarchartError for whatever is wrong; then nothing has changed."""
-    source, _ = find_model(options.source)
+    source, _ = find_model(options.source, options.revision)
     conversion = Conversion.prepared(source, options.destination, options.format, options.dtype, options.overwrite)
     before = signal.signal(signal.SIGTERM, _leave)
     progress = ProgressLine(f"converting {options.source}")

@@ -10,7 +10,7 @@ from starchart.engine import Engine
 from starchart.errors import EngineError, VocabularyError
 from starchart.model.config import GPT2Config
 from starport.console import ProgressLine
-from starport.hub.find_model import find_model
+from starport.hub.find_model import REVISION_HELP, find_model
 
 # Checkpoints pad their vocabulary to a multiple of 64 or 128 for the sake of GPUs; more than that is another
 # vocabulary.
@@ -32,7 +32,7 @@ def add_engine_options(parser: argparse.ArgumentParser) -> None:
         " downloaded where it is not cached; or towel, the small one in the box (default: gpt2 if it is cached or can"
         " be downloaded, else towel)",
     )  # fmt: skip
-    add("--revision", metavar="REV", help="of a model of the hub: branch, tag or commit (default: main)")
+    add("--revision", metavar="REV", help=REVISION_HELP)
     add(
         "--engine", default="packed", choices=list(_PRECISIONS),
         help="packed: big integers, fast (default); reference: plain lists and exact sums, slow; torch: PyTorch, which"

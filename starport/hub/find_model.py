@@ -10,6 +10,7 @@ from starport.hub.errors import HubError
 
 DEFAULT = "gpt2"
 IN_THE_BOX = "towel"
+REVISION_HELP = "of a model of the hub: branch, tag or commit (default: main)"
 _FILES = "config.json, model.safetensors, vocab.json and merges.txt"
 # Seconds that the hub has to answer: a model that was asked for is waited for, the default is not.
 _PATIENCE = 30.0

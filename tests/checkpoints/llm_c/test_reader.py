@@ -10,7 +10,7 @@ import torch
 
 from starchart import GPT2
 from starchart.checkpoints.checkpoint import load_checkpoint, read_config
-from starchart.checkpoints.llm_c.reader import open_llm_c
+from starchart.checkpoints.llm_c.reader import is_llm_c, open_llm_c
 from starchart.checkpoints.stored_tensor import read_rows, read_vector
 from starchart.errors import CheckpointError, ConfigError
 from tests.checkpoints.damage import damage
@@ -64,6 +64,11 @@ def test_no_padding_and_a_context_of_123(tmp_path):
     sizes = SIZES | {"n_positions": 123}
     (tmp_path / "model.bin").write_bytes(llm_c_file(state_dict(sizes), sizes, multiple=1))
     assert load_checkpoint(tmp_path)[0].n_positions == 123
+
+
+def test_a_header_of_safetensors_of_20240326_bytes_is_none_of_llm_c():
+    assert is_llm_c(TRUE[:1000])
+    assert not is_llm_c((20240326).to_bytes(8, "little") + b'{"wte.weight": {')
 
 
 def changed(**slots):

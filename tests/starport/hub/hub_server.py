@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import unquote, urlsplit
 
-LARGE = re.compile(r".+\.(safetensors|bin|gguf|h5|msgpack)")
+LARGE = re.compile(r".+\.(safetensors|bin|gguf|npz|h5|msgpack)")
 _API = re.compile(r"/api/models/(?P<id>[^/]+/[^/]+)(/(?P<kind>revision|tree)/(?P<revision>[^/]+))?")
 _FILE = re.compile(r"/(?P<id>[^/]+/[^/]+)/resolve/(?P<revision>[^/]+)/(?P<name>.+)")
 

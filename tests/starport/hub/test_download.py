@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from tests.starport.hub.hub_server import checksum, commit_of
-from tests.starport.hub.runs import NEEDED, PROGRAM, Runs
+from tests.starport.hub.runs import NEEDED, ROOT, Runs
 
 
 def test_a_model_is_downloaded_once(runs, hub, stories):
@@ -147,15 +147,26 @@ def test_two_programs_at_once_fetch_the_weights_once(runs, hub, stories):
     assert [request.server for request in hub.requests].count("storage") == 1
 
 
-def test_other_commands_find_it_too(runs, tmp_path):
+def test_other_commands_find_it_too(runs, tmp_path, other):
     text = tmp_path / "text"
     text.write_text("Hello")
-    command = [sys.executable, "-m", "starport", "score", str(text), "--model", "org/tiny", "--revision", "v1.0"]
-    environment = runs.environment(PYTHONPATH=str(PROGRAM).replace("run_gpt2.py", "src"))
-    root = PROGRAM.removesuffix("run_gpt2.py")
-    done = subprocess.run(command, env=environment, cwd=root, capture_output=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert b"model org/tiny at revision v1.0 from http" in done.stderr
+    copy = tmp_path / "copy"
+    for command in (
+        ["score", str(text), "--model", "org/tiny"],
+        ["inspect", "org/tiny"],
+        ["convert", "org/tiny", str(copy), "--format", "safetensors"],
+    ):
+        done = subprocess.run(
+            [sys.executable, "-m", "starport", *command, "--revision", "v1.0"],
+            env=runs.environment(PYTHONPATH=str(ROOT / "src")),
+            cwd=ROOT,
+            capture_output=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+    assert sorted(runs.files()) == sorted(NEEDED)
+    assert runs.files()["model.safetensors"] == other["model.safetensors"]
+    assert (copy / "config.json").exists()
 
 
 def test_runs_are_without_the_variables_of_the_suite(runs):

@@ -7,6 +7,7 @@ import pytest
 from starchart.errors import CheckpointError
 from starport.hub.needed_files import needed_files, shard_names
 from tests.starport.hub.hub_server import LARGE
+from tests.starport.hub.runs import NEEDED
 from tests.tiny_model import DEFAULTS, safetensors_bytes, tiny_tensors
 
 VOCABULARY = ["vocab.json", "merges.txt"]
@@ -140,11 +141,39 @@ def test_a_repository_that_is_no_model(names, words, runs, hub):
     assert hub.files_asked_for() == []
 
 
-@pytest.mark.parametrize("weights", ["pytorch_model.bin", "gpt2.gguf", "gpt2.npz"])
-def test_the_weights_may_be_of_another_format(weights, runs, hub, tiny):
-    """Only what is fetched is looked at here; the readers of these formats have tests of their own."""
-    files = {} if weights.endswith("gguf") else {name: tiny[name] for name in ("config.json", *VOCABULARY)}
-    hub.models["org/odd"] = {"main": {weights: b"no weights at all"} | files}
-    runs.run("--model", "org/odd")
+@pytest.fixture
+def folder(tiny, tmp_path):
+    """The tiny model in a folder."""
+    for name in NEEDED:
+        (tmp_path / name).write_bytes(tiny[name])
+    return tmp_path
+
+
+def as_pytorch(folder):
+    torch, load = pytest.importorskip("torch"), pytest.importorskip("safetensors.torch")
+    torch.save(load.load_file(folder / "model.safetensors"), folder / "weights")
+
+
+def as_npz(folder):
+    numpy, load = pytest.importorskip("numpy"), pytest.importorskip("safetensors.numpy")
+    with open(folder / "weights", "wb") as file:
+        numpy.savez(file, **load.load_file(folder / "model.safetensors"))
+
+
+def as_gguf(folder):
+    pytest.importorskip("gguf")
+    from tests.checkpoints.gguf.write_gguf import write_gguf  # noqa: PLC0415  it imports gguf
+
+    write_gguf(folder / "weights", folder)
+
+
+@pytest.mark.parametrize(
+    ("weights", "write"), [("pytorch_model.bin", as_pytorch), ("gpt2.gguf", as_gguf), ("gpt2.npz", as_npz)]
+)
+def test_the_weights_may_be_of_another_format(weights, write, runs, hub, folder, stories):
+    write(folder)
+    files = {} if weights.endswith("gguf") else {name: (folder / name).read_bytes() for name in NEEDED[:3]}
+    hub.models["org/odd"] = {"main": {weights: (folder / "weights").read_bytes(), **files}}
+    assert runs.story("--model", "org/odd") == stories[0]
     assert hub.files_asked_for() == [*files, weights]
-    assert set(runs.files()) == {*files, weights}
+    assert runs.story("--model", "org/odd", python=("-S",)) == stories[0]

@@ -7,8 +7,7 @@
                  ln_f weight, bias
 
 Everything is little-endian. The matrix of a layer is [out][in]. The rows of wte from V on are padding and not read. The
-rest of the configuration is GPT-2's own, and the last token of the vocabulary ends a text. Source: karpathy/llm.c,
-train_gpt2.py, `write_model` and `write_tensors`.
+rest of the configuration is GPT-2's own. Source: karpathy/llm.c, train_gpt2.py, `write_model` and `write_tensors`.
 """
 
 import struct
@@ -17,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
+from starchart.checkpoints.end_of_text import end_of_text
 from starchart.checkpoints.stored_tensor import StoredTensor, opened, stamp_of
 from starchart.checkpoints.tensor_values import bytes_of
 from starchart.errors import CheckpointError, ConfigError
@@ -57,7 +57,8 @@ def open_llm_c(path: Path) -> dict[str, StoredTensor]:
 def read_llm_c_config(path: Path) -> GPT2Config:
     """Return the configuration in the header of the file at `path`. Raises CheckpointError."""
     with opened(path) as file:
-        return _read_header(file, path)[1]
+        config = _read_header(file, path)[1]
+    return replace(config, eos_token_ids=end_of_text(path.parent, config.vocab_size))
 
 
 def _read_header(file: BinaryIO, path: Path) -> tuple[str, GPT2Config, int]:
@@ -76,7 +77,7 @@ def _read_header(file: BinaryIO, path: Path) -> tuple[str, GPT2Config, int]:
         raise CheckpointError(f"{path}: says it has {layers} blocks; the limit is {_MOST_BLOCKS}")
     if padded < vocabulary:
         raise CheckpointError(f"{path}: says it has {vocabulary} tokens, and {padded} with padding, which are fewer")
-    return _DTYPES[version], replace(config, eos_token_ids=(vocabulary - 1,)), padded
+    return _DTYPES[version], config, padded
 
 
 def _count(config: GPT2Config, padded: int) -> int:

@@ -2,13 +2,14 @@
 
     {"n_vocab": 50257, "n_ctx": 1024, "n_embd": 768, "n_head": 12, "n_layer": 12}
 
-The rest is the same in all of these models: F = 4 C, the tanh form of GELU, epsilon 1e-5, a tied head. The last token
-of the vocabulary is <|endoftext|>. Source: openai/gpt-2, src/model.py.
+The rest is the same in all of these models: F = 4 C, the tanh form of GELU, epsilon 1e-5, a tied head. Source:
+openai/gpt-2, src/model.py.
 """
 
 from dataclasses import replace
 from pathlib import Path
 
+from starchart.checkpoints.end_of_text import end_of_text
 from starchart.errors import ConfigError
 from starchart.json_file import read_json_file
 from starchart.model.config import GPT2Config
@@ -28,4 +29,4 @@ def read_hparams(index: Path) -> GPT2Config:
         config = GPT2Config(**sizes)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from None
-    return replace(config, eos_token_ids=(config.vocab_size - 1,))
+    return replace(config, eos_token_ids=end_of_text(index.parent, config.vocab_size))
