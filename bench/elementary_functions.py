@@ -3,9 +3,10 @@
     python bench/elementary_functions.py [--arguments 10_000_000] [--only exp log]
 
 The truth is NumPy's extended precision (64 bits, so good to a few thousandths of an ulp of a double) where it has the
-function or a series gives it, and mpmath, with a hundredth of the arguments, where not. The worst case of each is worked out again with mpmath.
-Half of the arguments are uniform over the function's range, half have a magnitude as likely as any other. The peers are
-Python's math and statistics modules, and for the activations the usual formula over math.
+function or a series gives it, and mpmath, with a hundredth of the arguments, where not. The worst case of each is
+worked out again with mpmath. Half of the arguments are uniform over the function's range, half have a magnitude as
+likely as any other. The peers are Python's math and statistics modules, and for the activations the usual formula over
+math.
 
 Needs numpy and mpmath. On a machine whose long double is a double, mpmath does all the work: ask for fewer arguments.
 """
