@@ -19,7 +19,7 @@ sys.path[:0] = [str(ROOT / "src"), str(ROOT)]
 import torch  # noqa: E402
 
 from starchart import GPT2  # noqa: E402
-from starchart.checkpoints.safetensors import open_safetensors  # noqa: E402
+from starchart.checkpoints.safetensors.reader import open_safetensors  # noqa: E402
 from starport.engine_options import choose_model  # noqa: E402
 from starport.engines.tensors import default_device  # noqa: E402
 from starport.engines.torch_engine import TorchEngine  # noqa: E402
@@ -50,9 +50,7 @@ def main() -> None:
 
 def row(name: str, documents: list[str]) -> str:
     model = choose_model(name)
-    parameters = sum(
-        prod(tensor.entry.shape) for tensor in open_safetensors(model.folder / "model.safetensors").values()
-    )
+    parameters = sum(prod(tensor.shape) for tensor in open_safetensors(model.folder / "model.safetensors").values())
     size = (model.folder / "model.safetensors").stat().st_size
     recipe = Recipe(CONTEXT, CONTEXT - 1, model.tokenizer.end_of_text)
     with GPT2.from_pretrained(model.folder, TorchEngine(default_device(), "float32")) as gpt2:

@@ -40,7 +40,7 @@ CHECK = """
 import functools, sys, torch
 from safetensors.torch import load_file
 sys.path.insert(0, sys.argv[2])
-from starchart.checkpoints.folder import load_checkpoint
+from starchart.checkpoints.checkpoint import load_checkpoint
 _, weights = load_checkpoint(sys.argv[1])
 step = lambda value, field: value[int(field)] if field.isdigit() else getattr(value, field)
 for name, expected in load_file(sys.argv[1] + "/model.safetensors").items():

@@ -14,7 +14,7 @@ BEGAN = time.perf_counter()
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
 
 from starchart import GPT2  # noqa: E402  the path is set first
-from starchart.checkpoints.safetensors import rows_of  # noqa: E402
+from starchart.checkpoints.stored_tensor import rows_of  # noqa: E402
 from starchart.engines import reference  # noqa: E402
 from starchart.engines.layout import lay_out_matrices  # noqa: E402
 from starchart.engines.packed.pack_cache import PackCache  # noqa: E402

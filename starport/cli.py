@@ -16,7 +16,9 @@ from starchart.errors import StarchartError
 from starport import (
     cache_command,
     compare_command,
+    convert_command,
     generate_command,
+    inspect_command,
     score_command,
     train_command,
     train_tokenizer_command,
@@ -28,6 +30,8 @@ _COMMANDS = {
     "score": score_command,
     "train": train_command,
     "train-tokenizer": train_tokenizer_command,
+    "convert": convert_command,
+    "inspect": inspect_command,
     "cache": cache_command,
     "compare": compare_command,
 }

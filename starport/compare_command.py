@@ -7,10 +7,10 @@ import sys
 import time
 from pathlib import Path
 
-from starchart.checkpoints.folder import load_checkpoint
+from starchart.checkpoints.checkpoint import load_checkpoint
 from starchart.errors import TextError
 from starport.engine_options import choose_model
-from starport.hub.find_model import IN_THE_BOX
+from starport.hub.find_model import IN_THE_BOX, REVISION_HELP
 from starport.verify.components import COMPONENTS
 from starport.verify.report import Cascade, ComponentResult, json_report
 from starport.verify.run_checks import require_libraries, run_component
@@ -22,6 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of this command."""
     add = parser.add_argument
     add("--model", metavar="NAME|DIR", default=IN_THE_BOX, help="the GPT-2 to prove it with (default: %(default)s)")
+    add("--revision", metavar="REV", help=REVISION_HELP)
     add(
         "--only", metavar="COMPONENT", action="append", choices=list(COMPONENTS),
         help=f"this component alone, of {', '.join(COMPONENTS)}; may be given again for another",
@@ -40,7 +41,7 @@ def run(options: argparse.Namespace) -> int:
     require_libraries(names)
     text = _readable(options.text)
     _check_destination(options.json)
-    model = choose_model(options.model)
+    model = choose_model(options.model, options.revision)
     load_checkpoint(model.folder)  # a damaged model is bad input, not a failed check
     cascade = Cascade(sys.stderr if options.json == "-" else sys.stdout)
     cascade.title(model.told)

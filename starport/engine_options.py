@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from starchart import GPT2, Tokenizer
-from starchart.checkpoints.folder import read_config
+from starchart.checkpoints.checkpoint import read_config
 from starchart.engine import Engine
 from starchart.errors import EngineError, VocabularyError
 from starchart.model.config import GPT2Config
 from starport.console import ProgressLine
-from starport.hub.find_model import find_model
+from starport.hub.find_model import REVISION_HELP, find_model
 
 # Checkpoints pad their vocabulary to a multiple of 64 or 128 for the sake of GPUs; more than that is another
 # vocabulary.
@@ -24,13 +24,15 @@ _PRECISIONS = {
 
 
 def add_engine_options(parser: argparse.ArgumentParser) -> None:
-    """Declare --model, --engine, --precision, --workers, --device and --no-pack-cache."""
+    """Declare --model, --revision, --engine, --precision, --workers, --device and --no-pack-cache."""
     add = parser.add_argument
     add(
         "--model", metavar="NAME|DIR",
-        help="a folder, a model in the Hugging Face cache, or towel, the small one in the box (default: gpt2 if it is"
-        " cached, else towel)",
+        help="a folder; a model of the Hugging Face Hub (gpt2, gpt2-medium, gpt2-large, gpt2-xl, distilgpt2, ORG/NAME),"
+        " downloaded where it is not cached; or towel, the small one in the box (default: gpt2 if it is cached or can"
+        " be downloaded, else towel)",
     )  # fmt: skip
+    add("--revision", metavar="REV", help=REVISION_HELP)
     add(
         "--engine", default="packed", choices=list(_PRECISIONS),
         help="packed: big integers, fast (default); reference: plain lists and exact sums, slow; torch: PyTorch, which"
@@ -58,10 +60,13 @@ class ChosenModel:
     config: GPT2Config
 
 
-def choose_model(name: str | None) -> ChosenModel:
-    """Return the model that --model names. Raises StarchartError if it is not there, damaged or does not fit itself."""
-    folder, told = find_model(name)
-    tokenizer, config = Tokenizer.from_pretrained(folder), read_config(folder)
+def choose_model(name: str | None, revision: str | None = None) -> ChosenModel:
+    """Return the model that --model and --revision name.
+
+    Raises StarchartError if it is not there, damaged or does not fit itself.
+    """
+    folder, told = find_model(name, revision)
+    config, tokenizer = read_config(folder), Tokenizer.from_pretrained(folder)
     check_vocabulary(tokenizer, config.vocab_size)
     return ChosenModel(folder, told, tokenizer, config)
 

@@ -35,7 +35,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_engine_options(parser)
     add = parser.add_argument
     add("--max-new-tokens", type=int, default=60, metavar="N", help="default 60")
-    add("--temperature", type=float, default=0.8, metavar="T", help="0: always the likeliest token; default 0.8")
+    add(
+        "--temperature", type=float, default=0.8, metavar="T",
+        help="0: always the likeliest token; the higher, the more surprising; default 0.8",
+    )  # fmt: skip
     add("--top-k", type=int, default=40, metavar="K", help="draw from the K likeliest tokens; 0: from all; default 40")
     add(
         "--top-p", type=float, default=1.0, metavar="P", help="draw from the likeliest tokens that make up P; default 1"
@@ -44,7 +47,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--stop", action="append", default=[], metavar="TEXT", help="end before this text (may be given again)")
     add(
         "--on-full", default="stop", choices=["stop", "slide"],
-        help="where the model can read no further: stop (default), or go on from the last half",
+        help="where the model can read no further: stop (default), or go on from the last half of what it can read,"
+        " which takes the time of reading that half anew, each time",
     )  # fmt: skip
     add("--no-echo", action="store_true", help="print the continuation without the prompt")
     add("--json", action="store_true", help="print one JSON object instead of text")
@@ -57,7 +61,7 @@ def run(options: argparse.Namespace) -> None:
     seed = secrets.randbits(32) if options.seed is None else options.seed
     settings = SamplingSettings(options.temperature, options.top_k, options.top_p, seed)
     prompt = _prompt(options.prompt)
-    model = choose_model(options.model)
+    model = choose_model(options.model, options.revision)
     began = time.perf_counter()
     gpt2, progress = open_model(model, options)
     with gpt2:
@@ -66,7 +70,8 @@ def run(options: argparse.Namespace) -> None:
         steps = gpt2.steps(ids, settings, max_new_tokens=options.max_new_tokens, on_full=options.on_full)
         streamed = StreamedText(steps, model.tokenizer, stop_texts)
         progress.clear()
-        tell(f"{model.told}; {options.engine} engine; seed {seed}")
+        drawn = f"; seed {seed}" if options.temperature else ""  # the likeliest token needs no luck
+        tell(f"{model.told}; {options.engine} engine{drawn}")
         if options.json:
             list(streamed.pieces())
             run_on = {"model": options.model or str(model.folder), "workers": gpt2.workers}

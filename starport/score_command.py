@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Read the texts, open the model, print the score. Raises StarchartError for whatever is wrong with the input."""
     texts = _read_texts(options.files)
-    model = choose_model(options.model)
+    model = choose_model(options.model, options.revision)
     recipe = _recipe(model, options)
     began = time.perf_counter()
     gpt2, progress = open_model(model, options)

@@ -16,7 +16,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="UTF-8 text; a line <|endoftext|> stands between documents",
     )  # fmt: skip
     add("--out", required=True, metavar="DIR", help="folder for the model, its checkpoints and losses.csv")
-    add("--resume", action="store_true", help="go on from the newest checkpoint in DIR, with the options of before")
+    add(
+        "--resume",
+        action="store_true",
+        help="go on from the newest checkpoint in DIR, with its options",
+    )
     add(
         "--valid",
         action="append",
@@ -25,7 +29,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="text to validate on, never trained on (repeatable)",
     )
     add(
-        "--from", dest="start", metavar="DIR", help="begin with this model and its vocabulary instead of random weights"
+        "--from",
+        dest="start",
+        metavar="MODEL",
+        help="begin with this model, folder or file, and its vocabulary",
     )
     add("--vocab", metavar="DIR", help="vocab.json and merges.txt to use (default: train them on the texts)")
     add("--vocab-size", type=int, default=4096, metavar="V", help="tokens of a new vocabulary; default 4096")
@@ -49,21 +56,21 @@ def _add_training_arguments(group: argparse._ArgumentGroup) -> None:
     length.add_argument("--steps", type=int, metavar="N", help="changes of the weights; default: 1 epoch")
     length.add_argument("--epochs", type=float, metavar="E", help="how often the texts are read instead")
     add("--context", type=int, metavar="T", help="tokens of a window; default: n-positions")
-    add("--batch-size", type=int, default=8, metavar="B", help="windows at once, over all processes; default 8")
-    add("--accumulate", type=int, default=1, metavar="N", help="batches a step; default 1")
+    add("--batch-size", type=int, metavar="B", help="windows at once, over all processes; default 8")
+    add("--accumulate", type=int, metavar="N", help="batches a step; default 1")
     add(
-        "--optimizer", default="adamw", choices=["adamw", "muon"],
+        "--optimizer", choices=["adamw", "muon"],
         help="adamw (default), or muon for the matrices of the blocks and adamw for the rest",
     )  # fmt: skip
-    add("--learning-rate", type=float, default=1e-3, metavar="R", help="the highest; default 0.001")
-    add("--final-learning-rate", type=float, default=0.0, metavar="X", help="the last, as a share of it; default 0")
-    add("--warmup-steps", type=int, default=100, metavar="N", help="steps to the highest; default 100")
-    add("--weight-decay", type=float, default=0.1, metavar="W", help="of matrices; default 0.1")
-    add("--beta1", type=float, default=0.9, metavar="X", help="default 0.9")
-    add("--beta2", type=float, default=0.99, metavar="X", help="default 0.99")
-    add("--clip", type=float, default=1.0, metavar="X", help="largest norm of the gradient; 0: any; default 1")
-    add("--dropout", type=float, default=0.0, metavar="X", help="share of numbers; default 0")
-    add("--seed", type=int, default=0, metavar="S", help="of weights, windows and dropout; default 0")
+    add("--learning-rate", type=float, metavar="R", help="the highest; default 0.001")
+    add("--final-learning-rate", type=float, metavar="X", help="the last, as a share of it; default 0")
+    add("--warmup-steps", type=int, metavar="N", help="steps to the highest; default 100")
+    add("--weight-decay", type=float, metavar="W", help="of matrices; default 0.1")
+    add("--beta1", type=float, metavar="X", help="default 0.9")
+    add("--beta2", type=float, metavar="X", help="default 0.99")
+    add("--clip", type=float, metavar="X", help="largest norm of the gradient; 0: any; default 1")
+    add("--dropout", type=float, metavar="X", help="share of numbers; default 0")
+    add("--seed", type=int, metavar="S", help="of weights, windows and dropout; default 0")
 
 
 def _add_running_arguments(group: argparse._ArgumentGroup) -> None:

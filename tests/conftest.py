@@ -7,6 +7,8 @@ import pytest
 
 # Before torch is imported. The models here are tiny, and threads that wait for each other only slow a busy machine.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# No test leaves this machine: without it, every run without --model would ask the hub for gpt2.
+os.environ["HF_HUB_OFFLINE"] = "1"
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -4,7 +4,7 @@ from dataclasses import fields, is_dataclass, replace
 
 import numpy as np
 
-from starchart.checkpoints.safetensors import StoredTensor, rows_of
+from starchart.checkpoints.stored_tensor import StoredTensor, rows_of
 from starchart.utils.activations import ACTIVATIONS
 
 

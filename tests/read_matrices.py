@@ -3,7 +3,7 @@
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
-from starchart.checkpoints.safetensors import StoredTensor, rows_of
+from starchart.checkpoints.stored_tensor import StoredTensor, rows_of
 
 
 def read_matrices(weights: Any) -> Any:

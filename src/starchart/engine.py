@@ -27,7 +27,7 @@ class Engine(Protocol):
     def prepare(self, weights: Any, config: Any) -> Any:
         """Lay GPTModelWeights out as this engine wants them, once after loading; the tree of fields stays the same.
 
-        Matrices may be StoredTensors, not read yet: `starchart.checkpoints.safetensors.rows_of` reads either kind.
+        Matrices may be StoredTensors, not read yet: `starchart.checkpoints.stored_tensor.rows_of` reads either kind.
         """
 
     def embed(self, ids: Sequence[int], table: Array) -> Array:  # [T], [V][C] -> [T][C]

@@ -32,6 +32,10 @@ class ScoringError(StarchartError):
     """A setting of scoring that is out of its range."""
 
 
+class ConversionError(StarchartError):
+    """A destination that cannot be written to, or a format that cannot hold the model."""
+
+
 class ConsumedCacheError(StarchartError):
     """A cache was used a second time. Fork it before its first use."""
 

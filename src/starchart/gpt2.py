@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Literal
 
 from starchart.box.boxed_model import model_folder
-from starchart.checkpoints.folder import load_checkpoint
+from starchart.checkpoints.checkpoint import load_checkpoint
 from starchart.engine import Array, Engine
 from starchart.engines import reference
 from starchart.engines.packed.filling import Progress

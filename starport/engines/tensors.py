@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from starchart.checkpoints.safetensors import StoredTensor, rows_of
+from starchart.checkpoints.stored_tensor import StoredTensor, rows_of
 from starchart.errors import EngineError
 
 DTYPES = {"float64": torch.float64, "float32": torch.float32, "bfloat16": torch.bfloat16}

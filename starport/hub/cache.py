@@ -1,13 +1,16 @@
 """Finds models that are already in the Hugging Face cache, without any of its libraries.
 
-The layout is huggingface_hub's: <cache>/models--{org}--{name}/refs/main holds a commit, snapshots/<commit>/ the files.
+The layout is huggingface_hub's: <cache>/models--{org}--{name}/refs/{revision} holds a commit, snapshots/{commit}/ the
+files, as links to blobs/{checksum}.
 """
 
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
 
-from starchart.checkpoints.folder import OTHER_FORMATS, WEIGHTS_FILES
+from starchart.errors import CheckpointError
+from starport.hub.needed_files import is_index, needed_files, shard_names
 
 # OpenAI's models moved under an organisation; older caches have them under the bare name.
 ORGANISATIONS = {
@@ -17,7 +20,10 @@ ORGANISATIONS = {
     "gpt2-xl": "openai-community",
     "distilgpt2": "distilbert",
 }
+MAIN = "main"
+COMMIT = re.compile(r"[0-9a-f]{40}")
 _NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
+_REVISION = re.compile(r"\w[\w.+@-]*(/\w[\w.+@-]*)*")
 
 
 def cache_folder() -> Path:
@@ -33,39 +39,60 @@ def cache_folder() -> Path:
     return Path("~/.cache/huggingface/hub").expanduser()
 
 
-def cached_model(name: str) -> Path | None:
+def repository_of(name: str) -> str | None:
+    """Return the full name ("org/name") under which the hub has the model `name`, or None if it can have none.
+
+    >>> repository_of("gpt2"), repository_of("org/name"), repository_of("my-gpt2"), repository_of("a/b/c")
+    ('openai-community/gpt2', 'org/name', None, None)
+    """
+    if name in ORGANISATIONS:
+        return f"{ORGANISATIONS[name]}/{name}"
+    return name if "/" in name and _NAME.fullmatch(name) else None
+
+
+def is_revision(revision: str) -> bool:
+    """Return whether this can be the name of a branch, of a tag or of a commit."""
+    return bool(_REVISION.fullmatch(revision))
+
+
+def repository_folder(repository: str) -> Path:
+    """Return the folder of a model ("org/name") in the cache, which need not be there."""
+    return cache_folder() / f"models--{repository.replace('/', '--')}"
+
+
+def cached_model(name: str, revision: str = MAIN) -> Path | None:
     """Return the folder of the model `name` ("gpt2", "org/name") in the cache, or None if there is none.
 
-    Files may be missing in it: see `missing_files`. Where the cache has the model under two names, the fuller folder
-    is returned.
+    `revision` is a branch, a tag or a commit. Files may be missing in the folder: see `missing_files`. Where the cache
+    has the model under two names, the fuller folder is returned.
     """
-    if not _NAME.fullmatch(name):
+    if not _NAME.fullmatch(name) or not is_revision(revision):
         return None
     names = [f"{ORGANISATIONS[name]}/{name}", name] if name in ORGANISATIONS else [name]
-    snapshots = [_snapshot(cache_folder() / f"models--{candidate.replace('/', '--')}") for candidate in names]
+    snapshots = [_snapshot(repository_folder(candidate), revision) for candidate in names]
     return min(filter(None, snapshots), key=lambda snapshot: len(missing_files(snapshot)), default=None)
 
 
 def missing_files(folder: Path) -> list[str]:
     """Return the names of files that a model needs and `folder` lacks: a download may have been of some files only.
 
-    Weights in a format that cannot be read are not missing; the loader says what to do about them.
+    Weights in a format that cannot be read are not missing; the loader says what to do about them, and about an index
+    that is damaged.
     """
-    missing = [] if _holds(folder, "config.json") else ["config.json"]
-    if not any(_holds(folder, name) for name in (*WEIGHTS_FILES, *OTHER_FORMATS)):
-        missing.append(WEIGHTS_FILES[0])
-    if not _holds(folder, "tokenizer.json"):
-        missing += [name for name in ("vocab.json", "merges.txt") if not _holds(folder, name)]
+    names = [name for name in os.listdir(folder) if os.path.isfile(folder / name)]
+    needed = needed_files(names)
+    missing = list(needed.missing)
+    if needed.weights and is_index(needed.weights[0]):
+        with suppress(CheckpointError):
+            missing += [name for name in shard_names(folder / needed.weights[0]) if name not in names]
     return missing
 
 
-def _holds(folder: Path, name: str) -> bool:
-    return os.path.isfile(folder / name)
-
-
-def _snapshot(repository: Path) -> Path | None:
+def _snapshot(repository: Path, revision: str) -> Path | None:
+    if COMMIT.fullmatch(revision) and os.path.isdir(repository / "snapshots" / revision):
+        return repository / "snapshots" / revision
     try:
-        commit = (repository / "refs" / "main").read_text(encoding="utf-8").strip()
+        commit = (repository / "refs" / revision).read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError):
         return None
     folder = repository / "snapshots" / commit

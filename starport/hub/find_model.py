@@ -5,56 +5,97 @@ from pathlib import Path
 
 from starchart.box.boxed_model import NAMES, model_folder
 from starchart.errors import CheckpointError
-from starport.hub.cache import ORGANISATIONS, cache_folder, cached_model, missing_files
+from starport.hub.cache import MAIN, cache_folder, cached_model, is_revision, missing_files, repository_of
+from starport.hub.errors import HubError
 
 DEFAULT = "gpt2"
 IN_THE_BOX = "towel"
-# Without names `hf download` fetches the weights of OpenAI's models in every format, several times the size.
-_FILES = "config.json generation_config.json model.safetensors vocab.json merges.txt"
+REVISION_HELP = "of a model of the hub: branch, tag or commit (default: main)"
+_FILES = "config.json, model.safetensors, vocab.json and merges.txt"
+# Seconds that the hub has to answer: a model that was asked for is waited for, the default is not.
+_PATIENCE = 30.0
+_LITTLE_PATIENCE = 3.0
+_TRUE = ("1", "ON", "YES", "TRUE")
 
 
-def find_model(name: str | None) -> tuple[Path, str]:
-    """Return the folder of a model and a line that says what was chosen and why. An existing folder wins over a name.
+def find_model(name: str | None, revision: str | None = None) -> tuple[Path, str]:
+    """Return the folder or file of a model and a line that says why it was chosen. What exists wins over a name.
 
-    Without a name it is gpt2 if all of it is cached, else the model in the box. Raises CheckpointError if there is
-    neither a folder nor a cached model of that name, or not all of the model.
+    A model of the hub is taken from the Hugging Face cache, or downloaded into it. Without a name it is gpt2 if it is
+    cached or can be downloaded, else the model in the box. Raises CheckpointError if there is no such model.
     """
+    if revision is not None and not is_revision(revision):
+        raise CheckpointError(f"--revision {revision!r} is not the name of a branch, a tag or a commit")
     if name is None:
+        if revision is not None:
+            raise CheckpointError(f"--revision {revision}: of which model? name one of the hub with --model")
         return _default_model()
+    if found := _present(name):
+        if revision is not None:
+            raise CheckpointError(f"--revision {revision}: {name} is not a model of the hub; leave it out")
+        return found
+    return _model_of_the_hub(name, revision)
+
+
+def _present(name: str) -> tuple[Path, str] | None:
     if name and os.path.isdir(name):
         return Path(name), f"model {Path(name).resolve().name} from the folder {name}"
     if name and os.path.isfile(name):
-        raise CheckpointError(f"--model {name}: this is a file; give the folder that it lies in")
+        return Path(name), f"model from the file {name}"
     if name in NAMES:
         return model_folder(name), f"model {name} from the box"
-    if folder := cached_model(name):
-        if missing := missing_files(folder):
-            raise CheckpointError(
-                f"model {name} is in the Hugging Face cache in part only: {folder} has no {' and no '.join(missing)};"
-                f" get the rest with `{_download(name)}`"
-            )
-        return folder, f"model {name} from the Hugging Face cache"
-    command = _download(name if name in ORGANISATIONS else "NAME")
-    raise CheckpointError(
-        f"no model {name!r} (--model): there is no such folder, and no model of that name in the Hugging Face cache"
-        f" ({cache_folder()}); get one with `pip install huggingface_hub` and `{command}`, point at a folder with"
-        f" --model DIR, or take the one in the box with --model {IN_THE_BOX}"
-    )
+    return None
+
+
+def _model_of_the_hub(name: str, revision: str | None) -> tuple[Path, str]:
+    at = f" at revision {revision}" if revision else ""
+    folder = cached_model(name, revision or MAIN)
+    missing = missing_files(folder) if folder else []
+    if folder and not missing:
+        return folder, f"model {name}{at} from the Hugging Face cache"
+    try:
+        repository = repository_of(name)
+        if repository is None:
+            raise HubError("models of the hub are called ORG/NAME", "check the name")
+        note = "Ctrl-C breaks it off, and the next run goes on with it"
+        folder, origin = _download(repository, revision or MAIN, _PATIENCE, note)
+    except HubError as error:
+        state = f"not in the Hugging Face cache ({cache_folder()})"
+        if folder:
+            state = f"in the Hugging Face cache in part only ({folder} has no {' and no '.join(missing)})"
+        raise CheckpointError(
+            f"no model {name!r}{at} (--model): there is no such folder, it is {state} and cannot be downloaded:"
+            f" {error}; or put {_FILES} into a folder and give it with --model DIR, or take the model in the box with"
+            f" --model {IN_THE_BOX}"
+        ) from None
+    return folder, f"model {name}{at} from {origin}"
 
 
 def _default_model() -> tuple[Path, str]:
-    """Return gpt2 if it is cached, else the model in the box."""
+    """Return gpt2 if it is cached or the hub is quick to answer, else the model in the box."""
     folder = cached_model(DEFAULT)
     if folder and not missing_files(folder):
         return folder, f"model {DEFAULT} from the Hugging Face cache"
-    state = "in part only" if folder else "not"
-    return model_folder(
-        IN_THE_BOX
-    ), f"model {IN_THE_BOX} from the box, as {DEFAULT} is {state} in the Hugging Face cache"
+    try:
+        note = f"Ctrl-C breaks it off, and --model {IN_THE_BOX} needs no download"
+        folder, origin = _download(repository_of(DEFAULT) or DEFAULT, MAIN, _LITTLE_PATIENCE, note)
+    except CheckpointError as error:
+        state = "in part only" if folder else "not"
+        what = error.what if isinstance(error, HubError) else error
+        reason = f"{DEFAULT} is {state} in the Hugging Face cache and cannot be downloaded: {what}"
+        return model_folder(IN_THE_BOX), f"model {IN_THE_BOX} from the box, as {reason}"
+    return folder, f"model {DEFAULT} from {origin}"
 
 
-def _download(name: str) -> str:
-    """Return the command that fetches a model: of OpenAI's, whose files are known, those that are read."""
-    bare = name.rpartition("/")[2]
-    known = f"{ORGANISATIONS[bare]}/{bare}" if bare in ORGANISATIONS else None
-    return f"hf download {known} {_FILES}" if known and name in (bare, known) else f"hf download {name}"
+def _download(repository: str, revision: str, patience: float, note: str) -> tuple[Path, str]:
+    """Return the folder of a model after its download, and where from. Raises HubError, or CheckpointError."""
+    offline = next((name for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE") if os.environ.get(name)), "")
+    if os.environ.get(offline, "").upper() in _TRUE:  # as huggingface_hub reads them
+        raise HubError(f"{offline} is set", "unset it")
+    try:
+        from starport.hub.download import download_model  # noqa: PLC0415  this imports huggingface_hub
+    except ModuleNotFoundError as error:
+        raise HubError(f"there is no {error.name} here", "`pip install huggingface_hub`") from None
+    except ImportError:
+        raise HubError("huggingface_hub is too old here", "`pip install --upgrade huggingface_hub`") from None
+    return download_model(repository, revision, patience, note)

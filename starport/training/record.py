@@ -16,7 +16,7 @@ COLUMNS = ("step", "tokens", "learning_rate", "loss", "validation_bits_per_byte"
 
 
 class Record:
-    """What every step came to. The progress line is for terminals; validations are told anywhere.
+    """What every step came to. The progress line is for terminals; validations and the end are told anywhere.
 
     Raises TrainingError where the file cannot be written.
     """
@@ -24,7 +24,7 @@ class Record:
     def __init__(self, file: Path, settings: TrainingSettings, done: int) -> None:
         """Begin a record, or, where `done` steps are, go on with it; later rows of a killed run are forgotten."""
         self._path = file
-        self._tokens = settings.tokens_per_step
+        self._tokens, self._steps = settings.tokens_per_step, settings.steps
         rows = [row for row in read_rows(file) if int(row[0]) <= done] if done else []
         try:
             aside = file.with_name(f".{file.name}.part")
@@ -48,9 +48,10 @@ class Record:
             raise self._unwritable(error) from None
         self._line.update(self._tokens)
         self._line.set_postfix(step=step, loss=f"{loss:.3f}", refresh=False)
-        if bits is not None:
+        if bits is not None or step == self._steps:
             self._line.clear()
-            tell(f"step {step}: loss {loss:.4f} nats a token, validation {bits:.4f} bits a byte")
+            validated = "" if bits is None else f", validation {bits:.4f} bits a byte"
+            tell(f"step {step}: loss {loss:.4f} nats a token{validated}")
 
     def __enter__(self) -> "Record":
         return self

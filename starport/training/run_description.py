@@ -15,6 +15,8 @@ from starport.engines.tensors import named_leaves
 from starport.training.processes import Processes
 from starport.training.settings import TrainingSettings
 
+_HASHED = ("texts", "first weights")  # too long to be told
+
 
 def describe_run(
     config: GPT2Config, settings: TrainingSettings, processes: Processes, row: Tensor, weights: GPTModelWeights
@@ -26,14 +28,18 @@ def describe_run(
     for _, leaf in named_leaves(weights):
         beginning.update(leaf.numpy().tobytes())
     texts = sha256(row.numpy().tobytes()).hexdigest()
-    return {**shape, **asdict(settings), **machine, "texts": texts, "first weights": beginning.hexdigest()}
+    return {**shape, **asdict(settings), **machine, **dict(zip(_HASHED, (texts, beginning.hexdigest()), strict=True))}
 
 
 def refuse_other_run(before: Mapping[str, Any], now: Mapping[str, Any], checkpoint: Path) -> None:
-    """Raise TrainingError, which names the first difference, unless the run that is resumed is this one."""
-    for name in dict.fromkeys([*before, *now]):
-        if before.get(name) != now.get(name):
-            raise TrainingError(
-                f"{checkpoint}: {name} was {before.get(name)} and is {now.get(name)} now; resume with the options and"
-                " texts that the run began with, or train on from it with --from"
-            )
+    """Raise TrainingError, which names all differences, unless the run that is resumed is this one."""
+    differences = [
+        f"the {name} are others" if name in _HASHED else f"{name} was {before.get(name)} and is {now.get(name)} now"
+        for name in dict.fromkeys([*before, *now])
+        if before.get(name) != now.get(name)
+    ]
+    if differences:
+        raise TrainingError(
+            f"{checkpoint}: {'; '.join(differences)}; resume with the options and texts that the run began with, or"
+            " train on from it with --from"
+        )

@@ -2,8 +2,8 @@
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import fields, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import MISSING, fields, replace
 from math import ceil
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from starport.training.settings import TrainingSettings
 from starport.training.token_windows import TokenWindows, token_row
 from starport.training.trained_model import TrainedModel
 from starport.training.trainer import Schedule, Trainer
+from starport.training.training_state import read_run
 from starport.training.training_vocabulary import BYTES, end_of_text, lay_vocabulary
 
 _SHAPE = {"n_layer": 6, "n_head": 8, "n_embd": 256, "n_positions": 512}
@@ -45,8 +46,9 @@ def train(options: argparse.Namespace) -> None:
 
 
 def _train(options: argparse.Namespace, processes: Processes) -> None:
-    check_options(options)
     folder = OutputFolder.for_training(options.out, options.resume)
+    fill_options(options, read_run(folder.checkpoint)[1] if folder.checkpoint else {})
+    check_options(options)
     texts, held_out = read_documents(options.texts), read_documents(options.valid)
     if processes.is_first and not options.resume:
         lay_vocabulary(folder.vocabulary, options, texts)
@@ -79,6 +81,18 @@ def _train(options: argparse.Namespace, processes: Processes) -> None:
     folder.place(lambda aside: write_model(aside, config, model.named, folder.vocabulary, options.save_as))
     draw_loss_curve(folder.losses, folder.picture)
     tell(f"{folder.path}: the model, {folder.losses.name} and {folder.picture.name}")
+
+
+def fill_options(options: argparse.Namespace, before: Mapping[str, Any]) -> None:
+    """Put in for options that were not given: those of the run that is resumed, or else the defaults."""
+    lengths = () if options.epochs is None else ("steps",)
+    shape = () if options.start else _SHAPE
+    for name in (*shape, *(field.name for field in fields(TrainingSettings))):
+        if getattr(options, name) is None and name in before and name not in lengths:
+            setattr(options, name, before[name])
+    for field in fields(TrainingSettings):
+        if getattr(options, field.name) is None and field.default is not MISSING:
+            setattr(options, field.name, field.default)
 
 
 def check_options(options: argparse.Namespace) -> None:

@@ -15,9 +15,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
+from starchart.checkpoints.names import name_in_file
 from starchart.errors import TrainingError
 from starchart.json_file import read_json_file
-from starport.training.model_files import WEIGHTS, name_in_file, write_json, write_tensors
+from starport.config_files import write_json
+from starport.training.model_files import WEIGHTS, write_tensors
 
 _OPTIMIZER, _STATE = "optimizer.safetensors", "training.json"
 
@@ -39,11 +41,16 @@ def write_state(folder: Path, state: TrainingState) -> None:
 
 def read_state(folder: Path) -> TrainingState:
     """Return what `write_state` wrote. Raises TrainingError for a file that is damaged or not there."""
+    return TrainingState(*read_run(folder), _tensors(folder / _OPTIMIZER))
+
+
+def read_run(folder: Path) -> tuple[int, Mapping[str, Any]]:
+    """Return how many steps are done, and of which run. Raises TrainingError as `read_state` does."""
     values = read_json_file(folder / _STATE, TrainingError)
     step, run = values.get("step"), values.get("run")
     if type(step) is not int or step < 1 or not isinstance(run, dict):
         raise damaged(folder, f"{_STATE} holds no step and no run")
-    return TrainingState(step, run, _tensors(folder / _OPTIMIZER))
+    return step, run
 
 
 def read_weights(folder: Path, named: Mapping[str, Tensor]) -> dict[str, Tensor]:

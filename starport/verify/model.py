@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from starchart.checkpoints.folder import load_checkpoint
-from starchart.checkpoints.safetensors import StoredTensor, rows_of
+from starchart.checkpoints.checkpoint import load_checkpoint
+from starchart.checkpoints.stored_tensor import StoredTensor, rows_of
 from starchart.gpt2 import GPT2
 from starport.verify.check import Check, Measure, Value, attempt, short
 from starport.verify.distance import BAR, OF_LARGEST, distance, distances, farthest, first_beyond, peers, same_bits

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from starchart import GPT2, Tokenizer
-from starchart.checkpoints.folder import load_checkpoint
-from starchart.checkpoints.safetensors import StoredTensor
+from starchart.checkpoints.checkpoint import load_checkpoint
+from starchart.checkpoints.stored_tensor import StoredTensor
 from starchart.generation.sampling import SamplingSettings
 from starport.hub.cache import cached_model, missing_files
 from starport.verify.check import Check, Value
@@ -58,7 +58,7 @@ def official_models(model: Path) -> dict[str, Path]:
 def count_numbers(weights: Any) -> int:
     """Return how many numbers a tree of weights holds."""
     if isinstance(weights, StoredTensor):
-        return prod(weights.entry.shape)
+        return prod(weights.shape)
     if is_dataclass(weights):
         return sum(count_numbers(getattr(weights, field.name)) for field in fields(weights))
     if isinstance(weights, tuple):

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from starchart.checkpoints.folder import read_config
+from starchart.checkpoints.checkpoint import read_config
 from starchart.gpt2 import GPT2
 from starchart.tap import Recording
 from starport.verify.numpy_gpt2 import Array, numpy_gpt2

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import GPT2Config, GPT2LMHeadModel, GPT2Model
 
-from starchart.checkpoints.folder import load_checkpoint
+from starchart.checkpoints.checkpoint import load_checkpoint
 from tests.random_gpt2 import SIZES, write_random_gpt2
 from tests.read_matrices import read_matrices
 

@@ -5,8 +5,8 @@ from math import nan
 
 import pytest
 
-from starchart.checkpoints.folder import load_checkpoint
-from starchart.checkpoints.safetensors import rows_of
+from starchart.checkpoints.checkpoint import load_checkpoint
+from starchart.checkpoints.stored_tensor import rows_of
 from starchart.errors import CheckpointError
 from tests.tiny_model import DEFAULTS, safetensors_bytes, tiny_tensors, write_tiny_model
 

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from starchart import GPT2
-from starchart.checkpoints.folder import load_checkpoint
-from starchart.checkpoints.safetensors import open_safetensors, read_rows
+from starchart.checkpoints.checkpoint import load_checkpoint
+from starchart.checkpoints.safetensors.reader import open_safetensors
+from starchart.checkpoints.stored_tensor import read_rows
 from tests.checkpoints.raw_file import one_tensor, write
 from tests.tiny_model import DEFAULTS, safetensors_bytes, tiny_tensors, write_tiny_model
 

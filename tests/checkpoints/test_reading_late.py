@@ -6,7 +6,7 @@ from math import inf, nan
 
 import pytest
 
-from starchart.checkpoints.folder import load_checkpoint
+from starchart.checkpoints.checkpoint import load_checkpoint
 from starchart.errors import CheckpointError
 from starchart.gpt2 import GPT2
 from tests.tiny_model import DEFAULTS, tensor_shapes, write_tiny_model

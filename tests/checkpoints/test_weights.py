@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from starchart.checkpoints.folder import load_checkpoint
+from starchart.checkpoints.checkpoint import load_checkpoint
 from starchart.errors import CheckpointError
 from tests.checkpoints.raw_file import entry, raw_file
 from tests.read_matrices import read_matrices
@@ -50,12 +50,12 @@ def test_every_tensor_is_in_its_field(prefix, tmp_path):
 
 def test_a_missing_tensor(tensors, tmp_path):
     del tensors["transformer.h.1.attn.c_attn.bias"]
-    assert message_of(tmp_path, tensors).endswith("config.json: 1 missing: h.1.attn.c_attn.bias")
+    assert message_of(tmp_path, tensors).endswith("configuration: 1 missing: h.1.attn.c_attn.bias")
 
 
 def test_an_unknown_tensor(tensors, tmp_path):
     tensors["transformer.h.1.attn.q_norm"] = tensors["transformer.ln_f.bias"]
-    assert message_of(tmp_path, tensors).endswith("config.json: 1 unknown: 'transformer.h.1.attn.q_norm'")
+    assert message_of(tmp_path, tensors).endswith("configuration: 1 unknown: 'transformer.h.1.attn.q_norm'")
 
 
 def test_a_wrong_shape(tensors, tmp_path):
@@ -99,7 +99,7 @@ def test_another_number_of_blocks_is_said_first_and_not_counted_up_to(n_layer, t
     (tmp_path / "config.json").write_text(json.dumps(CONFIG | {"n_layer": n_layer}))
     with pytest.raises(CheckpointError) as caught:
         load_checkpoint(tmp_path)
-    assert "is not the model of its config.json: n_layer is" in str(caught.value)
+    assert "is not the model of its configuration: n_layer is" in str(caught.value)
     assert str(caught.value).endswith("but the file has 3 blocks")
 
 
@@ -119,7 +119,7 @@ def test_a_contradiction_is_named_by_its_number(options, words, tensors, tmp_pat
     (tmp_path / "config.json").write_text(json.dumps(CONFIG | options))
     with pytest.raises(CheckpointError) as caught:
         load_checkpoint(tmp_path)
-    assert str(caught.value).endswith(f"model.safetensors: is not the model of its config.json: {words}")
+    assert str(caught.value).endswith(f"model.safetensors: is not the model of its configuration: {words}")
 
 
 def test_another_kind_of_model_is_named_as_such(tensors, tmp_path):

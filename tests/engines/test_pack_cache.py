@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from starchart import GPT2
-from starchart.checkpoints.folder import load_checkpoint
-from starchart.checkpoints.safetensors import rows_of
+from starchart.checkpoints.checkpoint import load_checkpoint
+from starchart.checkpoints.stored_tensor import rows_of
 from starchart.engines.layout import lay_out_matrices
 from starchart.engines.packed import pack_cache
 from starchart.engines.packed.pack_cache import PackCache, user_cache

@@ -8,8 +8,8 @@ import pytest
 import torch
 from transformers import GPT2LMHeadModel
 
-from starchart.checkpoints.folder import load_checkpoint
-from starchart.checkpoints.safetensors import rows_of
+from starchart.checkpoints.checkpoint import load_checkpoint
+from starchart.checkpoints.stored_tensor import rows_of
 from starchart.embeddings.embedding_lookup import EmbeddingWeights
 from starchart.engines import reference
 from starchart.engines.layout import lay_out_matrices
@@ -252,6 +252,14 @@ def test_layers_with_more_rows_than_lanes_can_add_up_are_refused(tmp_path, monke
         else:
             with pytest.raises(EngineError, match=r"^h\.0\.mlp\.c_proj: .* more rows .* use --engine reference$"):
                 GPT2.from_pretrained(tmp_path, engine=PackedEngine(narrow))
+
+
+def test_texts_longer_than_a_lane_has_room_for_are_refused(folder):
+    config, weights = load_checkpoint(folder)
+    most = 1 << (32 - 13 - 1)  # of fast precision; half of it would be taken by the roundings
+    PackedEngine(FAST).prepare(weights, replace(config, n_positions=most))
+    with pytest.raises(EngineError, match=f"n_positions is {most + 1}: .* use --engine reference"):
+        PackedEngine(FAST).prepare(weights, replace(config, n_positions=most + 1))
 
 
 def test_an_engine_is_for_one_model(folder):

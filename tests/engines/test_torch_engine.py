@@ -6,7 +6,7 @@ from dataclasses import fields, is_dataclass, replace
 import pytest
 import torch
 
-from starchart.checkpoints.folder import load_checkpoint
+from starchart.checkpoints.checkpoint import load_checkpoint
 from starchart.errors import EngineError
 from starchart.gpt2 import GPT2
 from starchart.model.cache import new_cache

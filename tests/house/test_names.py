@@ -6,7 +6,7 @@ from dataclasses import fields, is_dataclass
 import pytest
 
 from starchart import GPT2
-from starchart.checkpoints.folder import load_checkpoint
+from starchart.checkpoints.checkpoint import load_checkpoint
 from starchart.tap import Recording
 from tests.house.source_tree import ROOT
 from tests.read_matrices import read_matrices

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from starchart.checkpoints.folder import load_checkpoint
+from starchart.checkpoints.checkpoint import load_checkpoint
 from starchart.engines import reference
 from starchart.errors import ConsumedCacheError
 from starchart.gpt2 import GPT2

@@ -1,6 +1,8 @@
 """Models by name in the Hugging Face cache: where it is looked for, what counts as there, what is said of the rest."""
 
+import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,9 +19,7 @@ from tests.tiny_model import write_tiny_model
 VARIABLES = ["HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "HF_HOME", "XDG_CACHE_HOME"]
 COMMIT = "607a30d783dfa663caf39e06633721c8d4cfcd7e"
 FILES = ["config.json", "model.safetensors", "vocab.json", "merges.txt"]
-DOWNLOAD = (
-    "`hf download openai-community/gpt2 config.json generation_config.json model.safetensors vocab.json merges.txt`"
-)
+OFFLINE = "cannot be downloaded: HF_HUB_OFFLINE is set; unset it; or put config.json, "
 
 
 @pytest.fixture
@@ -46,9 +46,9 @@ def put(cache: Path, name: str, files: list[str], commit: str = COMMIT) -> Path:
     return snapshot
 
 
-def complaint(name: str | None) -> str:
+def complaint(name: str | None, revision: str | None = None) -> str:
     with pytest.raises(CheckpointError) as caught:
-        find_model(name)
+        find_model(name, revision)
     assert len(str(caught.value).splitlines()) == 1
     return str(caught.value)
 
@@ -117,11 +117,11 @@ def test_a_whole_model_under_the_bare_name_wins_over_a_part(cache):
 @pytest.mark.parametrize(
     ("files", "lacks"),
     [
-        (FILES[1:], "no config.json;"),
-        (["config.json", "vocab.json", "merges.txt"], "no model.safetensors;"),
-        (FILES[:3], "no merges.txt;"),
-        (["config.json"], "no model.safetensors and no vocab.json and no merges.txt;"),
-        (["tokenizer.json"], "no config.json and no model.safetensors;"),
+        (FILES[1:], "no config.json)"),
+        (["config.json", "vocab.json", "merges.txt"], "no model.safetensors)"),
+        (FILES[:3], "no merges.txt)"),
+        (["config.json"], "no model.safetensors and no vocab.json and no merges.txt)"),
+        (["tokenizer.json"], "no config.json and no model.safetensors)"),
     ],
     ids=lambda value: "+".join(value) if isinstance(value, list) else "",
 )
@@ -129,8 +129,7 @@ def test_a_whole_model_under_the_bare_name_wins_over_a_part(cache):
 def test_a_model_downloaded_in_part(name, files, lacks, cache):
     folder = put(cache, "openai-community--gpt2", files)
     line = complaint(name)
-    assert "in part only" in line
-    assert f"{folder} has {lacks} get the rest with {DOWNLOAD}" in line
+    assert f"it is in the Hugging Face cache in part only ({folder} has {lacks} and {OFFLINE}" in line
 
 
 def test_without_a_name_it_is_gpt2_or_the_model_in_the_box(cache):
@@ -138,7 +137,8 @@ def test_without_a_name_it_is_gpt2_or_the_model_in_the_box(cache):
         if files:
             put(cache, "openai-community--gpt2", files)
         folder, line = find_model(None)
-        assert line == f"model towel from the box, as gpt2 is {state} in the Hugging Face cache"
+        reason = f"gpt2 is {state} in the Hugging Face cache and cannot be downloaded: HF_HUB_OFFLINE is set"
+        assert line == f"model towel from the box, as {reason}"
         assert missing_files(folder) == []
     whole = put(cache, "gpt2", FILES)
     assert find_model(None) == (whole, "model gpt2 from the Hugging Face cache")
@@ -154,9 +154,7 @@ def test_a_folder_of_that_name_wins_over_the_box(tmp_path, cache, monkeypatch):
 
 def test_a_part_of_a_model_whose_files_we_do_not_know(cache):
     put(cache, "org--name", FILES[:2])
-    assert complaint("org/name").endswith(
-        "has no vocab.json and no merges.txt; get the rest with `hf download org/name`"
-    )
+    assert "has no vocab.json and no merges.txt)" in complaint("org/name")
 
 
 def test_a_link_to_nothing_is_a_missing_file(cache):
@@ -169,25 +167,75 @@ def test_a_link_to_nothing_is_a_missing_file(cache):
     assert missing_files(folder) == ["config.json"]
 
 
-@pytest.mark.parametrize("weights", ["pytorch_model.bin", "tf_model.h5"])
+@pytest.mark.parametrize("weights", ["tf_model.h5", "flax_model.msgpack"])
 def test_weights_in_another_format_meet_the_message_of_the_loader(weights, cache, capsys):
     folder = write_tiny_model(put(cache, "org--name", []))
     (folder / "model.safetensors").rename(folder / weights)
     assert main(["generate", "Hi", "--model", "org/name"]) == 2
-    assert f"{weights}: this format is not read yet; convert it with transformers" in capsys.readouterr().err
+    assert f"{weights}: this format is not read; convert it with transformers" in capsys.readouterr().err
 
 
-def test_what_is_not_there_is_fetched_by_names_of_files(cache):
-    line = complaint("gpt2")
-    assert DOWNLOAD in line
-    assert str(cache) in line
-    assert "--model DIR" in line
-    assert "--model towel" in line
+@pytest.mark.parametrize("name", ["gpt2", "org/name"])
+def test_what_is_not_there_and_cannot_be_fetched(name, cache):
+    assert complaint(name) == (
+        f"no model '{name}' (--model): there is no such folder, it is not in the Hugging Face cache ({cache}) and"
+        f" {OFFLINE}model.safetensors, vocab.json and merges.txt into a folder and give it with --model DIR, or take"
+        " the model in the box with --model towel"
+    )
 
 
-def test_another_model_that_is_not_there(cache):
-    assert "no model 'org/name' (--model)" in complaint("org/name")
-    assert "`hf download NAME`" in complaint("org/name")
+def test_a_name_that_the_hub_cannot_have(cache):
+    assert "cannot be downloaded: models of the hub are called ORG/NAME; check the name; or put" in complaint("my-gpt2")
+
+
+def test_what_says_that_nothing_may_be_fetched(cache, monkeypatch):
+    for value in ("1", "on", "Yes", "TRUE"):
+        monkeypatch.setenv("HF_HUB_OFFLINE", value)
+        assert OFFLINE in complaint("org/name")
+    monkeypatch.delenv("HF_HUB_OFFLINE")
+    monkeypatch.setenv("TRANSFORMERS_OFFLINE", "1")
+    assert "TRANSFORMERS_OFFLINE is set; unset it" in complaint("org/name")
+
+
+def test_shards_that_are_missing(cache):
+    folder = put(cache, "org--name", ["config.json", "tokenizer.json", "a.safetensors"])
+    index = folder / "model.safetensors.index.json"
+    for file, missing in (("a.safetensors", []), ("b.safetensors", ["b.safetensors"]), ("../b.safetensors", [])):
+        index.write_text(json.dumps({"weight_map": {"wte.weight": file}}))
+        assert missing_files(folder) == missing  # what is no name at all, the loader says
+
+
+def test_a_revision(cache):
+    main = put(cache, "org--name", FILES)
+    commit = "a" * 40
+    other = main.parent / commit
+    shutil.copytree(main, other)
+    references = cache / "models--org--name" / "refs"
+    (references / "pr").mkdir()
+    for revision in ("v1.0", "pr/1"):
+        (references / revision).write_text(commit)
+        assert find_model("org/name", revision) == (
+            other, f"model org/name at revision {revision} from the Hugging Face cache",
+        )  # fmt: skip
+    assert cached_model("org/name", commit) == other
+    assert cached_model("org/name", COMMIT) == cached_model("org/name") == main
+    assert "no model 'org/name' at revision v2 (--model)" in complaint("org/name", "v2")
+
+
+@pytest.mark.parametrize(
+    "revision", ["../main", "..", ".", "", "/main", "a/../main", "main/", "-x", "a\\b", "a\0b", "~", "a b"]
+)
+def test_no_revision_reaches_out_of_its_folder(revision, cache):
+    put(cache, "org--name", FILES)
+    (cache / "models--org--name" / "refs" / "a").mkdir()
+    assert cached_model("org/name", revision) is None
+    assert complaint("org/name", revision).endswith(f"{revision!r} is not the name of a branch, a tag or a commit")
+
+
+def test_a_revision_of_what_has_none(cache, tmp_path):
+    assert "of which model? name one of the hub with --model" in complaint(None, "v1")
+    for name in ("towel", str(tmp_path)):
+        assert f"{name} is not a model of the hub; leave it out" in complaint(name, "v1")
 
 
 @pytest.mark.parametrize(
@@ -217,7 +265,7 @@ def test_a_reference_that_is_no_text_or_not_there(cache):
 
 def test_a_reference_to_a_snapshot_that_is_gone(cache):
     put(cache, "org--name", FILES).rename(cache / "gone")
-    assert "no model of that name" in complaint("org/name")
+    assert "it is not in the Hugging Face cache" in complaint("org/name")
 
 
 # What names like these would reach if they were joined to a path as they are.

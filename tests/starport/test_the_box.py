@@ -12,7 +12,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from starchart import GPT2, Tokenizer
 from starchart.box.boxed_model import model_folder
-from starchart.checkpoints.folder import read_config
+from starchart.checkpoints.checkpoint import read_config
 
 ROOT = Path(__file__).resolve().parents[2]
 TOWEL = model_folder("towel")
@@ -54,6 +54,7 @@ def test_a_fresh_machine_tells_a_tale(arguments, tmp_path):
         "HOME": str(tmp_path),
         "PATH": os.environ.get("PATH", ""),
         "SYSTEMROOT": os.environ.get("SYSTEMROOT", ""),
+        "HF_HUB_OFFLINE": "1",
     }
     done = subprocess.run(command, env=variables, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr

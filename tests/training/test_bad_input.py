@@ -120,11 +120,14 @@ def test_a_resumption_of_another_training(text, tmp_path, refused):
     resume = (text, "--out", out, *SHORT, *EXACT, "--resume")
     assert "n_embd was 15 and is 18 now" in refused(*resume, "--n-embd", "18")
     assert "n_layer was 2 and is 3 now" in refused(*resume, "--n-layer", "3")
+    both = refused(*resume, "--n-layer", "3", "--seed", "5")
+    assert "n_layer was 2 and is 3 now; " in both
+    assert "seed was 0 and is 5 now; " in both
     assert "steps was 12 and is 13 now" in refused(*resume, "--steps", "13")
     assert "learning_rate was 0.001 and is 0.002 now" in refused(*resume, "--learning-rate", "0.002")
     assert "seed was 0 and is 5 now" in refused(*resume, "--seed", "5")
     write_text(tmp_path / "text.txt", seed=9)
-    assert "texts was" in refused(*resume)
+    assert "the texts are others" in refused(*resume)
 
 
 @pytest.mark.parametrize("name", ["training.json", "optimizer.safetensors", "model.safetensors"])

@@ -15,8 +15,10 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from starchart import GPT2, Tokenizer
+from starport.cli import main
 from starport.training.trainer import Trainer
 from tests.random_gpt2 import write_random_gpt2
+from tests.tiny_model import write_tiny_model
 from tests.training.runs import EXACT, SHAPE, SHORT, losses, rows, train, write_text
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -52,6 +54,22 @@ def test_what_a_training_leaves_behind(text, valid, tmp_path, capsys):
     assert f"{out}: the model" in told.err
 
 
+@pytest.mark.parametrize("start", ["towel", "tiny.gguf"])
+def test_training_on_from_a_model_of_any_kind(start, text, tmp_path):
+    if start != "towel":
+        start = tmp_path / start
+        assert main(["convert", str(write_tiny_model(tmp_path / "tiny")), str(start), "--format", "gguf"]) == 0
+    how = ("--from", start, "--steps", "1", "--context", "16", "--batch-size", "1", *EXACT)
+    assert train(text, "--out", tmp_path / "out", *how) == 0
+    before, after = Tokenizer.from_pretrained(start), Tokenizer.from_pretrained(tmp_path / "out")
+    assert after.encode("the fox sang") == before.encode("the fox sang")
+
+
+def test_the_last_loss_is_told_without_a_validation_too(text, tmp_path, capsys):
+    assert train(text, "--out", tmp_path / "out", *SHORT, *EXACT) == 0
+    assert f"step 12: loss {losses(tmp_path / 'out')[-1]:.4f} nats a token\n" in capsys.readouterr().err
+
+
 def test_the_model_is_the_same_in_transformers(text, tmp_path):
     out = tmp_path / "out"
     assert train(text, "--out", out, *SHORT, *EXACT) == 0
@@ -77,7 +95,8 @@ def test_a_resumed_training_is_the_one_that_never_stopped(optimizer, products, t
     assert train(*options, "--out", tmp_path / "whole") == 0
     assert train(*options, "--out", tmp_path / "stopped") == 0
     forget_after(tmp_path / "stopped", step=8)
-    assert train(*options, "--out", tmp_path / "stopped", "--resume") == 0
+    again = (text, "--valid", valid, "--device", "cpu", "--precision", products, "--keep", "3", "--save-every", "4")
+    assert train(*again, "--out", tmp_path / "stopped", "--resume") == 0  # the rest is known from the checkpoint
     for name in ("losses.csv", "model.safetensors", "checkpoints/step-000012/optimizer.safetensors"):
         assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "stopped" / name).read_bytes(), name
 

@@ -7,7 +7,7 @@ from math import prod
 import pytest
 
 from starchart import GPT2, Tokenizer
-from starchart.checkpoints.folder import load_checkpoint
+from starchart.checkpoints.checkpoint import load_checkpoint
 from starport.cli import main
 from starport.verify import published
 from starport.verify.published_facts import (

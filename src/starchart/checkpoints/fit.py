@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from starchart.checkpoints.safetensors import StoredTensor
+from starchart.checkpoints.stored_tensor import StoredTensor
 from starchart.checkpoints.weight_tree import Shape, axis_sizes
 from starchart.errors import CheckpointError
 from starchart.json_file import shown
@@ -22,33 +22,33 @@ _TELLTALES = (
 
 
 def refuse_other_model(tensors: Mapping[str, StoredTensor], config: GPT2Config, source: str) -> None:
-    """Raise CheckpointError if config.json is that of another model, with the number that tells it.
+    """Raise CheckpointError if the configuration is that of another model, with the number that tells it.
 
     This is plainer than the hundred wrong shapes that follow from that number, and it comes before anything is counted
-    up to n_layer, which may be any number in a config.json that lies.
+    up to n_layer, which may be any number in a file that lies.
     """
     if not any(map(_BLOCK.match, tensors)):
         held = _listed([shown(name) for name in tensors]) if tensors else "no tensors at all"
         raise CheckpointError(f"{source}: holds no blocks of a GPT-2 (h.0.ln_1.weight and so on), but {held}")
     contradictions = list(_contradictions(tensors, config))
     if contradictions:
-        raise CheckpointError(f"{source}: is not the model of its config.json: {'; '.join(contradictions)}")
+        raise CheckpointError(f"{source}: is not the model of its configuration: {'; '.join(contradictions)}")
 
 
 def refuse_differences(tensors: Mapping[str, StoredTensor], shapes: Mapping[str, Shape], source: str) -> None:
     """Raise CheckpointError that lists all tensors whose name is missing or unknown, or whose shape is wrong."""
     missing = [name for name in shapes if name not in tensors]
-    unknown = [shown(tensor.entry.name) for name, tensor in tensors.items() if name not in shapes]
+    unknown = [shown(tensor.name) for name, tensor in tensors.items() if name not in shapes]
     wrong = [
-        f"{name} is {shown(list(tensors[name].entry.shape))}, not {shown(list(shape))}"
+        f"{name} is {shown(list(tensors[name].shape))}, not {shown(list(shape))}"
         for name, shape in shapes.items()
-        if name in tensors and tensors[name].entry.shape != shape
+        if name in tensors and tensors[name].shape != shape
     ]
     kinds = {"missing": missing, "unknown": unknown, "of the wrong shape": wrong}
     lists = [f"{len(names)} {kind}: {_listed(names)}" for kind, names in kinds.items() if names]
     if lists:
         raise CheckpointError(
-            f"{source}: its tensors are not those of a GPT-2 with its config.json: {'; '.join(lists)}"
+            f"{source}: its tensors are not those of a GPT-2 with its configuration: {'; '.join(lists)}"
         )
 
 
@@ -58,7 +58,7 @@ def _contradictions(tensors: Mapping[str, StoredTensor], config: GPT2Config) -> 
     if blocks != sizes["L"]:
         yield f"n_layer is {shown(sizes['L'])}, but the file has {blocks} blocks"
     for key, letter, name, axis in _TELLTALES:
-        shape = tensors[name].entry.shape if name in tensors else ()
+        shape = tensors[name].shape if name in tensors else ()
         if len(shape) > axis and shape[axis] != sizes[letter]:
             said = "n_inner (4 n_embd)" if key == "n_inner" and config.n_inner is None else key
             yield f"{said} is {shown(sizes[letter])}, but {name} is {shown(list(shape))}"

@@ -18,6 +18,25 @@ _MASK = re.compile(r"h\.[0-9]+\.attn\.(bias|masked_bias)")
 Tensor = TypeVar("Tensor")
 
 
+def name_in_file(name: str) -> str:
+    """Return the name with which transformers saves a tensor that we know as `name`.
+
+    >>> name_in_file("h.0.ln_1.bias"), name_in_file("lm_head.weight")
+    ('transformer.h.0.ln_1.bias', 'lm_head.weight')
+    """
+    return name if name.startswith("lm_head.") else _PREFIX + name
+
+
+def our_name(name: str) -> str:
+    """Return the name by which we know a tensor that a file has as `name`."""
+    return name.removeprefix(_PREFIX)
+
+
+def is_mask(name: str) -> bool:
+    """Return whether a tensor, by our name, is a mask, which is no weight."""
+    return _MASK.fullmatch(name) is not None
+
+
 def rename_tensors(tensors: Mapping[str, Tensor], source: str) -> dict[str, Tensor]:
     """Return the tensors under our names, without masks.
 
@@ -28,8 +47,8 @@ def rename_tensors(tensors: Mapping[str, Tensor], source: str) -> dict[str, Tens
     """
     renamed: dict[str, Tensor] = {}
     for file_name, tensor in tensors.items():
-        name = file_name.removeprefix(_PREFIX)
+        name = our_name(file_name)
         if name in renamed:
             raise CheckpointError(f"{source}: has tensor {shown(name)} twice, with the prefix '{_PREFIX}' and without")
         renamed[name] = tensor
-    return {name: tensor for name, tensor in renamed.items() if not _MASK.fullmatch(name)}
+    return {name: tensor for name, tensor in renamed.items() if not is_mask(name)}

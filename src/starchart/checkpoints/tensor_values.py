@@ -1,38 +1,55 @@
-"""The numbers of a tensor: from bytes in a file to arrays of floats.
+"""The numbers of a tensor: from bytes in a file to arrays of floats, and back.
 
     F32         as it is                                            array('f'), 4 bytes a number
     BF16, F16   widened: every such number is a float32 exactly     array('f')
+    Q8_0, Q4_0  blocks of whole numbers times a scale, exactly      array('f'); see `block_quantised`
     F64         as it is                                            array('d'), 8 bytes a number
+
+On the way back a number is rounded once, to the nearest that the type has, of two equally near ones to the even one.
 
 Sources: IEEE 754-2019, section 3.4, for F16 (binary16), F32 and F64; BF16 is the upper half of an F32.
 """
 
+import struct
 import sys
 from array import array
 from collections.abc import Callable
+from dataclasses import dataclass
 from math import isfinite
 
+from starchart.checkpoints.bfloat16 import little_endian, round_to_bfloat16
+from starchart.checkpoints.block_quantised import BLOCK, widen_q4_0, widen_q8_0
 from starchart.checkpoints.half_precision import widen_half
 from starchart.utils.matrix import Vector
 
-_SIZES = {"F16": 2, "BF16": 2, "F32": 4, "F64": 8}
-# The bytes at the upper end of a number, sign and exponent, with which it may be infinite or NaN.
-_SUSPECTS = {
-    "F16": bytes((*range(0x7C, 0x80), *range(0xFC, 0x100))),
-    "BF16": b"\x7f\xff",
-    "F32": b"\x7f\xff",
-    "F64": b"\x7f\xff",
-}
+
+@dataclass(frozen=True)
+class NumberType:
+    """A way to write numbers in blocks of `block` numbers and `size` bytes.
+
+    Byte `upper` of a block has sign and exponent. Where it is one of `suspects`, a number may be infinite or NaN.
+    """
+
+    block: int
+    size: int
+    decode: Callable[[bytes], "array[float]"]
+    upper: int
+    suspects: bytes
 
 
 def is_weight_dtype(dtype: str) -> bool:
-    """Return whether tensors of this dtype can be weights: F16, BF16, F32, F64."""
-    return dtype in _SIZES
+    """Return whether tensors of this dtype can be weights."""
+    return dtype in NUMBER_TYPES
 
 
-def bytes_per_number(dtype: str) -> int:
-    """Return the size of one number in bytes."""
-    return _SIZES[dtype]
+def bytes_of(count: int, dtype: str) -> int:
+    """Return how many bytes `count` numbers take; they must be whole blocks.
+
+    >>> bytes_of(3, "F32")
+    12
+    """
+    kind = NUMBER_TYPES[dtype]
+    return count // kind.block * kind.size
 
 
 def decode_numbers(raw: bytes, dtype: str) -> "array[float]":
@@ -41,7 +58,21 @@ def decode_numbers(raw: bytes, dtype: str) -> "array[float]":
     >>> decode_numbers(bytes.fromhex("803f 2040"), "BF16")
     array('f', [1.0, 2.5])
     """
-    return _DECODERS[dtype](raw)
+    return NUMBER_TYPES[dtype].decode(raw)
+
+
+def encode_numbers(numbers: "array[float]", dtype: str) -> bytes:
+    """Return finite floats or doubles as little-endian numbers of a type of WRITTEN_TYPES.
+
+    Raises OverflowError if one of them is too large for it.
+
+    >>> encode_numbers(array("d", [1.0, 2.5]), "BF16").hex()
+    '803f2040'
+    """
+    raw = WRITTEN_TYPES[dtype](numbers)
+    if _has_suspects(raw, dtype) and first_not_finite(raw, dtype, decode_numbers(raw, dtype)) is not None:
+        raise OverflowError(f"too large for {dtype}")
+    return raw
 
 
 def first_not_finite(raw: bytes, dtype: str, numbers: Vector) -> int | None:
@@ -54,10 +85,15 @@ def first_not_finite(raw: bytes, dtype: str, numbers: Vector) -> int | None:
     >>> first_not_finite(raw, "BF16", decode_numbers(raw, "BF16"))
     1
     """
-    upper = raw[_SIZES[dtype] - 1 :: _SIZES[dtype]]
-    if not any(byte in upper for byte in _SUSPECTS[dtype]):
+    if not _has_suspects(raw, dtype):
         return None
     return next((index for index, number in enumerate(numbers) if not isfinite(number)), None)
+
+
+def _has_suspects(raw: bytes, dtype: str) -> bool:
+    kind = NUMBER_TYPES[dtype]
+    upper = raw[kind.upper :: kind.size]
+    return any(byte in upper for byte in kind.suspects)
 
 
 def _decode_f64(raw: bytes) -> "array[float]":
@@ -87,9 +123,42 @@ def _from_little_endian(typecode: str, raw: bytes) -> "array[float]":
     return numbers
 
 
-_DECODERS: dict[str, Callable[[bytes], "array[float]"]] = {
-    "F16": _decode_f16,
-    "BF16": _decode_bf16,
-    "F32": _decode_f32,
-    "F64": _decode_f64,
+def _decode_q8_0(raw: bytes) -> "array[float]":
+    return _from_little_endian("f", widen_q8_0(raw))
+
+
+def _decode_q4_0(raw: bytes) -> "array[float]":
+    return _from_little_endian("f", widen_q4_0(raw))
+
+
+def _encode_f64(numbers: "array[float]") -> bytes:
+    return little_endian(array("d", numbers))
+
+
+def _encode_f32(numbers: "array[float]") -> bytes:
+    return little_endian(array("f", numbers))
+
+
+def _encode_f16(numbers: "array[float]") -> bytes:
+    return struct.pack(f"<{len(numbers)}e", *numbers)
+
+
+_SINGLE = b"\x7f\xff"
+_HALF = bytes((*range(0x7C, 0x80), *range(0xFC, 0x100)))
+
+NUMBER_TYPES = {
+    "F32": NumberType(1, 4, _decode_f32, 3, _SINGLE),
+    "F16": NumberType(1, 2, _decode_f16, 1, _HALF),
+    "BF16": NumberType(1, 2, _decode_bf16, 1, _SINGLE),
+    "F64": NumberType(1, 8, _decode_f64, 7, _SINGLE),
+    "Q8_0": NumberType(BLOCK, 34, _decode_q8_0, 1, _HALF),  # an F16 scale, then the numbers
+    "Q4_0": NumberType(BLOCK, 18, _decode_q4_0, 1, _HALF),
+}
+
+# The types that files are written in, the most exact one first.
+WRITTEN_TYPES: dict[str, Callable[["array[float]"], bytes]] = {
+    "F64": _encode_f64,
+    "F32": _encode_f32,
+    "F16": _encode_f16,
+    "BF16": round_to_bfloat16,
 }

@@ -6,7 +6,7 @@ It is a list of names: each operation is the leaf function that a reader finds i
 from collections.abc import Sequence
 from typing import Any
 
-from starchart.checkpoints.safetensors import rows_of
+from starchart.checkpoints.stored_tensor import rows_of
 from starchart.embeddings.embedding_lookup import embed
 from starchart.embeddings.output_projection import output_projection
 from starchart.engines.layout import lay_out_matrices

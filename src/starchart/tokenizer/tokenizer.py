@@ -66,11 +66,11 @@ class Tokenizer:
 
     @classmethod
     def from_pretrained(cls, model: str | PathLike[str]) -> Self:
-        """Return the tokenizer of "towel", the model in the box, or of a folder.
+        """Return the tokenizer of "towel", the model in the box, of a folder, or of a GGUF file.
 
-        A folder holds vocab.json and merges.txt, or tokenizer.json alone.
+        A folder holds vocab.json and merges.txt, or tokenizer.json alone, or a GGUF file. A GGUF file has its own.
 
-        Raises VocabularyError for a folder that is missing, damaged or not GPT-2's.
+        Raises VocabularyError for a model that is missing, damaged or not GPT-2's.
         """
         return cls(read_vocabulary(model_folder(model)))
 

@@ -1,7 +1,8 @@
-"""A vocabulary from a folder: vocab.json with merges.txt, or tokenizer.json alone.
+"""A vocabulary from files: vocab.json with merges.txt, tokenizer.json, encoder.json with vocab.bpe, or a GGUF file.
 
 vocab.json is one object, token -> id. merges.txt has a version line, then one merge a line: two tokens and a space
-between. added_tokens.json, if it is there, has special tokens that were added later.
+between. encoder.json and vocab.bpe are the same two, as OpenAI named them. added_tokens.json, if it is there, has
+special tokens that were added later.
 
 Every fault is a VocabularyError that names the file, and the line where there is one.
 """
@@ -11,21 +12,35 @@ from os.path import isdir, isfile
 from pathlib import Path
 
 from starchart.errors import VocabularyError
+from starchart.gguf_header import is_gguf
 from starchart.json_file import read_json_file, shown
+from starchart.tokenizer.gguf_vocabulary import read_gguf_vocabulary
 from starchart.tokenizer.tokenizer_json import parse_tokenizer_json
 from starchart.tokenizer.vocabulary import Vocabulary, make_vocabulary
 
+_PAIRS = (("vocab.json", "merges.txt"), ("encoder.json", "vocab.bpe"))
 
-def read_vocabulary(folder: str | PathLike[str]) -> Vocabulary:
-    """Return the vocabulary in a folder. Where the folder has both forms, vocab.json and merges.txt are read."""
-    place = Path(folder)
+
+def read_vocabulary(model: str | PathLike[str]) -> Vocabulary:
+    """Return the vocabulary in a folder, or in or beside a file of weights.
+
+    A GGUF file is asked first if it is the file that was named, and last if it is the only one in a folder. Where a
+    folder has several of the other forms, vocab.json and merges.txt are read; then tokenizer.json.
+    """
+    if is_gguf(model) and (own := read_gguf_vocabulary(Path(model))):
+        return own
+    place = Path(model).parent if isfile(model) else Path(model)
     if not isdir(place):
         raise VocabularyError(f"{place}: no such folder; give one with vocab.json and merges.txt, or tokenizer.json")
-    vocab, merges, single = place / "vocab.json", place / "merges.txt", place / "tokenizer.json"
-    if isfile(single) and not (isfile(vocab) and isfile(merges)):
+    single = place / "tokenizer.json"
+    vocab, merges = max(([place / name for name in pair] for pair in _PAIRS), key=_number_there)
+    if isfile(single) and not (vocab.name == "vocab.json" and isfile(vocab) and isfile(merges)):
         return parse_tokenizer_json(read_json_file(single, VocabularyError), str(single))
     missing = [file.name for file in (vocab, merges) if not isfile(file)]
     if missing:
+        inside = [file for file in place.glob("*.gguf") if is_gguf(file)] if isdir(model) else []
+        if len(inside) == 1 and len(missing) == 2 and (own := read_gguf_vocabulary(inside[0])):
+            return own
         raise VocabularyError(
             f"{place}: no {' and no '.join(missing)}; needed are vocab.json and merges.txt, or tokenizer.json"
         )
@@ -35,8 +50,12 @@ def read_vocabulary(folder: str | PathLike[str]) -> Vocabulary:
     for token, i in read_json_file(added, VocabularyError).items() if isfile(added) else ():
         if ids.setdefault(token, i) != i:
             here, there = shown(i), shown(ids[token])
-            raise VocabularyError(f"{added}: {shown(token)} has the id {here} here and {there} in vocab.json")
+            raise VocabularyError(f"{added}: {shown(token)} has the id {here} here and {there} in {vocab.name}")
     return make_vocabulary(ids, pairs, ids_name=str(vocab), merge_name=f"{merges}: line", first=first_line)
+
+
+def _number_there(files: list[Path]) -> int:
+    return len([file for file in files if isfile(file)])
 
 
 def _read_text(file: Path) -> str:

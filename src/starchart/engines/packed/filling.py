@@ -8,7 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from starchart.checkpoints.safetensors import StoredTensor
+from starchart.checkpoints.stored_tensor import StoredTensor
 from starchart.engines.packed.pack_cache import FORMAT, Pack, PackCache, discard
 from starchart.engines.packed.packed_matrix import GROUP
 from starchart.engines.packed.precision import Precision
@@ -80,7 +80,7 @@ def describe(model: Unpacked) -> dict[str, Any] | None:
     weights, screen = model.precision.weights, model.precision.screen
     if not all(isinstance(matrix, StoredTensor) for matrix in matrices):
         return None
-    entries = sorted((str(m.path), m.entry.name, m.entry.dtype, m.entry.shape, m.entry.start) for m in matrices)
+    entries = sorted((str(m.path), m.name, m.dtype, m.shape, m.start) for m in matrices)
     return {
         "format": FORMAT,
         "files": sorted({(str(matrix.path.resolve()), *matrix.stamp) for matrix in matrices}),

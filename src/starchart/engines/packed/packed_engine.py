@@ -6,7 +6,7 @@ the outputs. Taps see lists, so with a tap each operation is done by itself; the
 """
 
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import reduce
 from itertools import chain, count, pairwise
@@ -14,14 +14,15 @@ from math import inf
 from operator import add as add_numbers
 from typing import Any
 
-from starchart.checkpoints.safetensors import rows_of
+from starchart.checkpoints.stored_tensor import rows_of
 from starchart.embeddings.embedding_lookup import EmbeddingWeights
 from starchart.engines import reference
 from starchart.engines.layout import lay_out_matrices, linear_layers
 from starchart.engines.packed.filling import Progress, Unpacked, fill
+from starchart.engines.packed.limits import refuse_too_many_positions, refuse_too_many_rows
 from starchart.engines.packed.memory import refuse_if_too_large
 from starchart.engines.packed.pack_cache import PackCache
-from starchart.engines.packed.packed_matrix import Lanes, Rounded, products
+from starchart.engines.packed.packed_matrix import Rounded, products
 from starchart.engines.packed.precision import FULL, Precision
 from starchart.engines.packed.process_group import ProcessGroup
 from starchart.engines.packed.rounding import round_for, scale_for
@@ -86,7 +87,8 @@ class PackedEngine:
         self._group = ProcessGroup([Shard(slices, self._precision) for slices in self._shares])
         try:
             layers, head = dict(linear_layers(weights)), (weights.lm_head or weights.wte).weight
-            _refuse_too_many_rows(layers, self._slices, self._precision.weights)
+            refuse_too_many_rows(layers, self._slices, self._precision.weights)
+            refuse_too_many_positions(config, self._precision.attention)
             model = Unpacked(layers, head, config, self._precision)
             bounds = fill(self._group, model, self._cache, self._progress)
             prepared: Any = lay_out_matrices(
@@ -225,13 +227,6 @@ class PackedEngine:
         owned = [slices.rows(following) for slices in self._shares]
         parts = [([row[own.start : own.stop] for row in x], following) for own in owned]
         return _kept(self._group.call_each("give", parts)).norms
-
-
-def _refuse_too_many_rows(layers: Iterable[str], slices: SliceRange, lanes: Lanes) -> None:
-    """Raise EngineError for a layer with more than 2^L groups of rows: the room of two lanes ends there."""
-    for name in layers:
-        if len(slices.sizes(name)) > 1 << lanes.width:
-            raise EngineError(f"{name}: it has more rows than the packed engine can add up; use --engine reference")
 
 
 def _kept(norms: Sequence[Sequence[float]]) -> Kept:  # [ranks][T]

@@ -9,7 +9,7 @@ from array import array
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
 
-from starchart.checkpoints.safetensors import rows_of
+from starchart.checkpoints.stored_tensor import rows_of
 from starchart.engines.packed.lanes import pair_bytes
 from starchart.engines.packed.packed_matrix import Lanes, group_sizes
 from starchart.engines.packed.packing import (

@@ -1,0 +1,30 @@
+"""The token that ends a text, for formats that do not say: OpenAI's hparams.json and the header of llm.c."""
+
+from os.path import isfile
+from pathlib import Path
+
+from starchart.errors import ConfigError
+from starchart.json_file import read_json_file
+from starchart.model.config import token_ids
+
+_END_OF_TEXT = "<|endoftext|>"
+
+
+def end_of_text(folder: Path, vocab_size: int) -> tuple[int, ...]:
+    """Return the ids that end a text of a model in this folder.
+
+    They are those of generation_config.json; without it, that of <|endoftext|> in the vocabulary; without that, the
+    last token, which it is in GPT-2's own. Raises ConfigError where one of these files cannot be read.
+    """
+    generation = folder / "generation_config.json"
+    if isfile(generation):
+        values = read_json_file(generation, ConfigError)
+        try:
+            return token_ids(values.get("eos_token_id"))
+        except ConfigError as error:
+            raise ConfigError(f"{generation}: {error}") from None
+    for vocabulary in (folder / "vocab.json", folder / "encoder.json"):
+        found = read_json_file(vocabulary, ConfigError).get(_END_OF_TEXT) if isfile(vocabulary) else None
+        if type(found) is int and 0 <= found < vocab_size:
+            return (found,)
+    return (vocab_size - 1,)

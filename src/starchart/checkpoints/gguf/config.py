@@ -1,0 +1,96 @@
+"""The configuration of a GPT-2 from the metadata of its GGUF file.
+
+    gpt2.context_length                  n_positions       gpt2.attention.head_count            n_head
+    gpt2.embedding_length                n_embd            gpt2.attention.layer_norm_epsilon    layer_norm_epsilon
+    gpt2.block_count                     n_layer           tokenizer.ggml.eos_token_id          eos_token_ids
+    gpt2.feed_forward_length             n_inner; 4 n_embd where it is not there
+
+The format has no word for the other options of a configuration: a GPT-2 in it has the GELU of GPT-2, and attention
+scaled by 1/sqrt(D). Where `output.weight` is not there, the head is the table of tokens. The file has epsilon as a
+float32; it is taken to be the shortest decimal number that rounds to it, as 1e-05 is what somebody meant.
+Source: ggml, docs/gguf.md, sections "GPT-2" and "Attention".
+"""
+
+import struct
+from collections.abc import Mapping
+from typing import Any
+
+from starchart.errors import CheckpointError, ConfigError
+from starchart.json_file import shown
+from starchart.model.config import GPT2Config, token_ids
+
+_SIZES = {
+    "gpt2.context_length": "n_positions",
+    "gpt2.embedding_length": "n_embd",
+    "gpt2.block_count": "n_layer",
+    "gpt2.attention.head_count": "n_head",
+}
+_WIDTH, _EPSILON = "gpt2.feed_forward_length", "gpt2.attention.layer_norm_epsilon"
+_END = "tokenizer.ggml.eos_token_id"
+
+
+def refuse_other_architecture(metadata: Mapping[str, Any], source: str) -> None:
+    """Raise CheckpointError for a file that holds something else than a whole GPT-2."""
+    architecture = metadata.get("general.architecture")
+    if architecture != "gpt2":
+        held = (
+            "does not say which model it holds" if architecture is None else f"is a model of type {shown(architecture)}"
+        )
+        raise CheckpointError(f"{source}: {held} (general.architecture); only 'gpt2' can be read")
+    parts = metadata.get("split.count", 0)
+    if parts not in (0, 1):
+        raise CheckpointError(f"{source}: is one of {shown(parts)} parts; join them with llama-gguf-split --merge")
+
+
+def config_from_metadata(metadata: Mapping[str, Any], vocab_size: int) -> GPT2Config:
+    """Return the configuration in the metadata of a GPT-2 with so many tokens. Raises ConfigError."""
+    missing = [key for key in (*_SIZES, _EPSILON) if key not in metadata]
+    if missing:
+        raise ConfigError(f"its metadata has no {' and no '.join(missing)}; convert the model again")
+    sizes = {field: metadata[key] for key, field in _SIZES.items()}
+    heads = sizes["n_head"]
+    # What would make of it another model, with the values that do not.
+    settings = {
+        "gpt2.attention.head_count_kv": (heads,),
+        "gpt2.tensor_data_layout": ("reference",),
+        "gpt2.use_parallel_residual": (False,),
+        "gpt2.expert_count": (0,),
+        "general.quantization_version": (2,),  # before it, blocks of quantised numbers were others
+    }
+    for key, plain in settings.items():
+        if key in metadata and metadata[key] not in plain:
+            raise ConfigError(f"{key} is {shown(metadata[key])}; only {shown(plain[0])} can be read")
+    return GPT2Config(
+        **sizes,
+        vocab_size=vocab_size,
+        n_inner=metadata.get(_WIDTH),
+        layer_norm_epsilon=_shortest(metadata[_EPSILON]),
+        eos_token_ids=_end_of_text(metadata.get(_END), vocab_size),
+    )
+
+
+def _shortest(epsilon: Any) -> Any:
+    """Return the decimal number of fewest digits that rounds to a float32. What is no float stays as it is.
+
+    >>> _shortest(struct.unpack("f", struct.pack("f", 1e-5))[0])
+    1e-05
+    """
+    if not isinstance(epsilon, float):
+        return epsilon
+    rounded = (float(f"{epsilon:.{digits}e}") for digits in range(17))
+    return next((number for number in rounded if _as_float32(number) == _as_float32(epsilon)), epsilon)
+
+
+def _as_float32(number: float) -> bytes:
+    try:
+        return struct.pack("<f", number)
+    except OverflowError:  # no float32 is so large
+        return b""
+
+
+def _end_of_text(value: Any, vocab_size: int) -> tuple[int, ...]:
+    """Return the id that ends a text, if the metadata have one."""
+    ids = token_ids(value)
+    if any(not 0 <= i < vocab_size for i in ids):
+        raise ConfigError(f"{_END} is {shown(value)}, and the model has {vocab_size} tokens")
+    return ids

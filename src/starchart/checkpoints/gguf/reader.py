@@ -1,0 +1,50 @@
+"""GGUF files: open one, find its tensors and its configuration. Nothing is read but what stands before the numbers."""
+
+from pathlib import Path
+from typing import Any
+
+from starchart.checkpoints.gguf.config import config_from_metadata, refuse_other_architecture
+from starchart.checkpoints.gguf.names import hugging_face_name, is_layer_matrix
+from starchart.checkpoints.gguf.tensor_entries import TensorEntry, read_tensor_entries
+from starchart.checkpoints.stored_tensor import Stamp, StoredTensor, opened, stamp_of
+from starchart.errors import CheckpointError, ConfigError
+from starchart.gguf_fields import GGUFFields
+from starchart.gguf_header import read_gguf_header
+from starchart.json_file import shown
+from starchart.model.config import GPT2Config
+
+
+def open_gguf(path: Path) -> dict[str, StoredTensor]:
+    """Return the tensors of the file at `path` by Hugging Face's names. Raises CheckpointError."""
+    _, entries, stamp = _read(path)
+    return {hugging_face_name(name): _stored(entry, path, stamp) for name, entry in entries.items()}
+
+
+def gguf_config(path: Path) -> GPT2Config:
+    """Return the configuration in the metadata of the file at `path`. Raises ConfigError, or CheckpointError."""
+    metadata, entries, _ = _read(path)
+    table = entries.get("token_embd.weight")
+    if not table or len(table.lengths) != 2:
+        fault = f"has the lengths {shown(list(table.lengths))}" if table else "is not there"
+        raise CheckpointError(f"{path}: its table of tokens, token_embd.weight, {fault}; convert the model again")
+    try:
+        return config_from_metadata(metadata, vocab_size=table.lengths[1])
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, TensorEntry], Stamp]:
+    """Return the metadata, the entries of the tensors, and the stamp of a file."""
+    with opened(path) as file:
+        stamp = stamp_of(file)
+        fields = GGUFFields(file, stamp[0], str(path), CheckpointError)
+        header = read_gguf_header(fields)
+        refuse_other_architecture(header.metadata, str(path))
+        return header.metadata, read_tensor_entries(fields, header.tensor_count, header.metadata), stamp
+
+
+def _stored(entry: TensorEntry, path: Path, stamp: Stamp) -> StoredTensor:
+    """Return a tensor in the shape that the model sees: its rows are the file's, or its columns in a linear layer."""
+    transposed = is_layer_matrix(entry.name) and len(entry.lengths) == 2
+    shape = entry.lengths if transposed else entry.lengths[::-1]
+    return StoredTensor(entry.name, entry.dtype, shape, path, entry.start, stamp, transposed)

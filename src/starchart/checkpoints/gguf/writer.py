@@ -1,0 +1,134 @@
+"""Writes a GGUF file (version 3) that llama.cpp runs: configuration, vocabulary and weights of a GPT-2 in one file.
+
+    "GGUF", u32 version, u64 number of tensors, u64 number of values
+    the values        see `metadata`
+    the tensors       of each its name, u32 number of axes, u64 lengths, the innermost first, u32 type, u64 offset
+    the numbers       each tensor begins at a multiple of 32 bytes; offsets count from here
+
+Matrices of linear layers are [out][in]. As llama.cpp's own converter does it, vectors and the table of positions are
+F32 in every file.
+Sources: ggml, docs/gguf.md; llama.cpp, conversion/gpt2.py, conversion/base.py and src/llama-vocab.cpp.
+"""
+
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from starchart.checkpoints.gguf.metadata import (
+    bool_value,
+    f32_value,
+    i32_array,
+    text,
+    text_array,
+    text_value,
+    u32_value,
+)
+from starchart.checkpoints.gguf.names import gguf_name
+from starchart.checkpoints.gguf.tensor_types import TENSOR_TYPES
+from starchart.checkpoints.limits import refuse_other_values
+from starchart.checkpoints.stored_tensor import StoredTensor
+from starchart.checkpoints.tensor_bytes import is_linear, tensor_bytes
+from starchart.checkpoints.tensor_values import bytes_of
+from starchart.checkpoints.weights import in_model_order
+from starchart.model.config import GPT2Config
+
+FILE_TYPES = {"F32": 0, "F16": 1, "BF16": 32}  # what the matrices of a file are
+_TYPES = {kind.name: number for number, kind in TENSOR_TYPES.items()}
+_VERSION, _ALIGNMENT = 3, 32
+_NORMAL, _CONTROL, _UNUSED = 1, 3, 5  # types of tokens
+
+
+@dataclass(frozen=True)
+class GGUFVocabulary:
+    """A vocabulary as GGUF has it: tokens and merges in GPT-2's byte alphabet, special tokens as they are."""
+
+    tokens: Sequence[str | None]  # by their ids; None: an id that no token has
+    special: Mapping[str, int]  # token -> id
+    merges: Sequence[str]  # "a b"
+    end_of_text: int | None  # the token that begins and ends a text
+
+
+def refuse_for_gguf(config: GPT2Config) -> None:
+    """Raise CheckpointError for a model that llama.cpp would take for another one."""
+    taken_for_granted = {
+        "activation_function": "gelu_new",
+        "scale_attn_weights": True,
+        "scale_attn_by_inverse_layer_idx": False,
+    }
+    refuse_other_values(config, taken_for_granted, "GGUF")
+
+
+def write_gguf(
+    file: BinaryIO, config: GPT2Config, tensors: Mapping[str, StoredTensor], dtype: str, vocabulary: GGUFVocabulary
+) -> None:
+    """Write a model, whose tensors have our names, to an open file. Raises CheckpointError, OSError."""
+    refuse_for_gguf(config)
+    ordered = in_model_order(tensors, config)
+    values = [*_of_the_model(config, dtype), *_of_the_vocabulary(config, vocabulary)]
+    entries, offset = [], 0
+    for name, tensor in ordered.items():
+        kind = dtype_in_gguf(name, tensor, dtype)
+        entries.append(_entry(name, tensor, _TYPES[kind], offset))
+        offset += _aligned(bytes_of(tensor.count, kind))
+    head = b"GGUF" + struct.pack("<IQQ", _VERSION, len(entries), len(values)) + b"".join(values + entries)
+    file.write(head.ljust(_aligned(len(head)), b"\0"))
+    for name, tensor in ordered.items():
+        kind = dtype_in_gguf(name, tensor, dtype)
+        for part in tensor_bytes(tensor, kind, transposed=is_linear(name)):
+            file.write(part)
+        size = bytes_of(tensor.count, kind)
+        file.write(bytes(_aligned(size) - size))
+
+
+def _of_the_model(config: GPT2Config, dtype: str) -> list[bytes]:
+    return [
+        text_value("general.architecture", "gpt2"),
+        u32_value("general.alignment", _ALIGNMENT),
+        u32_value("general.file_type", FILE_TYPES[dtype]),
+        u32_value("gpt2.context_length", config.n_positions),
+        u32_value("gpt2.embedding_length", config.n_embd),
+        u32_value("gpt2.feed_forward_length", config.feed_forward_width),
+        u32_value("gpt2.block_count", config.n_layer),
+        u32_value("gpt2.attention.head_count", config.n_head),
+        f32_value("gpt2.attention.layer_norm_epsilon", config.layer_norm_epsilon),
+    ]
+
+
+def _of_the_vocabulary(config: GPT2Config, vocabulary: GGUFVocabulary) -> list[bytes]:
+    """Return the values of the vocabulary, with as many tokens as the table has rows: llama.cpp wants them all."""
+    missing = [None] * (config.vocab_size - len(vocabulary.tokens))
+    tokens = [*vocabulary.tokens, *missing]
+    special = set(vocabulary.special.values())
+    values = [
+        text_value("tokenizer.ggml.model", "gpt2"),
+        text_value("tokenizer.ggml.pre", "gpt-2"),
+        text_array(
+            "tokenizer.ggml.tokens", [f"[PAD{i}]" if token is None else token for i, token in enumerate(tokens)]
+        ),
+        i32_array(
+            "tokenizer.ggml.token_type",
+            [_UNUSED if token is None else _CONTROL if i in special else _NORMAL for i, token in enumerate(tokens)],
+        ),
+        text_array("tokenizer.ggml.merges", vocabulary.merges),
+        bool_value("tokenizer.ggml.add_bos_token", False),
+    ]
+    if vocabulary.end_of_text is not None:
+        values += [
+            u32_value(f"tokenizer.ggml.{kind}_token_id", vocabulary.end_of_text) for kind in ("bos", "eos", "unknown")
+        ]
+    return values
+
+
+def dtype_in_gguf(name: str, tensor: StoredTensor, dtype: str) -> str:
+    """Return the type of a tensor, by our name, in a file whose matrices are of `dtype`."""
+    return "F32" if len(tensor.shape) == 1 or name == "wpe.weight" else dtype
+
+
+def _entry(name: str, tensor: StoredTensor, kind: int, offset: int) -> bytes:
+    lengths = tensor.shape if is_linear(name) else tensor.shape[::-1]  # innermost first
+    return text(gguf_name(name)) + struct.pack(f"<I{len(lengths)}QIQ", len(lengths), *lengths, kind, offset)
+
+
+def _aligned(size: int) -> int:
+    return size + -size % _ALIGNMENT

@@ -1,0 +1,64 @@
+"""Where the files of a model are. A model is named by its folder, or by the file of its weights.
+
+config.json                          the numbers of the architecture, where the weights' own file does not hold them
+generation_config.json               may be absent; where it is there, its eos_token_id stands, config.json's does not
+model.safetensors, ...               the weights: of `WEIGHTS_FILES` the first that is there, as in transformers; or
+else the only file whose content is that of a format that can be read
+vocab.json and merges.txt, ...       for the tokenizer; not read here
+"""
+
+import os
+from pathlib import Path
+
+from starchart.checkpoints.formats import format_of
+from starchart.errors import CheckpointError
+from starchart.json_file import shown
+
+WEIGHTS_FILES = (
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+    "model.ckpt.index",
+)
+LAYOUT = (
+    "a model folder holds config.json, model.safetensors (or another form of the weights: see checkpoints/README.md),"
+    " vocab.json and merges.txt (or tokenizer.json)"
+)
+_SUFFIXES = (".safetensors", ".gguf", ".npz", ".bin", ".pt", ".pth", ".index")
+UNREAD = ("tf_model.h5", "flax_model.msgpack")
+
+
+def weights_in(folder: Path) -> Path | None:
+    """Return the file of the weights in `folder`, or None if there is none.
+
+    Raises CheckpointError if there are several to choose from and none has a name of WEIGHTS_FILES.
+    """
+    for name in WEIGHTS_FILES:
+        if os.path.isfile(folder / name):
+            return folder / name
+    found = sorted(path for path in folder.iterdir() if path.suffix in _SUFFIXES and path.is_file())
+    found = [path for path in found if format_of(path)]
+    if len(found) > 1:
+        names = ", ".join(shown(path.name) for path in found)
+        raise CheckpointError(f"{folder}: holds more than one file of weights: {names}; give the path of one")
+    return found[0] if found else None
+
+
+def find_weights(model: Path) -> Path:
+    """Return the path of the weights of a model, or of their index. Raises CheckpointError if they are not there."""
+    if os.path.isfile(model):
+        return model
+    if not os.path.isdir(model):
+        state = "is not a folder or a file" if os.path.exists(model) else "there is no such folder or file"
+        raise CheckpointError(f"{model}: {state}; {LAYOUT}")
+    path = weights_in(model)
+    if path:
+        return path
+    for name in UNREAD:
+        if os.path.isfile(model / name):
+            raise CheckpointError(
+                f"{model / name}: this format is not read; convert it with transformers: "
+                "GPT2LMHeadModel.from_pretrained(folder).save_pretrained(folder)"
+            )
+    raise CheckpointError(f"{model}: holds no weights; {LAYOUT}")

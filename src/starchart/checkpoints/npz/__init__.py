@@ -1,0 +1,1 @@
+"""NumPy's .npz: a zip of .npy arrays, one for each tensor."""

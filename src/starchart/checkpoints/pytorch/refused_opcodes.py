@@ -1,0 +1,41 @@
+"""The opcodes of pickles that `unpickler` refuses, by name: torch.save does not write them for weights.
+
+Source: Lib/pickletools.py of CPython 3.14.
+"""
+
+REFUSED_OPCODES = {
+    ord("0"): "POP",
+    ord("1"): "POP_MARK",
+    ord("2"): "DUP",
+    ord("B"): "BINBYTES",
+    ord("C"): "SHORT_BINBYTES",
+    ord("F"): "FLOAT",
+    ord("I"): "INT",
+    ord("L"): "LONG",
+    ord("P"): "PERSID",
+    ord("S"): "STRING",
+    ord("T"): "BINSTRING",
+    ord("U"): "SHORT_BINSTRING",
+    ord("V"): "UNICODE",
+    ord("d"): "DICT",
+    ord("g"): "GET",
+    ord("i"): "INST",
+    ord("l"): "LIST",
+    ord("o"): "OBJ",
+    ord("p"): "PUT",
+    0x80: "PROTO",
+    0x81: "NEWOBJ",
+    0x82: "EXT1",
+    0x83: "EXT2",
+    0x84: "EXT4",
+    0x8B: "LONG4",
+    0x8D: "BINUNICODE8",
+    0x8E: "BINBYTES8",
+    0x8F: "EMPTY_SET",
+    0x90: "ADDITEMS",
+    0x91: "FROZENSET",
+    0x92: "NEWOBJ_EX",
+    0x96: "BYTEARRAY8",
+    0x97: "NEXT_BUFFER",
+    0x98: "READONLY_BUFFER",
+}

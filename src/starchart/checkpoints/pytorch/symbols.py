@@ -1,0 +1,163 @@
+"""The names that a pickle of tensors may hold, each as a symbol: nothing of torch is here, and nothing of it is called.
+
+    torch._utils._rebuild_tensor_v2(storage, offset, size, strides, requires_grad, hooks, metadata = None)
+    torch._utils._rebuild_tensor_v3(storage, offset, size, strides, requires_grad, hooks, dtype, metadata = None)
+    torch._utils._rebuild_parameter(tensor, requires_grad, hooks)
+    torch._utils._rebuild_parameter_with_state(tensor, requires_grad, hooks, state)
+    collections.OrderedDict()
+    torch.FloatStorage and its like (torch.cuda's in older files), torch.storage.UntypedStorage, torch.float32, ...
+
+A storage is a run of numbers in the file; a tensor is a view of one. What they say of themselves is written down here,
+in plain numbers; `placing` holds it against the file. Source: PyTorch 2.13, torch/_utils.py and torch/serialization.py.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from starchart.errors import CheckpointError
+from starchart.json_file import shown
+
+Arguments: TypeAlias = tuple[Any, ...]
+Counts: TypeAlias = tuple[int, ...]
+
+_MOST_AXES = 8  # a mask has four
+_LONGEST_KEY = 100
+
+# torch's name, that of its storages where there are such, the dtype of StoredTensors, bytes
+_NUMBERS = (
+    ("float64", "DoubleStorage", "F64", 8),
+    ("float32", "FloatStorage", "F32", 4),
+    ("float16", "HalfStorage", "F16", 2),
+    ("bfloat16", "BFloat16Storage", "BF16", 2),
+    ("int64", "LongStorage", "I64", 8),
+    ("int32", "IntStorage", "I32", 4),
+    ("int16", "ShortStorage", "I16", 2),
+    ("int8", "CharStorage", "I8", 1),
+    ("uint8", "ByteStorage", "U8", 1),
+    ("bool", "BoolStorage", "BOOL", 1),
+    ("complex64", "ComplexFloatStorage", "C64", 8),
+    ("complex128", "ComplexDoubleStorage", "C128", 16),
+    ("uint16", "", "U16", 2),
+    ("uint32", "", "U32", 4),
+    ("uint64", "", "U64", 8),
+    ("float8_e4m3fn", "", "F8_E4M3", 1),
+    ("float8_e4m3fnuz", "", "F8_E4M3FNUZ", 1),
+    ("float8_e5m2", "", "F8_E5M2", 1),
+    ("float8_e5m2fnuz", "", "F8_E5M2FNUZ", 1),
+    ("float8_e8m0fnu", "", "F8_E8M0", 1),
+)
+ITEM_BYTES = {dtype: size for _, _, dtype, size in _NUMBERS}
+
+
+@dataclass(frozen=True, slots=True)
+class Dtype:
+    """torch.float32 and its like."""
+
+    dtype: str
+
+
+@dataclass(frozen=True, slots=True)
+class StorageType:
+    """torch.FloatStorage and its like; an untyped storage counts bytes."""
+
+    dtype: str
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """A run of `count` numbers. The file has it under `key`."""
+
+    dtype: str
+    key: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """A view of a storage; `offset` and `strides` count numbers."""
+
+    storage: Storage
+    dtype: str
+    offset: int
+    shape: Counts
+    strides: Counts
+
+
+@dataclass(frozen=True, slots=True)
+class Callee:
+    """What may be called, with arguments and the name of the file."""
+
+    call: Callable[[Arguments, str], Any]
+
+
+def storage_of(saved_id: Any, source: str) -> Storage:
+    """Return the storage that a persistent id stands for: ("storage", type, key, location, count).
+
+    Files of the older format add None, or the part of another storage that this one is: that is refused. Raises
+    CheckpointError.
+    """
+    match saved_id:
+        case (str("storage"), StorageType(dtype=dtype), str(key), str(), int(count), *view):
+            if view in ([], [None]) and _are_counts((count,)) and len(key) <= _LONGEST_KEY:
+                return Storage(dtype, key, count)
+    raise CheckpointError(f"{source}: refers by its persistent id to what is no storage: {shown(saved_id)}")
+
+
+def _are_counts(values: Any) -> bool:
+    # type() and not isinstance: True is an int to Python.
+    return isinstance(values, tuple) and len(values) <= _MOST_AXES and all(type(n) is int and n >= 0 for n in values)
+
+
+def _ordered_dict(arguments: Arguments, source: str) -> dict[Any, Any]:
+    if arguments:
+        raise CheckpointError(f"{source}: makes an OrderedDict of {shown(arguments)}, not an empty one")
+    return {}
+
+
+def _tensor_v2(arguments: Arguments, source: str) -> Tensor:
+    match arguments:
+        case (Storage() as storage, offset, shape, strides, _, _, *metadata) if len(metadata) <= 1:
+            return _tensor(Tensor(storage, storage.dtype, offset, shape, strides), metadata, source)
+    raise CheckpointError(f"{source}: describes a tensor by {shown(arguments)}")
+
+
+def _tensor_v3(arguments: Arguments, source: str) -> Tensor:
+    match arguments:
+        case (Storage() as storage, offset, shape, strides, _, _, Dtype(dtype=dtype), *metadata) if len(metadata) <= 1:
+            return _tensor(Tensor(storage, dtype, offset, shape, strides), metadata, source)
+    raise CheckpointError(f"{source}: describes a tensor by {shown(arguments)}")
+
+
+def _tensor(tensor: Tensor, metadata: list[Any], source: str) -> Tensor:
+    if any(metadata):
+        raise CheckpointError(f"{source}: holds a tensor that is marked as negated or conjugated: {shown(metadata)}")
+    shape, strides = tensor.shape, tensor.strides
+    if not _are_counts((tensor.offset,)) or not _are_counts(shape) or not _are_counts(strides):
+        view = (tensor.offset, shape, strides)
+        raise CheckpointError(
+            f"{source}: offset, size and strides of a tensor must be whole numbers, not {shown(view)}"
+        )
+    if len(shape) != len(strides):
+        raise CheckpointError(f"{source}: a tensor has the size {shown(shape)}, but the strides {shown(strides)}")
+    return tensor
+
+
+def _parameter(arguments: Arguments, source: str) -> Tensor:
+    match arguments:
+        case (Tensor() as tensor, _, _) | (Tensor() as tensor, _, _, _):
+            return tensor
+    raise CheckpointError(f"{source}: describes a parameter by {shown(arguments)}")
+
+
+SYMBOLS: dict[tuple[str, str], Callee | StorageType | Dtype] = {
+    ("collections", "OrderedDict"): Callee(_ordered_dict),
+    ("torch._utils", "_rebuild_tensor_v2"): Callee(_tensor_v2),
+    ("torch._utils", "_rebuild_tensor_v3"): Callee(_tensor_v3),
+    ("torch._utils", "_rebuild_parameter"): Callee(_parameter),
+    ("torch._utils", "_rebuild_parameter_with_state"): Callee(_parameter),
+    ("torch.storage", "UntypedStorage"): StorageType("U8"),
+    **{("torch", storage): StorageType(dtype) for _, storage, dtype, _ in _NUMBERS if storage},
+    **{("torch.cuda", storage): StorageType(dtype) for _, storage, dtype, _ in _NUMBERS if storage},
+    **{("torch", name): Dtype(dtype) for name, _, dtype, _ in _NUMBERS},
+}

@@ -1,0 +1,129 @@
+"""The header of a safetensors file: which tensors it holds, and where.
+
+    8 bytes    N, unsigned, little-endian
+    N bytes    JSON, UTF-8, begins with "{", may end in spaces:
+               {"NAME": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}, ..., "__metadata__": {...}}
+    the rest   the numbers, row by row, little-endian; offsets count from here; no holes and no overlaps
+
+Source: the README of huggingface/safetensors, section "Format". Nothing in the header is believed before it is checked,
+and each way in which a header can be wrong has its own message. Here we are stricter than the safetensors library:
+names that appear twice and fields that the format does not have are refused.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+from starchart.checkpoints.foreign_files import refuse_foreign
+from starchart.errors import CheckpointError
+from starchart.json_file import MAX_JSON_BYTES, parse_json_object, shown
+
+# Every type of number in the format, and its size in bits. Which of them can be weights is for `tensor_values` to say.
+_ONE_BYTE = ("BOOL", "U8", "I8", "F8_E5M2", "F8_E4M3", "F8_E8M0", "F8_E4M3FNUZ", "F8_E5M2FNUZ")
+_BITS = {
+    **dict.fromkeys(("F4",), 4),
+    **dict.fromkeys(("F6_E2M3", "F6_E3M2"), 6),
+    **dict.fromkeys(_ONE_BYTE, 8),
+    **dict.fromkeys(("I16", "U16", "F16", "BF16"), 16),
+    **dict.fromkeys(("I32", "U32", "F32"), 32),
+    **dict.fromkeys(("I64", "U64", "F64", "C64"), 64),
+}
+_FIELDS = {"dtype", "shape", "data_offsets"}
+
+
+@dataclass(frozen=True)
+class TensorEntry:
+    """What the header says of one tensor. `start` and `end` are counted from the first byte of the file."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    start: int
+    end: int
+
+
+def read_header(file: BinaryIO, size: int, source: str) -> dict[str, TensorEntry]:
+    """Return the checked entries, by name, of an open file of `size` bytes. `source` names it in CheckpointError."""
+    first = file.read(8)
+    length = int.from_bytes(first, "little")
+    if size < 8 or length > MAX_JSON_BYTES:
+        refuse_foreign(first + file.read(100), source)
+    if size < 8:
+        raise CheckpointError(f"{source}: is {size} bytes long and cannot hold a safetensors header; fetch it again")
+    if length > MAX_JSON_BYTES:
+        raise CheckpointError(f"{source}: says its header is {length} bytes long; the limit is {MAX_JSON_BYTES}")
+    if length > size - 8:
+        raise CheckpointError(
+            f"{source}: says its header is {length} bytes long, but the file ends after {size - 8}; fetch it again"
+        )
+    header = file.read(length)
+    if not header.startswith(b"{"):
+        raise CheckpointError(f"{source}: its header does not begin with '{{' but with {header[:8]!r}")
+    values = parse_json_object(header, f"{source}: header", CheckpointError)
+    _check_metadata(values.pop("__metadata__", {}), source)
+    entries = [_entry(name, value, 8 + length, size, source) for name, value in values.items()]
+    _check_coverage(entries, 8 + length, size, source)
+    return {entry.name: entry for entry in entries}
+
+
+def _check_metadata(metadata: Any, source: str) -> None:
+    if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
+        raise CheckpointError(f"{source}: its __metadata__ must map names to texts, not be {shown(metadata)}")
+
+
+def _entry(name: str, value: Any, base: int, size: int, source: str) -> TensorEntry:
+    """Return one entry, its fields checked by themselves and against the size of the file."""
+    what = f"{source}: tensor {shown(name)}"
+    if not isinstance(value, dict):
+        raise CheckpointError(f"{what}: its entry must be an object, not {shown(value)}")
+    if value.keys() != _FIELDS:
+        raise CheckpointError(f"{what}: must have dtype, shape and data_offsets, but has {shown(sorted(value))}")
+    dtype, shape, offsets = value["dtype"], value["shape"], value["data_offsets"]
+    if not isinstance(dtype, str) or dtype not in _BITS:
+        raise CheckpointError(f"{what}: its dtype {shown(dtype)} is not one of safetensors'")
+    if not _is_list_of_counts(shape):
+        raise CheckpointError(f"{what}: its shape must be a list of whole numbers, not {shown(shape)}")
+    if not _is_list_of_counts(offsets) or len(offsets) != 2:
+        raise CheckpointError(f"{what}: its data_offsets must be two whole numbers, not {shown(offsets)}")
+    start, end = base + offsets[0], base + offsets[1]
+    if start > end:
+        raise CheckpointError(f"{what}: its data_offsets are reversed: {shown(offsets)}")
+    if end > size:
+        raise CheckpointError(
+            f"{what}: its data_offsets {shown(offsets)} reach past the end of the file, {size - base}"
+        )
+    if not _fits(shape, _BITS[dtype], 8 * (end - start)):
+        raise CheckpointError(
+            f"{what}: shape {shown(shape)} of {dtype} does not fill the {end - start} bytes it is given"
+        )
+    return TensorEntry(name, dtype, tuple(shape), start, end)
+
+
+def _is_list_of_counts(value: Any) -> bool:
+    # type() and not isinstance: true is an int to Python.
+    return isinstance(value, list) and all(type(item) is int and item >= 0 for item in value)
+
+
+def _fits(shape: list[int], bits_each: int, bits: int) -> bool:
+    """Return whether the product of `shape`, times `bits_each`, is `bits`; the product is not made larger than that."""
+    if 0 in shape:
+        return bits == 0
+    for length in shape:
+        bits_each *= length
+        if bits_each > bits:
+            return False
+    return bits_each == bits
+
+
+def _check_coverage(entries: Iterable[TensorEntry], base: int, size: int, source: str) -> None:
+    """Refuse tensors that share bytes, and bytes that belong to no tensor."""
+    end, last = base, "the header"
+    for entry in sorted(entries, key=lambda entry: (entry.start, entry.end)):
+        this = f"tensor {shown(entry.name)}"
+        if entry.start < end:
+            raise CheckpointError(f"{source}: {this} overlaps {last}")
+        if entry.start > end:
+            raise CheckpointError(f"{source}: {entry.start - end} bytes between {last} and {this} belong to no tensor")
+        end, last = entry.end, this
+    if end != size:
+        raise CheckpointError(f"{source}: {size - end} bytes after {last} belong to no tensor")

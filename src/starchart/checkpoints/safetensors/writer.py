@@ -1,0 +1,31 @@
+"""Writes a safetensors file, as transformers would: the layout is in `header`."""
+
+import json
+from collections.abc import Mapping
+from typing import Any, BinaryIO
+
+from starchart.checkpoints.names import name_in_file
+from starchart.checkpoints.stored_tensor import StoredTensor
+from starchart.checkpoints.tensor_bytes import tensor_bytes
+from starchart.checkpoints.tensor_values import bytes_of
+from starchart.checkpoints.weights import in_model_order
+from starchart.model.config import GPT2Config
+
+_ALIGNMENT = 8  # the header is filled up with spaces, so that the numbers can be mapped into memory as they are
+
+
+def write_safetensors(file: BinaryIO, config: GPT2Config, tensors: Mapping[str, StoredTensor], dtype: str) -> None:
+    """Write the tensors of a model, which have our names, to an open file. Raises CheckpointError, OSError."""
+    ordered = in_model_order(tensors, config)
+    header: dict[str, Any] = {"__metadata__": {"format": "pt"}}  # transformers refuses a file without it
+    end = 0
+    for name, tensor in ordered.items():
+        start, end = end, end + bytes_of(tensor.count, dtype)
+        entry = {"dtype": dtype, "shape": list(tensor.shape), "data_offsets": [start, end]}
+        header[name_in_file(name)] = entry
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % _ALIGNMENT)
+    file.write(len(text).to_bytes(8, "little") + text)
+    for tensor in ordered.values():
+        for part in tensor_bytes(tensor, dtype):
+            file.write(part)

@@ -1,0 +1,167 @@
+"""Tensors in files: read when they are asked for, some rows at a time, as arrays of floats.
+
+Every reader of a format finds out where its tensors lie and gives StoredTensors; the numbers are read here, whatever
+the format. No file stays open between, so a tensor that was not read yet can be sent to another process. Files are not
+mapped into memory: a mapping of a file that another program cuts short ends the process, where a read says what is
+wrong.
+"""
+
+import os
+from array import array
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import Any, BinaryIO, TypeAlias
+
+from starchart.checkpoints.tensor_values import (
+    NUMBER_TYPES,
+    bytes_of,
+    decode_numbers,
+    first_not_finite,
+    is_weight_dtype,
+)
+from starchart.checkpoints.zip_member import ZipMember, read_member
+from starchart.errors import CheckpointError
+from starchart.json_file import shown
+from starchart.utils.matrix import Matrix, Vector
+
+Stamp: TypeAlias = tuple[int, ...]  # size and times of a file: another one in its place is noticed
+
+# Enough that the work on a row is small beside the work on its numbers, little beside any model.
+_NUMBERS_AT_ONCE = 1 << 15
+
+
+@dataclass(frozen=True)
+class StoredTensor:
+    """A tensor in a file, not read yet: its numbers lie one after another, little-endian, row by row.
+
+    With `transposed` they lie column by column: the file has the transpose of what `shape` says, as files do that keep
+    the matrix of a layer as [out][in].
+    """
+
+    name: str  # as the file has it
+    dtype: str  # see `tensor_values.NUMBER_TYPES`; other types are known by name, but are no weights
+    shape: tuple[int, ...]
+    path: Path
+    start: int  # the first byte, counted from the first of the file
+    stamp: Stamp
+    transposed: bool = False
+    member: ZipMember | None = None  # the deflated member of a zip that it is in; `start` counts from the first of that
+
+    @property
+    def count(self) -> int:
+        """How many numbers it has."""
+        return prod(self.shape)
+
+    def __str__(self) -> str:
+        return f"{self.path}: tensor {shown(self.name)}"
+
+
+def read_vector(tensor: StoredTensor) -> Vector:  # -> [C]
+    """Return a tensor of one axis. Raises CheckpointError if it holds other than finite floats."""
+    with opened(tensor.path, tensor.stamp) as file:
+        return _read_numbers(file, tensor, 0, tensor.shape[0])
+
+
+def read_rows(tensor: StoredTensor, start: int = 0, stop: int | None = None) -> list[Vector]:  # -> [stop - start][C]
+    """Return the rows from `start` up to `stop` of a tensor of two axes, an array each; all of them without `stop`.
+
+    Raises CheckpointError if they hold other than finite floats.
+    """
+    rows, columns = tensor.shape
+    stop = rows if stop is None else stop
+    if not tensor.transposed:
+        return [*_read_rows(tensor, start, stop, columns)]
+    numbers = _joined(_read_rows(tensor, 0, columns, rows))
+    return [numbers[row::rows] for row in range(start, stop)]
+
+
+def read_parts(tensor: StoredTensor, checked: bool = True) -> Iterator["array[float]"]:
+    """Yield all numbers of a tensor of any number of axes as they lie in the file, some at a time.
+
+    Raises CheckpointError if it holds other than floats, and where it is `checked`, other than finite ones.
+    """
+    count = tensor.count
+    with opened(tensor.path, tensor.stamp) as file:
+        for first in range(0, count, _NUMBERS_AT_ONCE):
+            yield _read_numbers(file, tensor, first, min(_NUMBERS_AT_ONCE, count - first), checked)
+
+
+def rows_of(matrix: Any, start: int = 0, stop: int | None = None) -> Matrix:
+    """Return rows of a matrix, which may be a StoredTensor or in memory. Raises CheckpointError as `read_rows` does."""
+    return read_rows(matrix, start, stop) if isinstance(matrix, StoredTensor) else matrix[start:stop]
+
+
+def stamp_of(file: BinaryIO) -> Stamp:
+    """Return the stamp of an open file; its first number is the size."""
+    status = os.fstat(file.fileno())
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns  # ctime: what no copying tool can set back
+
+
+@contextmanager
+def opened(path: Path, stamp: Stamp | None = None) -> Iterator[BinaryIO]:
+    """Give the open file, which must have the stamp if there is one; an OSError becomes a CheckpointError."""
+    if not stamp and not os.path.isfile(path):
+        raise CheckpointError(f"{path}: is not a file" if os.path.exists(path) else f"{path}: there is no such file")
+    try:
+        with path.open("rb") as file:
+            if stamp and stamp != stamp_of(file):
+                raise CheckpointError(f"{path}: has changed since it was opened; open the model again")
+            yield file
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+def _read_rows(tensor: StoredTensor, start: int, stop: int, columns: int) -> list["array[float]"]:
+    """Return rows as the file has them, of `columns` numbers."""
+    at_once = max(1, _NUMBERS_AT_ONCE // max(1, columns))  # rows
+    matrix: list[array[float]] = []
+    with opened(tensor.path, tensor.stamp) as file:
+        for first in range(start, stop, at_once):
+            count = min(at_once, stop - first)
+            numbers = _read_numbers(file, tensor, first * columns, count * columns)
+            matrix += [numbers[row * columns : (row + 1) * columns] for row in range(count)]
+    return matrix
+
+
+def _joined(parts: list["array[float]"]) -> "array[float]":
+    numbers = parts[0][:0] if parts else array("f")
+    for part in parts:
+        numbers += part
+    return numbers
+
+
+def _read_numbers(file: BinaryIO, tensor: StoredTensor, first: int, count: int, checked: bool = True) -> "array[float]":
+    """Return `count` numbers of the tensor from number `first` on, counted as they lie in the file."""
+    dtype = tensor.dtype
+    if not is_weight_dtype(dtype):
+        known = ", ".join(NUMBER_TYPES)
+        raise CheckpointError(
+            f"{tensor}: is of dtype {dtype}; weights must be of one of these: {known}; convert it to one of them"
+        )
+    raw = _read_bytes(file, tensor, tensor.start + bytes_of(first, dtype), bytes_of(count, dtype))
+    if len(raw) != bytes_of(count, dtype):
+        raise CheckpointError(f"{tensor}: the file has become shorter since it was opened; fetch it again")
+    numbers = decode_numbers(raw, dtype)
+    index = first_not_finite(raw, dtype, numbers) if checked else None
+    if index is not None:
+        place = _place(first + index, tensor)
+        raise CheckpointError(f"{tensor}: holds {numbers[index]} at {place}; weights must be finite numbers")
+    return numbers
+
+
+def _read_bytes(file: BinaryIO, tensor: StoredTensor, start: int, count: int) -> bytes:
+    if tensor.member:
+        return read_member(file, (tensor.path, tensor.stamp), tensor.member, start, count, str(tensor))
+    file.seek(start)
+    return file.read(count)
+
+
+def _place(index: int, tensor: StoredTensor) -> str:
+    if len(tensor.shape) == 1:
+        return f"[{index}]"
+    rows, columns = tensor.shape
+    row, column = (index % rows, index // rows) if tensor.transposed else divmod(index, columns)
+    return f"[{row}][{column}]"

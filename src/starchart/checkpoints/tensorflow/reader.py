@@ -1,0 +1,95 @@
+"""TensorFlow checkpoints: open the index, and find the tensors in the data files beside it.
+
+    NAME.index                     the table of names and places
+    NAME.data-00000-of-00001       the numbers, little-endian, one tensor after another; there may be several such files
+    NAME.meta, checkpoint          not read
+    hparams.json                   the configuration
+
+The names of the data files are made from that of the index; nothing in it can lead elsewhere. The checksums of the
+tensors are not checked: they are CRC-32C, which takes minutes for half a gigabyte in Python. Source: TensorFlow,
+core/util/tensor_bundle/tensor_bundle.h.
+"""
+
+import os
+from pathlib import Path
+
+from starchart.checkpoints.stored_tensor import Stamp, StoredTensor, opened, stamp_of
+from starchart.checkpoints.tensorflow.bundle import HEADER_KEY, BundleEntry, read_bundle_entry, read_bundle_header
+from starchart.checkpoints.tensorflow.names import hugging_face_name, is_weight
+from starchart.checkpoints.tensorflow.table import read_table
+from starchart.errors import CheckpointError
+from starchart.json_file import shown
+
+_SUFFIX = ".index"
+
+
+def open_tensorflow(index: Path) -> dict[str, StoredTensor]:
+    """Return the tensors of the checkpoint with this index by Hugging Face's names. Raises CheckpointError."""
+    if index.suffix != _SUFFIX:
+        raise CheckpointError(
+            f"{index}: is an index of TensorFlow; its name must end in {_SUFFIX}, as that it had does"
+        )
+    with opened(index) as file:
+        table = read_table(file, stamp_of(file)[0], str(index))
+    if HEADER_KEY not in table:
+        raise CheckpointError(f"{index}: has no header under the empty key; it is no index of TensorFlow")
+    shards = read_bundle_header(table.pop(HEADER_KEY), str(index))
+    entries = {
+        name: read_bundle_entry(value, shards, f"{index}: tensor {shown(name)}")
+        for name, value in _weights(table, index).items()
+    }
+    stamps = {shard: _stamp(_data_file(index, shard, shards), index) for shard in {e.shard for e in entries.values()}}
+    _check_places(entries, stamps, index)
+    return {
+        hugging_face_name(name): StoredTensor(
+            name,
+            entry.dtype,
+            _shape(name, entry),
+            _data_file(index, entry.shard, shards),
+            entry.offset,
+            stamps[entry.shard],
+        )
+        for name, entry in entries.items()
+    }
+
+
+def _weights(table: dict[bytes, bytes], index: Path) -> dict[str, bytes]:
+    try:
+        weights = {name.decode(): value for name, value in table.items() if is_weight(name)}
+    except UnicodeDecodeError as error:
+        raise CheckpointError(f"{index}: the name {error.object[:100]!r} of a tensor is not UTF-8 text") from None
+    if not weights:
+        held = ", ".join(str(name[:100]) for name in list(table)[:5]) or "no tensors at all"
+        raise CheckpointError(f"{index}: holds no GPT-2 with OpenAI's names (model/wte and so on), but {held}")
+    return weights
+
+
+def _data_file(index: Path, shard: int, shards: int) -> Path:
+    return index.with_name(f"{index.stem}.data-{shard:05}-of-{shards:05}")
+
+
+def _stamp(data: Path, index: Path) -> Stamp:
+    if not os.path.isfile(data):
+        raise CheckpointError(f"{data}: there is no such file; it must lie beside {index.name}, whose numbers it holds")
+    with opened(data) as file:
+        return stamp_of(file)
+
+
+def _check_places(entries: dict[str, BundleEntry], stamps: dict[int, Stamp], index: Path) -> None:
+    """Refuse tensors that reach past the end of their data file, or share bytes with another."""
+    ends = dict.fromkeys(stamps, 0)
+    for name, entry in sorted(entries.items(), key=lambda item: (item[1].shard, item[1].offset, item[1].size)):
+        end, size = entry.offset + entry.size, stamps[entry.shard][0]
+        what = f"{index}: tensor {shown(name)}"
+        if end > size:
+            raise CheckpointError(f"{what}: ends at byte {end} of a data file that has {size}; fetch that again")
+        if entry.offset < ends[entry.shard]:
+            raise CheckpointError(f"{what}: overlaps the tensor before it, which ends at byte {ends[entry.shard]}")
+        ends[entry.shard] = end
+
+
+def _shape(name: str, entry: BundleEntry) -> tuple[int, ...]:
+    """Return the shape as the model sees it: without the width of the convolution that a linear layer was."""
+    if name.endswith("/w") and len(entry.shape) == 3 and entry.shape[0] == 1:
+        return entry.shape[1:]
+    return entry.shape

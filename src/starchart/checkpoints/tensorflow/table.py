@@ -1,0 +1,138 @@
+"""The table that an index of TensorFlow is: sorted keys and their values, in the format of LevelDB.
+
+    data blocks      the entries
+    metaindex        a block that is empty here, and not read
+    index block      for each data block an entry whose value is its handle
+    footer           48 bytes: handles of metaindex and index block, zeros up to 40 bytes, the magic number
+
+    handle           two varints: first byte and length of a block, without its trailer
+    trailer          5 bytes after a block: compression (0 none, 1 Snappy), masked CRC-32C of the block and that byte
+    block            entries; then their restart points, u32 each; then how many these are, u32
+    entry            three varints: how many bytes of the key are those of the key before, how many follow, the length
+                     of the value; then the bytes of the key that follow, and the value
+    restart point    where an entry begins that has its whole key
+
+Source: LevelDB, doc/table_format.md, and the layout of blocks in its block_builder. TensorFlow has written such tables
+without compression since version 1.2. Stricter than TensorFlow: blocks must stand in order and may not overlap, so that
+reading never takes longer than the file is long.
+"""
+
+import struct
+from collections.abc import Iterator
+from typing import BinaryIO, TypeAlias
+
+from starchart.checkpoints.tensorflow.crc32c import masked_crc32c
+from starchart.checkpoints.tensorflow.protobuf import read_varint
+from starchart.errors import CheckpointError
+
+Handle: TypeAlias = tuple[int, int]  # first byte, length
+
+FOOTER_BYTES = 48
+_MAGIC = bytes.fromhex("57fb808b247547db")
+_TRAILER_BYTES = 5
+_MOST_BYTES = 1_000_000  # the index of the largest GPT-2 has 30 kB
+_MOST_ENTRIES = 10_000  # and 581 entries
+_LONGEST_KEY = 1000
+
+
+def is_table(last: bytes) -> bool:
+    """Return whether the last bytes of a file are those of a table."""
+    return len(last) >= FOOTER_BYTES and last.endswith(_MAGIC)
+
+
+def read_table(file: BinaryIO, size: int, source: str) -> dict[bytes, bytes]:
+    """Return the keys and values of an open file of `size` bytes. `source` names it in CheckpointError."""
+    if size > _MOST_BYTES:
+        raise CheckpointError(f"{source}: is {size} bytes long; no index of a GPT-2 has more than {_MOST_BYTES}")
+    data = file.read(size)
+    if not is_table(data):
+        raise CheckpointError(f"{source}: does not end as an index of TensorFlow does; it is cut off, fetch it again")
+    metaindex, index = _footer_handles(data[-FOOTER_BYTES:], source)
+    limit = len(data) - FOOTER_BYTES
+    _check_handle(metaindex, 0, limit, "metaindex block", source)
+    entries: dict[bytes, bytes] = {}
+    end, key = 0, b""
+    for number, (_, value) in enumerate(_entries(_block(data, index, 0, limit, "index block", source), source)):
+        name = f"data block {number}"
+        handle, rest = _handle(value, 0, source)
+        if rest != len(value):
+            raise CheckpointError(f"{source}: the handle of {name} is followed by other bytes")
+        block = _block(data, handle, end, index[0], name, source)
+        end = handle[0] + handle[1] + _TRAILER_BYTES
+        for after, content in _entries(block, source):
+            if entries and after <= key:
+                raise CheckpointError(f"{source}: key {after[:100]!r} does not come after the key before it")
+            if len(entries) == _MOST_ENTRIES:
+                raise CheckpointError(
+                    f"{source}: has more than {_MOST_ENTRIES} entries; no index of a GPT-2 has so many"
+                )
+            entries[after], key = content, after
+    return entries
+
+
+def _footer_handles(footer: bytes, source: str) -> tuple[Handle, Handle]:
+    metaindex, place = _handle(footer, 0, source)
+    index, place = _handle(footer, place, source)
+    if place > FOOTER_BYTES - len(_MAGIC) or any(footer[place : -len(_MAGIC)]):
+        raise CheckpointError(
+            f"{source}: its last {FOOTER_BYTES} bytes are not two handles, zeros and the magic number"
+        )
+    return metaindex, index
+
+
+def _handle(data: bytes, place: int, source: str) -> tuple[Handle, int]:
+    first, place = read_varint(data, place, f"{source}: handle of a block")
+    length, place = read_varint(data, place, f"{source}: handle of a block")
+    return (first, length), place
+
+
+def _check_handle(handle: Handle, start: int, limit: int, name: str, source: str) -> None:
+    first, length = handle
+    if first + length + _TRAILER_BYTES > limit:
+        raise CheckpointError(f"{source}: {name} reaches from {first} past {limit}, where it must end; fetch it again")
+    if first < start:
+        raise CheckpointError(f"{source}: {name} begins at {first}, in the block before it, which ends at {start}")
+
+
+def _block(data: bytes, handle: Handle, start: int, limit: int, name: str, source: str) -> bytes:
+    """Return a block that must lie between `start` and `limit`, its trailer checked and taken off."""
+    _check_handle(handle, start, limit, name, source)
+    first, length = handle
+    end = first + length
+    if masked_crc32c(data[first : end + 1]) != int.from_bytes(data[end + 1 : end + _TRAILER_BYTES], "little"):
+        raise CheckpointError(f"{source}: {name} does not have its checksum; the file is damaged, fetch it again")
+    if data[end]:
+        raise CheckpointError(
+            f"{source}: {name} is compressed (type {data[end]}); save it with TensorFlow 1.2 or newer, which does not"
+        )
+    return data[first:end]
+
+
+def _entries(block: bytes, source: str) -> Iterator[tuple[bytes, bytes]]:
+    """Give the entries of a block. The key of each is made from that before it."""
+    points, limit = _restart_points(block, source)
+    block, place, key = block[:limit], 0, b""
+    while place < limit:
+        most = 0 if place in points else len(key)
+        shared, place = read_varint(block, place, source)
+        more, place = read_varint(block, place, source)
+        length, place = read_varint(block, place, source)
+        if shared > most:
+            raise CheckpointError(f"{source}: a key shares {shared} bytes with that before it; it can share {most}")
+        if place + more + length > limit:
+            raise CheckpointError(f"{source}: an entry of {more} and {length} bytes reaches past the end of its block")
+        if shared + more > _LONGEST_KEY:
+            raise CheckpointError(f"{source}: a key is {shared + more} bytes long; the limit is {_LONGEST_KEY}")
+        key = key[:shared] + block[place : place + more]
+        place += more
+        yield key, block[place : place + length]
+        place += length
+
+
+def _restart_points(block: bytes, source: str) -> tuple[frozenset[int], int]:
+    """Return the restart points of a block, and where its entries end."""
+    count = int.from_bytes(block[-4:], "little")
+    limit = len(block) - 4 - 4 * count
+    if len(block) < 4 or limit < 0:
+        raise CheckpointError(f"{source}: a block of {len(block)} bytes says that it has {count} restart points")
+    return frozenset(struct.unpack_from(f"<{count}I", block, limit)), limit

@@ -1,0 +1,93 @@
+"""The vocabulary inside a GGUF file: taken if it is a GPT-2's, else refused.
+
+    tokenizer.ggml.model            "gpt2": byte-level BPE
+    tokenizer.ggml.pre              "gpt-2": GPT-2's split into words; files from before it was written have none
+    tokenizer.ggml.tokens           the tokens in the order of their ids
+    tokenizer.ggml.token_type       the type of each: 1 normal, 3 control, 4 user-defined, 5 unused
+    tokenizer.ggml.merges           "left right", in the order they were learned
+
+Control tokens are our special tokens. User-defined ones are refused, as in tokenizer.json: llama.cpp takes them out of
+every text. Settings that add tokens or a space to a text are refused too. Sources: ggml, docs/gguf.md, section
+"Tokenizer"; llama.cpp, enum llama_token_type.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from starchart.errors import VocabularyError
+from starchart.gguf_fields import GGUFFields
+from starchart.gguf_header import read_gguf_header
+from starchart.json_file import shown
+from starchart.tokenizer.vocabulary import Vocabulary, make_vocabulary
+
+_PREFIX = "tokenizer.ggml."
+_TOKENS, _TYPES, _MERGES = _PREFIX + "tokens", _PREFIX + "token_type", _PREFIX + "merges"
+_NORMAL, _CONTROL, _USER_DEFINED, _UNUSED = 1, 3, 4, 5
+
+# For each setting that could change the ids, the value with which it does not.
+_SETTINGS = {"model": "gpt2", "pre": "gpt-2", "add_bos_token": False, "add_eos_token": False, "add_space_prefix": False}
+
+
+def read_gguf_vocabulary(path: Path) -> Vocabulary | None:
+    """Return the vocabulary in the GGUF file at `path`, or None if it holds none.
+
+    Raises VocabularyError where it is not GPT-2's, or not well formed.
+    """
+    metadata = _read_metadata(path)
+    if _PREFIX + "model" not in metadata:
+        return None
+    for key, plain in _SETTINGS.items():
+        value = metadata.get(_PREFIX + key, plain)
+        if value != plain:
+            raise VocabularyError(f"{path}: {_PREFIX}{key} is {shown(value)}, GPT-2 has {plain!r}; use a GPT-2")
+    tokens = _texts(metadata, _TOKENS, path)
+    ids: dict[str, int] = {}
+    for i, token in enumerate(tokens):
+        if ids.setdefault(token, i) != i:
+            raise VocabularyError(f"{path}: {_TOKENS}: {shown(token)} has two ids, {ids[token]} and {i}")
+    merges = [_pair(merge, number, path) for number, merge in enumerate(_texts(metadata, _MERGES, path), 1)]
+    special = _special(tokens, metadata[_TYPES], path) if _TYPES in metadata else []
+    return make_vocabulary(
+        ids, merges, special or None, ids_name=f"{path}: {_TOKENS}", merge_name=f"{path}: {_MERGES}: merge"
+    )
+
+
+def _read_metadata(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            fields = GGUFFields(file, size, str(path), VocabularyError)
+            return read_gguf_header(fields, (_TOKENS, _TYPES, _MERGES)).metadata
+    except OSError as error:
+        raise VocabularyError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+def _texts(metadata: Mapping[str, Any], key: str, path: Path) -> list[str]:
+    texts = metadata.get(key)
+    if not isinstance(texts, list):  # numbers come as a tuple
+        raise VocabularyError(f"{path}: {key} is missing or not an array of texts; convert the model again")
+    return texts
+
+
+def _pair(merge: str, number: int, path: Path) -> tuple[str, str]:
+    left, _, right = merge.partition(" ")
+    if not left or not right or " " in right:
+        raise VocabularyError(f"{path}: {_MERGES}: merge {number}: {shown(merge)} is not two tokens")
+    return left, right
+
+
+def _special(tokens: Sequence[str], types: Any, path: Path) -> list[str]:
+    """Return the control tokens."""
+    if not isinstance(types, tuple) or len(types) != len(tokens):
+        raise VocabularyError(f"{path}: {_TYPES} is not one number for each of {len(tokens)} tokens")
+    for token, kind in zip(tokens, types, strict=True):
+        if kind == _USER_DEFINED:
+            raise VocabularyError(
+                f"{path}: the token {shown(token)} is user-defined: llama.cpp takes it out of every text, which is not "
+                "done here; use a model whose added tokens are control tokens"
+            )
+        if kind not in (_NORMAL, _CONTROL, _UNUSED):
+            raise VocabularyError(f"{path}: {_TYPES}: {shown(token)} is of type {shown(kind)}; GPT-2 has none of it")
+    return [token for token, kind in zip(tokens, types, strict=True) if kind == _CONTROL]

@@ -1,0 +1,108 @@
+"""A model is read in one format and written in another, tensor after tensor."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from io import BufferedWriter, FileIO
+from pathlib import Path
+from typing import Any
+
+from starchart.checkpoints.checkpoint import open_tensors
+from starchart.checkpoints.tensor_values import bytes_of
+from starchart.errors import ConversionError
+from starchart.model.config import GPT2Config
+from starchart.tokenizer.tokenizer import Tokenizer
+from starchart.tokenizer.vocabulary import Vocabulary
+from starport.config_files import CONFIG_FILES, write_config_files
+from starport.conversion.destination import Destination
+from starport.conversion.formats import FORMATS, TargetFormat, Tensors, choose_dtype
+from starport.conversion.vocabulary import (
+    gguf_vocabulary,
+    source_vocabulary,
+    vocabulary_names,
+    vocabulary_sources,
+    write_vocabulary,
+)
+from starport.engine_options import check_vocabulary
+
+Progress = Callable[[int, int], None]  # bytes written, of so many
+_TORCH_NAMES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
+_AT_ONCE = 1 << 20  # bytes
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """A model that can be written as it was asked for. `notes` are what a person should know of it."""
+
+    target: TargetFormat
+    config: GPT2Config
+    tensors: Tensors
+    dtype: str
+    vocabulary: Vocabulary | None
+    copied: list[Path]  # files of the vocabulary
+    destination: Destination
+    notes: list[str]
+
+    @classmethod
+    def prepared(
+        cls, source: Path, destination: str, format_name: str, dtype: str | None, overwrite: bool
+    ) -> "Conversion":
+        """Return a conversion about which nothing speaks against. Raises StarchartError where something does."""
+        target = FORMATS[format_name]
+        config, tensors = open_tensors(source)
+        target.refuse(config, tensors)
+        chosen, why = choose_dtype(target, tensors, dtype)
+        config = replace(config, tie_word_embeddings="lm_head.weight" not in tensors)
+        vocabulary = source_vocabulary(source)
+        if vocabulary:
+            check_vocabulary(Tokenizer(vocabulary), config.vocab_size)
+        elif target.whole:
+            raise ConversionError(
+                f"{source}: has no vocabulary, and a file of this format holds one; put its vocab.json and merges.txt"
+                " beside the weights, or choose another format"
+            )
+        copied = vocabulary_sources(source, vocabulary) if vocabulary and not target.whole else []
+        names = [] if target.whole else [*CONFIG_FILES, *(vocabulary_names(copied) if vocabulary else [])]
+        place = Destination.named(destination, target, names)
+        folder = source if source.is_dir() else source.parent
+        place.check([tensor.path for tensor in tensors.values()] + [folder / name for name in names], overwrite)
+        notes = [] if vocabulary else ["the model has no vocabulary, and none is written"]
+        if why:
+            notes.append(f"written as {chosen}{why}")
+        ends = config.eos_token_ids
+        if target.whole and len(ends) != 1:
+            notes.append(f"this format has one token that ends a text, this model {len(ends)}")
+        return cls(target, config, tensors, chosen, vocabulary, copied, place, notes)
+
+    @property
+    def size(self) -> int:
+        """About how many bytes the file of the weights takes."""
+        dtype_of = self.target.dtype_of
+        sizes = [bytes_of(tensor.count, dtype_of(name, tensor, self.dtype)) for name, tensor in self.tensors.items()]
+        return sum(sizes)
+
+    def run(self, progress: Progress) -> None:
+        """Write everything. Raises ConversionError, or CheckpointError for numbers that cannot be written."""
+        self.destination.place(lambda folder: self._write(folder, progress), self.size)
+
+    def _write(self, folder: Path, progress: Progress) -> None:
+        if not self.target.whole:
+            write_config_files(folder, self.config, _TORCH_NAMES[self.dtype])
+            if self.vocabulary:
+                write_vocabulary(folder, self.vocabulary, self.copied)
+        inside = gguf_vocabulary(self.vocabulary, self.config) if self.vocabulary and self.target.whole else None
+        with _CountingFile(folder / self.destination.weights.name, self.size, progress) as file:
+            self.target.write(file, self.config, self.tensors, self.dtype, inside)
+
+
+class _CountingFile(BufferedWriter):
+    """A file that tells how much of it is written."""
+
+    def __init__(self, path: Path, size: int, progress: Progress) -> None:
+        super().__init__(FileIO(path, "w"), _AT_ONCE)
+        self._done, self._size, self._progress = 0, size, progress
+
+    def write(self, data: Any) -> int:
+        """Write bytes and tell it."""
+        self._done += len(data)
+        self._progress(self._done, self._size)
+        return super().write(data)

@@ -1,0 +1,92 @@
+"""Where a converted model goes: a folder, or a file and what it needs beside it. All of it appears when it is whole."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from starchart.checkpoints.model_files import weights_in
+from starchart.errors import ConversionError
+from starport.conversion.formats import TargetFormat
+
+_ROOM = 10 << 20  # bytes on the disk, for what stands beside the weights
+
+
+@dataclass(frozen=True)
+class Destination:
+    """`weights` is the path of the file of the weights; `beside` are the names of other files in its folder."""
+
+    weights: Path
+    beside: tuple[str, ...]
+    as_folder: bool  # the folder was named, not the file
+
+    @classmethod
+    def named(cls, name: str, target: TargetFormat, beside: Sequence[str]) -> "Destination":
+        """Return what DEST stands for: a file if its name ends as those of the format do, else a folder."""
+        if not name:
+            raise ConversionError("DEST is empty; give a folder or a file to write to")
+        path = Path(name)
+        if path.name.endswith(target.suffix) and not path.is_dir():
+            return cls(path, tuple(beside), as_folder=False)
+        return cls(path / target.file_name, tuple(beside), as_folder=True)
+
+    @property
+    def folder(self) -> Path:
+        """The folder of all files."""
+        return self.weights.parent
+
+    def check(self, sources: Sequence[Path], overwrite: bool) -> None:
+        """Raise ConversionError if something is there that must stay, or would be read in place of what is written."""
+        for path in (self.weights, *(self.folder / name for name in self.beside)):
+            if any(_is_same(path, source) for source in sources):
+                raise ConversionError(f"{path}: is a file of the model that is converted; choose another folder")
+            if path.exists() and not overwrite:
+                raise ConversionError(f"{path}: is there already; choose another place, or add --overwrite")
+            if path.is_dir():
+                raise ConversionError(f"{path}: is a folder; choose another place")
+        if self.as_folder and self.folder.is_dir():
+            found = weights_in(self.folder)
+            if found and found != self.weights:
+                raise ConversionError(
+                    f"{self.folder}: holds {found.name}, another file of weights; choose another folder"
+                )
+
+    def place(self, write: Callable[[Path], None], size: int) -> None:
+        """Let `write` fill a folder, and put its files where they belong, the weights last.
+
+        `size` is how many bytes the weights will take. Raises ConversionError where the system cannot write.
+        """
+        try:
+            with _aside(self.folder, self.weights.name) as aside:
+                free = shutil.disk_usage(aside).free
+                if free < size + _ROOM:
+                    raise ConversionError(
+                        f"{self.weights}: needs {size / 1e9:.2f} GB and {free / 1e9:.2f} GB are free on that disk;"
+                        " make room, or choose another place"
+                    )
+                write(aside)
+                self.folder.mkdir(parents=True, exist_ok=True)
+                for name in (*self.beside, self.weights.name):
+                    (aside / name).replace(self.folder / name)
+        except OSError as error:
+            fault = error.strerror or str(error)
+            raise ConversionError(f"{self.weights}: cannot be written: {fault}; choose another place") from None
+
+
+def _is_same(path: Path, other: Path) -> bool:
+    return path.exists() and other.exists() and os.path.samefile(path, other)
+
+
+@contextmanager
+def _aside(folder: Path, name: str) -> Iterator[Path]:
+    """Give a new folder on the disk of `folder`, which may not be there yet. In the end it is gone."""
+    ancestor = next(path for path in (folder, *folder.parents) if path.exists())
+    aside = ancestor / f".{name}.{os.getpid()}.part"
+    shutil.rmtree(aside, ignore_errors=True)  # of a process that was killed and had the same number
+    aside.mkdir()
+    try:
+        yield aside
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)

@@ -1,0 +1,52 @@
+"""`starchart convert`: a model in, the same model in another format out."""
+
+import argparse
+import signal
+import sys
+from types import FrameType
+
+from starport.console import ProgressLine, tell
+from starport.conversion.convert import Conversion
+from starport.conversion.formats import FORMATS
+from starport.hub.find_model import REVISION_HELP, find_model
+
+SUMMARY = "Convert a model to another format, or to another type of numbers."
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of this command."""
+    add = parser.add_argument
+    add("source", metavar="SOURCE", help="a name, a folder or a file, as for --model")
+    add(
+        "destination", metavar="DEST",
+        help="a folder; or a file, if it ends in .safetensors, .gguf, .bin or .npz, as the format does: configuration"
+        " and vocabulary go beside it where the format does not hold them",
+    )  # fmt: skip
+    add("--revision", metavar="REV", help=REVISION_HELP)
+    add("--format", required=True, choices=list(FORMATS), help="what to write")
+    add(
+        "--dtype", choices=["f32", "f16", "bf16"],
+        help="the type of the numbers (default: the source's own where the format has it, else f32)",
+    )  # fmt: skip
+    add("--overwrite", action="store_true", help="replace files that are there already")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Convert the model. Raises StarchartError for whatever is wrong; then nothing has changed."""
+    source, _ = find_model(options.source, options.revision)
+    conversion = Conversion.prepared(source, options.destination, options.format, options.dtype, options.overwrite)
+    before = signal.signal(signal.SIGTERM, _leave)
+    progress = ProgressLine(f"converting {options.source}")
+    try:
+        conversion.run(lambda done, total: progress(f"writing {conversion.destination.weights.name}:", done, total))
+    finally:
+        progress.end()
+        signal.signal(signal.SIGTERM, before)
+    for note in conversion.notes:
+        tell(note)
+    written = conversion.destination.weights
+    tell(f"{written}: {conversion.dtype}, {written.stat().st_size / 1e6:.1f} MB")
+
+
+def _leave(number: int, _: FrameType | None) -> None:
+    sys.exit(128 + number)  # by way of what removes the half of a file

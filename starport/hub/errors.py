@@ -1,0 +1,97 @@
+"""What can go wrong between here and the hub, each as one line that says what it is and what to do."""
+
+import errno
+import re
+from typing import Any
+
+from starchart.errors import CheckpointError
+from starport.hub.cache import cache_folder
+
+_MAX_SHOWN = 200
+# Retry-After: 120, or RateLimit: "api";r=0;t=55, of which t are the seconds to wait
+_SECONDS = re.compile(r"(?:\A|;\s*t\s*=\s*)(\d{1,6})\b")
+
+
+class HubError(CheckpointError):
+    """A model could not be downloaded. `what` went wrong, without the advice that the message ends with."""
+
+    def __init__(self, what: str, advice: str) -> None:
+        super().__init__(f"{what}; {advice}")
+        self.what = what
+
+
+def explained(error: Exception, endpoint: str, repository: str, revision: str) -> Exception:
+    """Return what an error of huggingface_hub, of the network or of the disk means; a CheckpointError is itself."""
+    from huggingface_hub.errors import (  # noqa: PLC0415  it need not be installed
+        GatedRepoError,
+        HfHubHTTPError,
+        HFValidationError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
+
+    match error:
+        case CheckpointError():
+            return error
+        case GatedRepoError():
+            advice = f"ask for access at {endpoint}/{repository}, then set HF_TOKEN or run `hf auth login`"
+            return HubError(f"{repository} is only for those whom its authors let in", advice)
+        case RevisionNotFoundError():
+            advice = f"look for one at {endpoint}/{repository}/tree/main"
+            return HubError(f"{repository} has no branch, tag or commit {revision} (--revision)", advice)
+        case RepositoryNotFoundError():
+            advice = "check the name; for a private one set HF_TOKEN or run `hf auth login`"
+            return HubError(f"{endpoint} has no model {repository} that you may read", advice)
+        case HfHubHTTPError():
+            return _answered(error.response, endpoint)
+        case HFValidationError():
+            return HubError(f"{repository} is no name that a model of the hub can have", "check it")
+        case OSError(errno=int()):
+            return _disk(error)
+    if is_of(error, "LocalProtocolError") or isinstance(error, UnicodeEncodeError):  # their text would show the token
+        return HubError(f"nothing can be sent to {endpoint} with this token", "check HF_TOKEN")
+    if is_of(error, "RequestError"):
+        what = "does not answer" if is_of(error, "TimeoutException") else f"cannot be reached ({one_line(error)})"
+        return HubError(f"{endpoint} {what}", "check the network, the proxy and HF_ENDPOINT, and try again")
+    if isinstance(error, ValueError | LookupError | TypeError | AttributeError):  # what it sent was not understood
+        advice = "check HF_ENDPOINT, and whether the network wants you to log in first"
+        return HubError(f"what answers at {endpoint} is not the Hugging Face Hub", advice)
+    return HubError(f"{type(error).__name__}: {one_line(error)}", "try again later")
+
+
+def is_of(error: BaseException, kind: str) -> bool:
+    """Return whether an error is of this class of httpx, under whatever name huggingface_hub has that library."""
+    return any(base.__name__ == kind for base in type(error).__mro__)
+
+
+def one_line(text: object) -> str:
+    r"""Return what another program says as it may stand in a message: printable, on one line, cut where it is long.
+
+    >>> one_line("no\nroute" + chr(27))
+    'no route?'
+    """
+    line = "".join(character if character.isprintable() else "?" for character in " ".join(str(text).split()))
+    return line if len(line) <= _MAX_SHOWN else line[: _MAX_SHOWN - 3] + "..."
+
+
+def _answered(response: Any, endpoint: str) -> HubError:
+    status, headers = response.status_code, response.headers
+    if status == 401:
+        advice = "check HF_TOKEN, or unset it for a public model"
+        return HubError(f"{endpoint} does not accept your token (401)", advice)
+    if status == 403:
+        return HubError(f"{endpoint} refuses access (403)", "check the rights of your HF_TOKEN")
+    if status == 429:
+        wait = _SECONDS.search(headers.get("retry-after", "")) or _SECONDS.search(headers.get("ratelimit", ""))
+        after = f"in {wait[1]} seconds" if wait else "in some minutes"
+        return HubError(f"{endpoint} has had too many requests from here (429)", f"try again {after}, or set HF_TOKEN")
+    if status >= 500:
+        return HubError(f"{endpoint} is out of order ({status})", "try again later: what has come is kept")
+    return HubError(f"{endpoint} answers with {status}", "check HF_ENDPOINT, and try again later")
+
+
+def _disk(error: OSError) -> HubError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return HubError(f"the disk of {cache_folder()} is full", "make room, or set HF_HOME to a folder on another one")
+    where = error.filename or cache_folder()
+    return HubError(f"{where}: {error.strerror}", "set HF_HOME to a folder that can be written to")

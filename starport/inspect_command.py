@@ -1,0 +1,33 @@
+"""`starchart inspect`: what is in a model, and what is wrong with it."""
+
+import argparse
+import json
+
+from starport.console import ProgressLine, tell
+from starport.hub.find_model import REVISION_HELP, find_model
+from starport.inspection.inspect import inspect
+from starport.inspection.report import inspection_report, inspection_text
+
+SUMMARY = "Show the tensors of a model, its size, and what is wrong with it."
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of this command."""
+    parser.add_argument("model", metavar="MODEL", help="a name, a folder or a file, as for --model")
+    parser.add_argument("--revision", metavar="REV", help=REVISION_HELP)
+    parser.add_argument(
+        "--no-values", action="store_true", help="leave the numbers unread (124 million take about a minute)"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print what is in the model, then why it cannot be loaded, if it cannot: the exit code is 2 then, else 0."""
+    model, told = find_model(options.model, options.revision)
+    progress = ProgressLine(f"{told}: reading it")
+    found = inspect(model, not options.no_values, progress)
+    progress.end()
+    print(json.dumps(inspection_report(found)) if options.json else inspection_text(found), flush=True)
+    for fault in found.faults:
+        tell(f"starchart: {fault}")
+    return 2 if found.faults else 0

@@ -1,0 +1,153 @@
+"""What is in a checkpoint, whether it can be loaded or not."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from hashlib import file_digest
+from pathlib import Path
+
+from starchart.checkpoints.checkpoint import open_tensors
+from starchart.checkpoints.formats import known_format
+from starchart.checkpoints.model_files import find_weights
+from starchart.checkpoints.names import is_mask, our_name
+from starchart.checkpoints.stored_tensor import StoredTensor, read_parts
+from starchart.checkpoints.tensor_values import is_weight_dtype
+from starchart.checkpoints.weights import tensor_shapes
+from starchart.errors import CheckpointError, VocabularyError
+from starchart.model.config import GPT2Config
+from starchart.tokenizer.tokenizer import Tokenizer
+from starport.engine_options import check_vocabulary
+from starport.inspection.statistics import Statistics, statistics_of
+
+Progress = Callable[[str, int, int], None]
+
+# What lies beside weights and is read with them.
+_BESIDE = (
+    "config.json", "generation_config.json", "hparams.json",
+    "vocab.json", "merges.txt", "added_tokens.json", "tokenizer.json", "encoder.json", "vocab.bpe",
+)  # fmt: skip
+_NAMES = set(tensor_shapes(GPT2Config(n_layer=1), untied=True))
+WEIGHT, TIED, MASK, STRANGER = "weight", "tied", "mask", "stranger"
+
+
+@dataclass(frozen=True)
+class InspectedFile:
+    """A file of a model."""
+
+    path: Path
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class InspectedTensor:
+    """A tensor: where it is, by which name we know it, what the model uses it for, and what its numbers are like.
+
+    `use` is "weight", or one of those that are not used: "tied" (a head that is wte once more), "mask", "stranger".
+    """
+
+    stored: StoredTensor
+    name: str
+    use: str
+    values: Statistics | None
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """All that could be found out.
+
+    `used` are the tensors that the model is made of, if it can be loaded; `faults` are why it cannot, in the loader's
+    words.
+    """
+
+    format: str | None
+    files: list[InspectedFile]
+    tensors: list[InspectedTensor]
+    config: GPT2Config | None
+    used: Mapping[str, StoredTensor] | None
+    vocabulary: str
+    faults: list[str]
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers the model has: a head that is wte counts once."""
+        return sum(tensor.stored.count for tensor in self.tensors if tensor.use == WEIGHT)
+
+
+def inspect(model: Path, values: bool, progress: Progress) -> Inspection:
+    """Return what is in a model: a folder, or a file of weights. With `values` every number is read.
+
+    Raises OSError where a file cannot be read.
+    """
+    faults: list[str] = []
+    tensors: Mapping[str, StoredTensor] = {}
+    used: Mapping[str, StoredTensor] | None = None
+    path = kind = config = None
+    try:
+        path = find_weights(model)
+        kind = known_format(path)
+        tensors = kind.open(path)
+        config, used = open_tensors(model)
+    except CheckpointError as error:
+        faults.append(str(error))
+    files = [_inspected_file(file) for file in _files(model, path, tensors)]
+    rows: list[InspectedTensor] = []
+    for number, (name, tensor) in enumerate(tensors.items()):
+        progress("reading", number, len(tensors))
+        use = _use(our_name(name), tensor, used)
+        known = values and is_weight_dtype(tensor.dtype)
+        found = statistics_of(read_parts(tensor, checked=False)) if known else None
+        if use == WEIGHT:
+            faults += _fault(tensor, found)
+        rows.append(InspectedTensor(tensor, our_name(name), use, found))
+    return Inspection(kind.name if kind else None, files, rows, config, used, _vocabulary(model, config), faults)
+
+
+def _use(name: str, tensor: StoredTensor, used: Mapping[str, StoredTensor] | None) -> str:
+    """Return what a tensor is for; where the model cannot be loaded, by its name alone."""
+    if is_mask(name):
+        return MASK
+    if used is None:
+        return WEIGHT if re.sub(r"^h\.[0-9]+\.", "h.0.", name) in _NAMES else STRANGER
+    if tensor in used.values():
+        return WEIGHT
+    return TIED
+
+
+def _fault(tensor: StoredTensor, values: Statistics | None) -> Iterator[str]:
+    """Give what the loader says of numbers that are not finite, and of those that cannot be read."""
+    if values is None and is_weight_dtype(tensor.dtype):
+        return
+    if values and not values.nans and not values.infinities:
+        return
+    try:
+        for _ in read_parts(tensor):
+            pass
+    except CheckpointError as error:
+        yield str(error)
+
+
+def _files(model: Path, weights: Path | None, tensors: Mapping[str, StoredTensor]) -> list[Path]:
+    """Return the files of weights, and then those beside them."""
+    folder = model if model.is_dir() else model.parent
+    found = [*([weights] if weights else []), *(tensor.path for tensor in tensors.values())]
+    beside = [folder / name for name in _BESIDE if (folder / name).is_file()]
+    if not found and model.is_dir():  # no weights that we know: all there is
+        beside = sorted(file for file in folder.iterdir() if file.is_file())
+    return list(dict.fromkeys([*found, *beside]))
+
+
+def _inspected_file(path: Path) -> InspectedFile:
+    with path.open("rb") as file:
+        return InspectedFile(path, path.stat().st_size, file_digest(file, "sha256").hexdigest())
+
+
+def _vocabulary(model: Path, config: GPT2Config | None) -> str:
+    """Return what is to be said of the vocabulary, in a few words."""
+    try:
+        tokenizer = Tokenizer.from_pretrained(model)
+        if config:
+            check_vocabulary(tokenizer, config.vocab_size)
+    except VocabularyError as error:
+        return f"none that fits: {error}"
+    return f"{tokenizer.vocab_size} tokens"

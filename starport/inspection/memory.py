@@ -1,0 +1,33 @@
+"""How much memory a model takes on each engine, when a text is as long as it gets."""
+
+from collections.abc import Mapping
+
+from starchart.checkpoints.stored_tensor import StoredTensor
+from starchart.checkpoints.tensor_bytes import is_linear
+from starchart.engines.packed.memory import packed_memory
+from starchart.engines.packed.precision import FAST, FULL
+from starchart.engines.packed.workers import number_of_workers
+from starchart.model.config import GPT2Config
+
+_PYTHON = 40 << 20  # bytes: Python itself, and what is in hand while a matrix is laid out
+_PER_ARRAY = 88  # an array and the place of it in a list
+
+
+def memory_needed(config: GPT2Config, tensors: Mapping[str, StoredTensor]) -> dict[str, int]:
+    """Return about how many bytes each engine takes, its processes together; `tensors` are those of the model."""
+    processes = number_of_workers(config, None)
+    tables = 2 if "lm_head.weight" in tensors else 1
+    return {
+        "reference": _reference(config, tensors),
+        "packed, full precision": packed_memory(config, FULL, processes, tables),
+        "packed, fast precision": packed_memory(config, FAST, processes, tables),
+    }
+
+
+def _reference(config: GPT2Config, tensors: Mapping[str, StoredTensor]) -> int:
+    """Weights are arrays of 4 or 8 bytes a number, one for a row of a table, one for a column of a layer's matrix."""
+    numbers = sum(tensor.count * (8 if tensor.dtype == "F64" else 4) for tensor in tensors.values())
+    arrays = sum(tensor.shape[is_linear(name)] for name, tensor in tensors.items() if len(tensor.shape) > 1)
+    # Keys and values are doubles. A key is an array for each head, values are arrays for all tokens.
+    cache = config.n_layer * config.n_positions * (2 * 8 * config.n_embd + _PER_ARRAY * config.n_head)
+    return numbers + _PER_ARRAY * arrays + cache + _PYTHON

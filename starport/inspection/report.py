@@ -1,0 +1,93 @@
+"""An inspection for people, and for programs."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from math import isfinite
+from typing import Any
+
+from starchart.json_file import shown
+from starport.inspection.inspect import STRANGER, WEIGHT, InspectedTensor, Inspection
+from starport.inspection.memory import memory_needed
+from starport.inspection.statistics import Statistics
+
+_COLUMNS = ("tensor", "dtype", "shape", "parameters", "min", "mean", "max", "std", "not finite", "")
+_LEFT = (0, 1, 2, 9)  # columns that begin at the left
+
+
+def inspection_report(found: Inspection) -> dict[str, Any]:
+    """Return an inspection as values of JSON; a number that is not finite is null."""
+    return {
+        "format": found.format,
+        "files": [{"file": str(file.path), "bytes": file.size, "sha256": file.sha256} for file in found.files],
+        "tensors": [_tensor_report(tensor) for tensor in found.tensors],
+        "parameters": found.parameters,
+        "config": asdict(found.config) if found.config else None,
+        "vocabulary": found.vocabulary,
+        "memory": _memory(found),
+        "faults": found.faults,
+    }
+
+
+def inspection_text(found: Inspection) -> str:
+    """Return an inspection as tables."""
+    lines = _table([_COLUMNS, *map(_cells, found.tensors)], _LEFT) if found.tensors else []
+    if found.tensors:
+        lines += ["", f"{found.parameters:,} parameters; format {found.format}; vocabulary: {found.vocabulary}"]
+    on_disk = sum(file.size for file in found.files)
+    lines += [f"memory, {engine}: {_megabytes(size)}" for engine, size in _memory(found).items()]
+    lines += ["", *_table([(file.sha256, f"{file.size:,}", str(file.path)) for file in found.files], (0, 2))]
+    return "\n".join([*lines, f"on disk: {_megabytes(on_disk)}"])
+
+
+def _memory(found: Inspection) -> dict[str, int]:
+    return memory_needed(found.config, found.used) if found.config and found.used else {}
+
+
+def _tensor_report(tensor: InspectedTensor) -> dict[str, Any]:
+    values = asdict(tensor.values) if tensor.values else {}
+    return {
+        "name": tensor.stored.name,
+        "our_name": None if tensor.use == STRANGER else tensor.name,
+        "file": str(tensor.stored.path),
+        "dtype": tensor.stored.dtype,
+        "shape": list(tensor.stored.shape),
+        "parameters": tensor.stored.count,
+        "use": tensor.use,
+        "values": {name: value if isfinite(value or 0) else None for name, value in values.items()} or None,
+    }
+
+
+def _cells(tensor: InspectedTensor) -> tuple[str, ...]:
+    stored, values = tensor.stored, tensor.values
+    name = stored.name if stored.name.isprintable() and len(stored.name) < 100 else shown(stored.name)
+    shape = "x".join(map(str, stored.shape)) if len(stored.shape) < 9 else shown(list(stored.shape))
+    return (
+        name,
+        stored.dtype,
+        shape,
+        f"{stored.count:,}",
+        *(_numbers(values) if values else [""] * 5),
+        "" if tensor.use == WEIGHT else tensor.use,
+    )
+
+
+def _numbers(values: Statistics) -> list[str]:
+    found = (values.smallest, values.mean, values.largest, values.deviation)
+    bad = values.nans + values.infinities
+    return ["" if number is None else f"{number:.4g}" for number in found] + [f"{bad:,}" if bad else ""]
+
+
+def _table(rows: Sequence[Sequence[str]], left: Sequence[int]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    cells = [
+        [
+            cell.ljust(width) if place in left else cell.rjust(width)
+            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        for row in rows
+    ]
+    return ["  ".join(row).rstrip() for row in cells]
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:,.1f} MB"

@@ -1,0 +1,120 @@
+"""What the fuzzer aims at: every reader of a file that nobody vouches for, with true files of its kind."""
+
+import json
+import struct
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+
+from starchart import Tokenizer
+from starchart.checkpoints.checkpoint import load_checkpoint, read_config
+from starchart.checkpoints.safetensors.reader import open_safetensors
+from starchart.checkpoints.stored_tensor import StoredTensor, read_rows, read_vector
+from tests.checkpoints.raw_file import entry, one_tensor, raw_file
+from tests.tiny_model import DEFAULTS, MERGES, safetensors_bytes, tiny_tensors, write_tiny_model, write_vocabulary
+
+TINY = {"n_embd": 4, "n_head": 2, "vocab_size": 7, "n_layer": 1, "n_positions": 3}
+SHARD = "model-00001-of-00001.safetensors"
+
+
+@dataclass(frozen=True)
+class Target:
+    """A reader, the name of the file it reads, true files of that kind, and what must lie beside the file."""
+
+    file_name: str
+    samples: Callable[[], list[bytes]]
+    read: Callable[[Path], object]
+    prepare: Callable[[Path], object] = lambda folder: None
+
+
+def read_tensors(tensors: dict[str, StoredTensor]) -> None:
+    """Read every tensor of one or two axes, as a model's would be."""
+    for tensor in tensors.values():
+        if len(tensor.shape) == 1:
+            read_vector(tensor)
+        elif len(tensor.shape) == 2:
+            read_rows(tensor)
+
+
+def _safetensors() -> list[bytes]:
+    two = {"a": entry("F16", [2, 3], 0, 12), "b": entry("BF16", [2], 12, 16), "__metadata__": {"format": "pt"}}
+    return [
+        safetensors_bytes(tiny_tensors(DEFAULTS | TINY, 0)),
+        one_tensor("F64", [2, 2], struct.pack("<4d", 1, -2, 3e300, 0)),
+        raw_file(two, bytes(range(16))),
+    ]
+
+
+def _names() -> list[str]:
+    return list(tiny_tensors(DEFAULTS | TINY, 0))
+
+
+def _put_shard(folder: Path) -> None:
+    write_tiny_model(folder, **TINY)
+    (folder / "model.safetensors").rename(folder / SHARD)
+
+
+def _index() -> list[bytes]:
+    weight_map = dict.fromkeys(_names(), SHARD)
+    outside = dict.fromkeys(_names(), "../" + SHARD)
+    return [
+        json.dumps({"metadata": {"total_size": 99}, "weight_map": value}).encode() for value in (weight_map, outside)
+    ]
+
+
+def _config() -> list[bytes]:
+    return [json.dumps(DEFAULTS | extra).encode() for extra in (TINY, {"n_inner": 9, "eos_token_id": [1, 2]})]
+
+
+def _from_vocabulary(name: str) -> Callable[[], list[bytes]]:
+    def samples() -> list[bytes]:
+        with tempfile.TemporaryDirectory() as folder:
+            write_vocabulary(Path(folder))
+            return [(Path(folder) / name).read_bytes()]
+
+    return samples
+
+
+def _tokenizer_json() -> list[bytes]:
+    vocab = json.loads(_from_vocabulary("vocab.json")()[0])
+    added = [{"id": 260, "content": "<|endoftext|>", "special": True, "normalized": False}]
+    model = {"type": "BPE", "vocab": vocab, "merges": MERGES}
+    level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
+    whole = {"version": "1.0", "added_tokens": added, "pre_tokenizer": level, "decoder": level, "model": model}
+    pairs = whole | {"model": model | {"merges": [merge.split(" ") for merge in MERGES]}}
+    return [json.dumps(value).encode() for value in (whole, pairs)]
+
+
+def _tokenize(path: Path) -> None:
+    tokenizer = Tokenizer.from_pretrained(path.parent)
+    ids = tokenizer.encode("Once upon a time, the end.<|endoftext|>", allow_special=True)
+    assert tokenizer.decode(ids)
+
+
+def _of(room: str, file_name: str) -> Target:
+    """Return the target whose samples and reader are in a room's samples.py; what writes them is imported late."""
+
+    def module() -> ModuleType:
+        return import_module(f"tests.checkpoints.{room}.samples")
+
+    return Target(file_name, lambda: module().samples(), lambda path: module().open_and_read(path))
+
+
+TARGETS = {
+    "safetensors": Target("model.safetensors", _safetensors, lambda path: read_tensors(open_safetensors(path))),
+    "PyTorch": _of("pytorch", "pytorch_model.bin"),
+    "GGUF": _of("gguf", "model.gguf"),
+    "TensorFlow": _of("tensorflow", "model.ckpt.index"),
+    "llm.c": _of("llm_c", "model.bin"),
+    "npz": _of("npz", "model.npz"),
+    "index of shards": Target(
+        "model.safetensors.index.json", _index, lambda path: load_checkpoint(path.parent), _put_shard
+    ),
+    "config.json": Target("config.json", _config, lambda path: read_config(path.parent)),
+    "vocab.json": Target("vocab.json", _from_vocabulary("vocab.json"), _tokenize, write_vocabulary),
+    "merges.txt": Target("merges.txt", _from_vocabulary("merges.txt"), _tokenize, write_vocabulary),
+    "tokenizer.json": Target("tokenizer.json", _tokenizer_json, _tokenize),
+}
