@@ -22,7 +22,7 @@ from starchart.checkpoints.tensor_values import (
     first_not_finite,
     is_weight_dtype,
 )
-from starchart.checkpoints.zip_member import ZipMember, read_member
+from starchart.checkpoints.zip.member import ZipMember, read_member
 from starchart.errors import CheckpointError
 from starchart.json_file import shown
 from starchart.utils.matrix import Matrix, Vector

@@ -12,8 +12,8 @@ from typing import Any, BinaryIO
 
 from starchart.checkpoints.pytorch.machine import MAX_PICKLE_BYTES
 from starchart.checkpoints.pytorch.unpickler import unpickle
-from starchart.checkpoints.zip_directory import read_zip_directory
-from starchart.checkpoints.zip_member import ZipMember
+from starchart.checkpoints.zip.directory import read_zip_directory
+from starchart.checkpoints.zip.member import ZipMember
 from starchart.errors import CheckpointError
 from starchart.json_file import shown
 

@@ -2,7 +2,7 @@
 
     local header      30 bytes, name, extra fields; then the bytes of the member
     central entry     46 bytes, name, extra fields, comment: one for each member, one after another, near the end
-    the end           says where these are: see `zip_end`
+    the end           says where these are: see `end`
 
 Sizes in the central entries count; where a local header has sizes they must be the same. A number of 32 bits that is
 all ones stands for one of 64 bits in the extra field 0x0001. Source: PKWARE's APPNOTE, sections 4.3, 4.4 and 4.5.3.
@@ -18,8 +18,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from starchart.checkpoints.zip_end import Directory, find_directory
-from starchart.checkpoints.zip_member import ZipMember
+from starchart.checkpoints.zip.end import Directory, find_directory
+from starchart.checkpoints.zip.member import ZipMember
 from starchart.errors import CheckpointError
 from starchart.json_file import shown
 
@@ -113,7 +113,7 @@ def _widened(extra: bytes, numbers: tuple[int, ...], what: str) -> list[int]:
     wide = _zip64_field(extra, what)
     widened = []
     for number in numbers:
-        if number == _ALL_ONES and wide is not None:
+        if number == _ALL_ONES:
             if len(wide) < 8:
                 raise CheckpointError(f"{what}: lacks a number of 64 bits that its entry promises")
             number, wide = int.from_bytes(wide[:8], "little"), wide[8:]
@@ -121,7 +121,7 @@ def _widened(extra: bytes, numbers: tuple[int, ...], what: str) -> list[int]:
     return widened
 
 
-def _zip64_field(extra: bytes, what: str) -> bytes | None:
+def _zip64_field(extra: bytes, what: str) -> bytes:
     place = 0
     while len(extra) - place >= 4:
         kind, length = struct.unpack_from("<2H", extra, place)
@@ -130,7 +130,7 @@ def _zip64_field(extra: bytes, what: str) -> bytes | None:
             raise CheckpointError(f"{what}: an extra field of {length} bytes reaches past the end of its entry")
         if kind == _ZIP64_FIELD:
             return extra[place - length : place]
-    return None
+    return b""
 
 
 def _refuse_bombs(entries: Iterable[_Entry], size: int, source: str) -> None:
@@ -171,7 +171,7 @@ def _data_start(file: BinaryIO, entry: _Entry, what: str) -> int:
     size, packed = _widened(extra, (size, packed), what)
     own, told = (crc, packed, size), (entry.crc, entry.packed, entry.size)
     is_told_later = flags & _SIZES_FOLLOW and own == (0, 0, 0)
-    if (flags ^ entry.flags) & _ENCRYPTED or method != entry.method or not (is_told_later or own == told):
+    if flags != entry.flags or method != entry.method or not (is_told_later or own == told):
         raise CheckpointError(f"{what}: its header and the directory contradict each other; fetch the file again")
     start: int = entry.header + _LOCAL.size + name_length + extra_length
     return start

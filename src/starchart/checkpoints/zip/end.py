@@ -1,6 +1,6 @@
 """Where the directory of a zip is: the records at the end of the file say so.
 
-    zip64 end      56 bytes or more: count, size and place of the central entries in 64 bits
+    zip64 end      56 bytes: count, size and place of the central entries in 64 bits
     its place      20 bytes: where that record is
     end            22 bytes: count, size and place of the central entries; a comment
 
@@ -17,9 +17,10 @@ from starchart.errors import CheckpointError
 _END = struct.Struct("<4s4H2IH")
 _ZIP64_PLACE = struct.Struct("<4sIQI")
 _ZIP64_END = struct.Struct("<4sQ2H2I4Q")
+_ZIP64_MARK = b"PK\6\6" + (_ZIP64_END.size - 12).to_bytes(8, "little")  # and how many bytes follow these 12
 _LONGEST_COMMENT = 0xFFFF
-_MOST_BYTES = 10_000_000
-_MOST_MEMBERS = 10_000  # the largest GPT-2 has 580 tensors
+_MOST_BYTES = 1_000_000  # the directory of the largest GPT-2 has a tenth
+_MOST_MEMBERS = 10_000  # and 580 tensors
 
 
 @dataclass(frozen=True)
@@ -68,13 +69,15 @@ def _zip64_end(file: BinaryIO, end: int, source: str) -> tuple[Directory, int] |
     record = file.read(_ZIP64_PLACE.size)
     if place < 0 or not record.startswith(b"PK\6\7"):
         return None
-    _, disk_of_record, start, disks = _ZIP64_PLACE.unpack(record)
-    if start + _ZIP64_END.size > place:
-        raise CheckpointError(f"{source}: says its zip64 record is at byte {start}, but it must end at {place}")
-    file.seek(start)
-    signature, length, _, _, disk, first_disk, here, count, size, first = _ZIP64_END.unpack(file.read(_ZIP64_END.size))
-    if signature != b"PK\6\6" or start + 12 + length != place:
-        raise CheckpointError(f"{source}: there is no zip64 record at byte {start} that ends at {place}; it is damaged")
+    _, disk_of_record, told, disks = _ZIP64_PLACE.unpack(record)
+    start = place - _ZIP64_END.size
+    file.seek(max(start, 0))
+    record = file.read(_ZIP64_END.size)
+    if told != start or not record.startswith(_ZIP64_MARK):
+        raise CheckpointError(
+            f"{source}: says its zip64 record is at byte {told}, but it must be 56 bytes at {start}; it is damaged"
+        )
+    _, _, _, _, disk, first_disk, here, count, size, first = _ZIP64_END.unpack(record)
     if disk or first_disk or disk_of_record or disks > 1 or here != count:
         raise CheckpointError(f"{source}: is one part of a zip in several parts; join them first")
     return Directory(count, first, size), start

@@ -10,10 +10,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from starchart.checkpoints.zip_directory import read_zip_directory
-from starchart.checkpoints.zip_member import read_member
+from starchart.checkpoints.zip.directory import read_zip_directory
+from starchart.checkpoints.zip.member import read_member
 from starchart.errors import CheckpointError
-from tests.checkpoints.zip_file import DEFLATED, Member, raw_zip, zip64_end
+from tests.checkpoints.zip.raw_zip import DEFLATED, Member, raw_zip, zip64_end
 
 A, B = Member(b"a", b"first"), Member(b"b", b"second" * 9, DEFLATED)
 AB = raw_zip([A, B])
@@ -55,7 +55,7 @@ LIES = {
     "appended to a file": (b"MZ" + AB, f"but it must end at {START + SIZE + 2}"),
     "bytes before the end": (raw_zip([A, B], between=b"xx"), f"but it must end at {START + SIZE + 2}"),
     "too many members": (raw_zip([A], count=10_001), "says it has 10001 members and a directory of 47 bytes"),
-    "a long directory": (raw_zip([A], directory=bytes(10_000_001)), "a directory of 10000001 bytes; the limits are"),
+    "a long directory": (raw_zip([A], directory=bytes(1_000_001)), "a directory of 1000001 bytes; the limits are"),
     "a count of 64 bits": (
         raw_zip([A, B], between=zip64_end(2**63, SIZE, START, START + SIZE), count=0xFFFF),
         "says it has 9223372036854775808 members",
@@ -74,19 +74,19 @@ LIES = {
     ),
     "a zip64 record elsewhere": (
         raw_zip([A, B], between=zip64_end(2, SIZE, START, at=0)),
-        "there is no zip64 record at byte 0 that ends at",
+        f"says its zip64 record is at byte 0, but it must be 56 bytes at {START + SIZE}",
     ),
     "a zip64 record past the end": (
         raw_zip([A, B], between=zip64_end(2, SIZE, START, at=2**63)),
-        "says its zip64 record is at byte 9223372036854775808, but it must end at",
+        "says its zip64 record is at byte 9223372036854775808, but it must be",
     ),
     "a zip64 record that is longer": (
         raw_zip([A, B], between=zip64_end(2, SIZE, START, START + SIZE, length=2**40)),
-        "there is no zip64 record at byte",
+        f"but it must be 56 bytes at {START + SIZE}; it is damaged",
     ),
     "no zip64 record": (
         raw_zip([A, B], between=zip64_end(2, SIZE, START, START + SIZE, signature=b"PK\6\5")),
-        "there is no zip64 record at byte",
+        f"but it must be 56 bytes at {START + SIZE}; it is damaged",
     ),
     "a promise of 64 bits that is not kept": (raw_zip([A, B], start=ONES), "bytes at 4294967295, but it must end"),
     # The entries
@@ -111,6 +111,8 @@ LIES = {
     "stored and shorter": (lying(method=0), "member 'b': is stored, but has"),
     "an extra field past the end": (lying(extra=b"\1\0\x09\0x", size=ONES), "an extra field of 9 bytes reaches past"),
     "a number of 64 bits too few": (lying(extra=wide(), size=ONES), "lacks a number of 64 bits"),
+    "no number of 64 bits": (lying(size=ONES), "member 'b': lacks a number of 64 bits that its entry promises"),
+    "none in its own header": (lying(local_size=ONES), "member 'b': lacks a number of 64 bits"),
     # Members
     "a bomb": (raw_zip([Member(b"a", bytes(10_000_001), DEFLATED)]), "would expand to 10000001; no weights"),
     "a bomb that is promised": (lying(size=2**32 - 2), "would expand to 4294967294; no weights"),
@@ -127,6 +129,7 @@ LIES = {
     "another checksum there": (lying(local_crc=7), "its header and the directory contradict each other"),
     "another method there": (lying(local_method=0), "its header and the directory contradict each other"),
     "encrypted there": (lying(local_flags=1), "its header and the directory contradict each other"),
+    "other flags there": (lying(local_flags=2), "its header and the directory contradict each other"),
     "sizes that follow, and are there": (
         lying(local_flags=8, local_size=7),
         "its header and the directory contradict each other",
