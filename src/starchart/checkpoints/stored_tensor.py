@@ -15,7 +15,7 @@ from math import prod
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 
-from starchart.checkpoints.tensor_values import (
+from starchart.checkpoints.numbers.number_types import (
     NUMBER_TYPES,
     bytes_of,
     decode_numbers,
@@ -42,7 +42,7 @@ class StoredTensor:
     """
 
     name: str  # as the file has it
-    dtype: str  # see `tensor_values.NUMBER_TYPES`; other types are known by name, but are no weights
+    dtype: str  # see `number_types.NUMBER_TYPES`; other types are known by name, but are no weights
     shape: tuple[int, ...]
     path: Path
     start: int  # the first byte, counted from the first of the file
