@@ -21,7 +21,7 @@ def open_gguf(path: Path) -> dict[str, StoredTensor]:
     return {hugging_face_name(name): _stored(entry, path, stamp) for name, entry in entries.items()}
 
 
-def gguf_config(path: Path) -> GPT2Config:
+def read_gguf_config(path: Path) -> GPT2Config:
     """Return the configuration in the metadata of the file at `path`. Raises ConfigError, or CheckpointError."""
     metadata, entries, _ = _read(path)
     table = entries.get("token_embd.weight")
