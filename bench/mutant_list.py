@@ -247,7 +247,7 @@ MUTANTS = [
     Mutant(
         "float16: a bit of the mantissa lost",
         "model",
-        "checkpoints/half_precision",
+        "checkpoints/numbers/half_precision",
         "(low >> 3 for low",
         "(low >> 4 << 1 for low",
     ),

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from starchart.checkpoints.checkpoint import open_tensors
-from starchart.checkpoints.tensor_values import bytes_of
+from starchart.checkpoints.numbers.number_types import bytes_of
 from starchart.errors import ConversionError
 from starchart.model.config import GPT2Config
 from starchart.tokenizer.tokenizer import Tokenizer

@@ -6,13 +6,13 @@ from typing import BinaryIO
 
 from starchart.checkpoints.gguf.writer import FILE_TYPES as GGUF_TYPES
 from starchart.checkpoints.gguf.writer import GGUFVocabulary, dtype_in_gguf, refuse_for_gguf, write_gguf
-from starchart.checkpoints.llm_c.writer import VERSIONS as LLM_C_TYPES
+from starchart.checkpoints.llm_c.layout import VERSIONS as LLM_C_TYPES
 from starchart.checkpoints.llm_c.writer import refuse_for_llm_c, write_llm_c
-from starchart.checkpoints.npz.writer import DESCRIPTIONS as NPZ_TYPES
+from starchart.checkpoints.npz.array_header import DESCRIPTIONS as NPZ_TYPES
 from starchart.checkpoints.npz.writer import write_npz
+from starchart.checkpoints.numbers.number_types import WRITTEN_TYPES
 from starchart.checkpoints.safetensors.writer import write_safetensors
 from starchart.checkpoints.stored_tensor import StoredTensor
-from starchart.checkpoints.tensor_values import WRITTEN_TYPES
 from starchart.errors import ConversionError
 from starchart.model.config import GPT2Config
 

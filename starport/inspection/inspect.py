@@ -10,8 +10,8 @@ from starchart.checkpoints.checkpoint import open_tensors
 from starchart.checkpoints.formats import known_format
 from starchart.checkpoints.model_files import find_weights
 from starchart.checkpoints.names import is_mask, our_name
+from starchart.checkpoints.numbers.number_types import is_weight_dtype
 from starchart.checkpoints.stored_tensor import StoredTensor, read_parts
-from starchart.checkpoints.tensor_values import is_weight_dtype
 from starchart.checkpoints.weights import tensor_shapes
 from starchart.errors import CheckpointError, VocabularyError
 from starchart.model.config import GPT2Config

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
+from starchart.checkpoints.names import is_layer_matrix
 from starchart.checkpoints.stored_tensor import StoredTensor
-from starchart.checkpoints.tensor_bytes import is_linear
 from starchart.engines.packed.memory import packed_memory
 from starchart.engines.packed.precision import FAST, FULL
 from starchart.engines.packed.workers import number_of_workers
@@ -27,7 +27,7 @@ def memory_needed(config: GPT2Config, tensors: Mapping[str, StoredTensor]) -> di
 def _reference(config: GPT2Config, tensors: Mapping[str, StoredTensor]) -> int:
     """Weights are arrays of 4 or 8 bytes a number, one for a row of a table, one for a column of a layer's matrix."""
     numbers = sum(tensor.count * (8 if tensor.dtype == "F64" else 4) for tensor in tensors.values())
-    arrays = sum(tensor.shape[is_linear(name)] for name, tensor in tensors.items() if len(tensor.shape) > 1)
+    arrays = sum(tensor.shape[is_layer_matrix(name)] for name, tensor in tensors.items() if len(tensor.shape) > 1)
     # Keys and values are doubles. A key is an array for each head, values are arrays for all tokens.
     cache = config.n_layer * config.n_positions * (2 * 8 * config.n_embd + _PER_ARRAY * config.n_head)
     return numbers + _PER_ARRAY * arrays + cache + _PYTHON

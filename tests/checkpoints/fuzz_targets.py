@@ -12,8 +12,8 @@ from types import ModuleType
 from starchart import Tokenizer
 from starchart.checkpoints.checkpoint import load_checkpoint, read_config
 from starchart.checkpoints.safetensors.reader import open_safetensors
-from starchart.checkpoints.stored_tensor import StoredTensor, read_rows, read_vector
 from tests.checkpoints.raw_file import entry, one_tensor, raw_file
+from tests.checkpoints.read_tensors import read_tensors
 from tests.tiny_model import DEFAULTS, MERGES, safetensors_bytes, tiny_tensors, write_tiny_model, write_vocabulary
 
 TINY = {"n_embd": 4, "n_head": 2, "vocab_size": 7, "n_layer": 1, "n_positions": 3}
@@ -28,15 +28,6 @@ class Target:
     samples: Callable[[], list[bytes]]
     read: Callable[[Path], object]
     prepare: Callable[[Path], object] = lambda folder: None
-
-
-def read_tensors(tensors: dict[str, StoredTensor]) -> None:
-    """Read every tensor of one or two axes, as a model's would be."""
-    for tensor in tensors.values():
-        if len(tensor.shape) == 1:
-            read_vector(tensor)
-        elif len(tensor.shape) == 2:
-            read_rows(tensor)
 
 
 def _safetensors() -> list[bytes]:

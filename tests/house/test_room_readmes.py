@@ -9,6 +9,7 @@ import pytest
 from tests.house.source_tree import ROOT, SRC, parse
 
 ROOMS = ["utils", "embeddings", "layers", "model"]
+CHECKPOINT_ROOMS = sorted((SRC / "starchart" / "checkpoints").rglob("__init__.py"))
 
 
 def page(room):
@@ -30,6 +31,14 @@ def test_everything_public_is_named(room):
         if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_")
     }
     assert public - set(re.findall(r"\w+", page(room).read_text(encoding="utf-8"))) == set()
+
+
+@pytest.mark.parametrize("init", CHECKPOINT_ROOMS, ids=lambda init: init.parent.name)
+def test_every_file_of_checkpoints_is_named(init):
+    words = set(re.findall(r"\w+", (init.parent / "README.md").read_text(encoding="utf-8")))
+    files = {file.stem for file in init.parent.glob("*.py")} - {"__init__"}
+    rooms = {inner.parent.name for inner in init.parent.glob("*/__init__.py")}
+    assert (files | rooms) - words == set()
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,10 @@
 """A checkpoint: the configuration and the weights of a model, from whichever files it is in."""
 
 import os
-from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
 
+from starchart.checkpoints.end_of_text import generation_end_of_text
 from starchart.checkpoints.formats import Format, known_format
 from starchart.checkpoints.model_files import LAYOUT, find_weights, weights_in
 from starchart.checkpoints.names import rename_tensors
@@ -13,10 +12,8 @@ from starchart.checkpoints.stored_tensor import StoredTensor
 from starchart.checkpoints.weights import build_weights, used_tensors
 from starchart.errors import ConfigError
 from starchart.json_file import read_json_file
-from starchart.model.config import GPT2Config, token_ids
+from starchart.model.config import GPT2Config
 from starchart.model.gpt_model import GPTModelWeights
-
-Parsed = TypeVar("Parsed")
 
 
 def load_checkpoint(model: str | os.PathLike[str]) -> tuple[GPT2Config, GPTModelWeights]:
@@ -63,21 +60,10 @@ def _config_in(folder: Path) -> GPT2Config:
     file = folder / "config.json"
     if not os.path.isfile(file):
         raise ConfigError(f"{folder}: holds no config.json; {LAYOUT}")
-    config = _from_values(GPT2Config.from_json, file)
-    generation = folder / "generation_config.json"
-    if not os.path.isfile(generation):
-        return config
-    return replace(config, eos_token_ids=_from_values(_end_of_text, generation))
-
-
-def _end_of_text(values: Mapping[str, Any]) -> tuple[int, ...]:
-    return token_ids(values.get("eos_token_id"))
-
-
-def _from_values(parse: Callable[[Mapping[str, Any]], Parsed], path: Path) -> Parsed:
-    """Return what `parse` makes of the JSON object at `path`; its errors name the file."""
-    values = read_json_file(path, ConfigError)
+    values = read_json_file(file, ConfigError)
     try:
-        return parse(values)
+        config = GPT2Config.from_json(values)
     except ConfigError as error:
-        raise ConfigError(f"{path}: {error}") from None
+        raise ConfigError(f"{file}: {error}") from None
+    ids = generation_end_of_text(folder)
+    return config if ids is None else replace(config, eos_token_ids=ids)

@@ -1,4 +1,7 @@
-"""The token that ends a text, for formats that do not say: OpenAI's hparams.json and the header of llm.c."""
+"""The token that ends a text: generation_config.json says it, or it is looked for, for formats that do not say.
+
+Such formats are OpenAI's hparams.json and the header of llm.c.
+"""
 
 from os.path import isfile
 from pathlib import Path
@@ -10,19 +13,30 @@ from starchart.model.config import token_ids
 _END_OF_TEXT = "<|endoftext|>"
 
 
+def generation_end_of_text(folder: Path) -> tuple[int, ...] | None:
+    """Return the ids that generation_config.json says end a text, or None if there is no such file.
+
+    Raises ConfigError where it cannot be read.
+    """
+    path = folder / "generation_config.json"
+    if not isfile(path):
+        return None
+    values = read_json_file(path, ConfigError)
+    try:
+        return token_ids(values.get("eos_token_id"))
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None
+
+
 def end_of_text(folder: Path, vocab_size: int) -> tuple[int, ...]:
-    """Return the ids that end a text of a model in this folder.
+    """Return the ids that end a text of a model in this folder, whose weights do not say.
 
     They are those of generation_config.json; without it, that of <|endoftext|> in the vocabulary; without that, the
     last token, which it is in GPT-2's own. Raises ConfigError where one of these files cannot be read.
     """
-    generation = folder / "generation_config.json"
-    if isfile(generation):
-        values = read_json_file(generation, ConfigError)
-        try:
-            return token_ids(values.get("eos_token_id"))
-        except ConfigError as error:
-            raise ConfigError(f"{generation}: {error}") from None
+    ids = generation_end_of_text(folder)
+    if ids is not None:
+        return ids
     for vocabulary in (folder / "vocab.json", folder / "encoder.json"):
         found = read_json_file(vocabulary, ConfigError).get(_END_OF_TEXT) if isfile(vocabulary) else None
         if type(found) is int and 0 <= found < vocab_size:

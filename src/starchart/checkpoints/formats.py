@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from starchart.checkpoints.foreign_files import refuse_foreign
-from starchart.checkpoints.gguf.reader import gguf_config, open_gguf
+from starchart.checkpoints.gguf.reader import open_gguf, read_gguf_config
 from starchart.checkpoints.llm_c.reader import is_llm_c, open_llm_c, read_llm_c_config
 from starchart.checkpoints.npz.reader import is_npz, open_npz
 from starchart.checkpoints.pytorch.reader import is_pytorch, open_pytorch
@@ -42,7 +42,7 @@ class Format:
 SAFETENSORS = Format("safetensors", open_safetensors)
 PYTORCH = Format("PyTorch", open_pytorch)
 TENSORFLOW = Format("TensorFlow", open_tensorflow, read_hparams)
-GGUF = Format("GGUF", open_gguf, gguf_config)
+GGUF = Format("GGUF", open_gguf, read_gguf_config)
 LLM_C = Format("llm.c", open_llm_c, read_llm_c_config)
 NPZ = Format("npz", open_npz)
 SHARDS = Format("shards", open_shards)

@@ -13,6 +13,7 @@ from starchart.errors import CheckpointError
 from starchart.json_file import shown
 
 _PREFIX = "transformer."
+_LAYER_MATRIX = re.compile(r"h\.[0-9]+\.(attn\.c_attn|attn\.c_proj|mlp\.c_fc|mlp\.c_proj)\.weight")
 _MASK = re.compile(r"h\.[0-9]+\.attn\.(bias|masked_bias)")
 
 Tensor = TypeVar("Tensor")
@@ -30,6 +31,15 @@ def name_in_file(name: str) -> str:
 def our_name(name: str) -> str:
     """Return the name by which we know a tensor that a file has as `name`."""
     return name.removeprefix(_PREFIX)
+
+
+def is_layer_matrix(name: str) -> bool:
+    """Return whether a tensor, by our name, is the matrix of a linear layer, which some formats keep as [out][in].
+
+    >>> is_layer_matrix("h.3.mlp.c_fc.weight"), is_layer_matrix("wte.weight")
+    (True, False)
+    """
+    return _LAYER_MATRIX.fullmatch(name) is not None
 
 
 def is_mask(name: str) -> bool:

@@ -15,7 +15,7 @@ from math import prod
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 
-from starchart.checkpoints.tensor_values import (
+from starchart.checkpoints.numbers.number_types import (
     NUMBER_TYPES,
     bytes_of,
     decode_numbers,
@@ -42,7 +42,7 @@ class StoredTensor:
     """
 
     name: str  # as the file has it
-    dtype: str  # see `tensor_values.NUMBER_TYPES`; other types are known by name, but are no weights
+    dtype: str  # see `number_types.NUMBER_TYPES`; other types are known by name, but are no weights
     shape: tuple[int, ...]
     path: Path
     start: int  # the first byte, counted from the first of the file
@@ -160,8 +160,9 @@ def _read_bytes(file: BinaryIO, tensor: StoredTensor, start: int, count: int) ->
 
 
 def _place(index: int, tensor: StoredTensor) -> str:
-    if len(tensor.shape) == 1:
-        return f"[{index}]"
-    rows, columns = tensor.shape
-    row, column = (index % rows, index // rows) if tensor.transposed else divmod(index, columns)
-    return f"[{row}][{column}]"
+    """Return where number `index` of the file stands in the tensor, an index for every axis."""
+    places = []
+    for length in tensor.shape if tensor.transposed else tensor.shape[::-1]:
+        index, place = divmod(index, length)
+        places.append(f"[{place}]")
+    return "".join(places if tensor.transposed else places[::-1])

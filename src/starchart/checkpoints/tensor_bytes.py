@@ -7,17 +7,11 @@ and destination agree, a tensor goes through in parts; where they do not, the wh
 from array import array
 from collections.abc import Iterator
 
+from starchart.checkpoints.numbers.number_types import encode_numbers
 from starchart.checkpoints.stored_tensor import StoredTensor, read_parts
-from starchart.checkpoints.tensor_values import encode_numbers
 from starchart.errors import CheckpointError
 
-_LINEAR_LAYERS = ("c_attn.weight", "c_proj.weight", "c_fc.weight")
 _WIDER = {"F16": "BF16 and F32 hold", "BF16": "F32 holds", "F32": "F64 holds"}
-
-
-def is_linear(name: str) -> bool:
-    """Return whether a tensor, by our name, is the matrix of a linear layer, which some formats transpose."""
-    return name.endswith(_LINEAR_LAYERS)
 
 
 def tensor_bytes(tensor: StoredTensor, dtype: str, transposed: bool = False) -> Iterator[bytes]:

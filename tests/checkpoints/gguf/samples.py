@@ -6,8 +6,8 @@ from pathlib import Path
 from starchart import Tokenizer
 from starchart.checkpoints.checkpoint import load_checkpoint
 from starchart.checkpoints.formats import known_format
-from starchart.checkpoints.stored_tensor import read_rows, read_vector
 from starchart.errors import VocabularyError
+from tests.checkpoints.read_tensors import read_tensors
 from tests.tiny_model import write_tiny_model
 
 SIZES = {"n_layer": 1, "n_positions": 3, "n_inner": 32}
@@ -33,9 +33,7 @@ def samples() -> list[bytes]:
 
 def open_and_read(path: Path) -> None:
     """Open a file, read all its tensors, and its vocabulary."""
-    for tensor in known_format(path).open(path).values():
-        if len(tensor.shape) <= 2:
-            read_vector(tensor) if len(tensor.shape) == 1 else read_rows(tensor)
+    read_tensors(known_format(path).open(path))
     load_checkpoint(path)
     try:
         tokenizer = Tokenizer.from_pretrained(path)

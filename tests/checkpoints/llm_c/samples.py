@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from starchart.checkpoints.llm_c.reader import open_llm_c, read_llm_c_config
-from starchart.checkpoints.stored_tensor import read_rows, read_vector
+from tests.checkpoints.read_tensors import read_tensors
 from tests.tiny_model import DEFAULTS, tiny_tensors
 
 TINY = {"vocab_size": 9, "n_positions": 5, "n_embd": 3, "n_head": 1, "n_layer": 1}
@@ -54,5 +54,4 @@ def samples() -> list[bytes]:
 def open_and_read(path: Path) -> None:
     """Open a file, and read its configuration and all its tensors."""
     read_llm_c_config(path)
-    for tensor in open_llm_c(path).values():
-        (read_vector if len(tensor.shape) == 1 else read_rows)(tensor)
+    read_tensors(open_llm_c(path))

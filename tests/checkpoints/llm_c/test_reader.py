@@ -1,7 +1,6 @@
 """Files of llm.c: every number, the configuration, logits equal to those of the same model, and every lie refused."""
 
 import os
-import random
 import struct
 import tracemalloc
 
@@ -13,8 +12,8 @@ from starchart.checkpoints.checkpoint import load_checkpoint, read_config
 from starchart.checkpoints.llm_c.reader import is_llm_c, open_llm_c
 from starchart.checkpoints.stored_tensor import read_rows, read_vector
 from starchart.errors import CheckpointError, ConfigError
-from tests.checkpoints.damage import damage
 from tests.checkpoints.llm_c.samples import TINY, VERSIONS, llm_c_file, open_and_read, samples, state_dict
+from tests.checkpoints.refusals import refusals_of_damage
 from tests.tiny_model import write_tiny_model, write_vocabulary
 
 SIZES = {"vocab_size": 261, "n_positions": 7, "n_embd": 12, "n_head": 3, "n_layer": 3}
@@ -137,19 +136,7 @@ def test_a_long_file_that_holds_nothing_takes_no_memory(tmp_path):
 
 
 def test_damage_at_random(tmp_path):
-    rng = random.Random("damage to a file of llm.c")
-    true = samples()
-    path = tmp_path / "model.bin"
-    messages = []
-    tracemalloc.start()
-    for _ in range(1000):
-        path.write_bytes(damage(true, rng))
-        try:
-            open_and_read(path)
-        except CheckpointError as error:
-            messages.append(str(error))
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert peak < 20_000_000
+    messages = refusals_of_damage(
+        tmp_path / "model.bin", samples(), open_and_read, cases=1000, seed="damage to a file of llm.c"
+    )
     assert len(messages) > 500
-    assert all(message.isprintable() for message in messages)

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from starchart.checkpoints.npz.reader import open_npz
-from starchart.checkpoints.stored_tensor import read_rows, read_vector
+from tests.checkpoints.read_tensors import read_tensors
 from tests.tiny_model import DEFAULTS, tiny_tensors
 
 TINY = {"vocab_size": 9, "n_positions": 5, "n_embd": 3, "n_head": 1, "n_layer": 1}
@@ -37,6 +37,4 @@ def samples() -> list[bytes]:
 
 def open_and_read(path: Path) -> None:
     """Open a file and read its tensors of one or two axes."""
-    for tensor in open_npz(path).values():
-        if len(tensor.shape) in (1, 2):
-            (read_vector if len(tensor.shape) == 1 else read_rows)(tensor)
+    read_tensors(open_npz(path))

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from starchart.checkpoints.numbers.number_types import NUMBER_TYPES
 from starchart.checkpoints.safetensors.reader import open_safetensors
 from starchart.checkpoints.stored_tensor import read_rows, read_vector, rows_of
-from starchart.checkpoints.tensor_values import NUMBER_TYPES
 from starchart.errors import CheckpointError
 from tests.checkpoints.raw_file import entry, one_tensor, raw_file, write
 

@@ -3,9 +3,9 @@
 import shutil
 from pathlib import Path
 
-from starchart.checkpoints.stored_tensor import read_rows, read_vector
 from starchart.checkpoints.tensorflow.reader import open_tensorflow
 from starchart.errors import CheckpointError
+from tests.checkpoints.read_tensors import read_tensors
 from tests.checkpoints.tensorflow.table_file import entry, header, resealed, table
 
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -29,13 +29,7 @@ def open_and_read(path: Path) -> None:
         if source.parent.name != "sliced" and not target.exists():
             shutil.copyfile(source, target)
     try:
-        _read(path)
+        read_tensors(open_tensorflow(path))
     except CheckpointError:
         path.write_bytes(resealed(path.read_bytes()))
-        _read(path)
-
-
-def _read(path: Path) -> None:
-    for tensor in open_tensorflow(path).values():
-        if len(tensor.shape) in (1, 2):
-            (read_vector if len(tensor.shape) == 1 else read_rows)(tensor)
+        read_tensors(open_tensorflow(path))

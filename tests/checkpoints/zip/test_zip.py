@@ -99,6 +99,7 @@ LIES = {
     ),
     "a name twice": (raw_zip([A, A]), "has two members with the name 'a'"),
     "a name that is not UTF-8": (lying(name=b"\xff", flags=1 << 11), r"the name b'\xff' of a member is not UTF-8"),
+    "a name of code page 437": (lying(name=b"\x81"), r"the name b'\x81' of a member is not UTF-8"),
     "a name of many lines": (lying(name=b"x\n\x1b[2J", flags=1), r"member 'x\n\x1b[2J': is encrypted"),
     "encrypted": (lying(flags=1), "member 'b': is encrypted"),
     "strongly encrypted": (lying(flags=1 << 6), "member 'b': is encrypted"),

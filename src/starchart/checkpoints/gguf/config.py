@@ -1,4 +1,4 @@
-"""The configuration of a GPT-2 from the metadata of its GGUF file.
+"""The configuration of a GPT-2 in the metadata of its GGUF file, read and written.
 
     gpt2.context_length                  n_positions       gpt2.attention.head_count            n_head
     gpt2.embedding_length                n_embd            gpt2.attention.layer_norm_epsilon    layer_norm_epsilon
@@ -15,17 +15,19 @@ import struct
 from collections.abc import Mapping
 from typing import Any
 
+from starchart.checkpoints.gguf.metadata import f32_value, u32_value
 from starchart.errors import CheckpointError, ConfigError
 from starchart.json_file import shown
 from starchart.model.config import GPT2Config, token_ids
 
+_WIDTH, _EPSILON = "gpt2.feed_forward_length", "gpt2.attention.layer_norm_epsilon"
 _SIZES = {
     "gpt2.context_length": "n_positions",
     "gpt2.embedding_length": "n_embd",
+    _WIDTH: "n_inner",
     "gpt2.block_count": "n_layer",
     "gpt2.attention.head_count": "n_head",
 }
-_WIDTH, _EPSILON = "gpt2.feed_forward_length", "gpt2.attention.layer_norm_epsilon"
 _END = "tokenizer.ggml.eos_token_id"
 
 
@@ -44,10 +46,10 @@ def refuse_other_architecture(metadata: Mapping[str, Any], source: str) -> None:
 
 def config_from_metadata(metadata: Mapping[str, Any], vocab_size: int) -> GPT2Config:
     """Return the configuration in the metadata of a GPT-2 with so many tokens. Raises ConfigError."""
-    missing = [key for key in (*_SIZES, _EPSILON) if key not in metadata]
+    missing = [key for key in (*_SIZES, _EPSILON) if key not in metadata and key != _WIDTH]
     if missing:
         raise ConfigError(f"its metadata has no {' and no '.join(missing)}; convert the model again")
-    sizes = {field: metadata[key] for key, field in _SIZES.items()}
+    sizes: dict[str, Any] = {field: metadata.get(key) for key, field in _SIZES.items()}
     heads = sizes["n_head"]
     # What would make of it another model, with the values that do not.
     settings = {
@@ -63,10 +65,15 @@ def config_from_metadata(metadata: Mapping[str, Any], vocab_size: int) -> GPT2Co
     return GPT2Config(
         **sizes,
         vocab_size=vocab_size,
-        n_inner=metadata.get(_WIDTH),
         layer_norm_epsilon=_shortest(metadata[_EPSILON]),
         eos_token_ids=_end_of_text(metadata.get(_END), vocab_size),
     )
+
+
+def metadata_of_config(config: GPT2Config) -> list[bytes]:
+    """Return the entries of metadata that a configuration makes; its vocabulary has its own."""
+    sizes = {key: getattr(config, field) for key, field in _SIZES.items()} | {_WIDTH: config.feed_forward_width}
+    return [*(u32_value(key, size) for key, size in sizes.items()), f32_value(_EPSILON, config.layer_norm_epsilon)]
 
 
 def _shortest(epsilon: Any) -> Any:

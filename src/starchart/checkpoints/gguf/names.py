@@ -13,8 +13,14 @@ Source: llama.cpp, gguf-py/gguf/tensor_mapping.py, and conversion/gpt2.py on whi
 import re
 
 _BLOCK_NAME = re.compile(r"blk\.([0-9]+)\.(\w+)\.(weight|bias)")
-_LAYERS = {"attn_qkv": "attn.c_attn", "attn_output": "attn.c_proj", "ffn_up": "mlp.c_fc", "ffn_down": "mlp.c_proj"}
-_PARTS = {"attn_norm": "ln_1", "ffn_norm": "ln_2", **_LAYERS}
+_PARTS = {
+    "attn_norm": "ln_1",
+    "attn_qkv": "attn.c_attn",
+    "attn_output": "attn.c_proj",
+    "ffn_norm": "ln_2",
+    "ffn_up": "mlp.c_fc",
+    "ffn_down": "mlp.c_proj",
+}
 _OUTSIDE = {
     "token_embd.weight": "wte.weight",
     "position_embd.weight": "wpe.weight",
@@ -49,13 +55,3 @@ def gguf_name(name: str) -> str:
     _, block, layer = name.split(".", 2)
     part, _, kind = layer.rpartition(".")
     return f"blk.{block}.{_GGUF_PARTS[part]}.{kind}"
-
-
-def is_layer_matrix(name: str) -> bool:
-    """Return whether a tensor with this name in the file is the matrix of a linear layer.
-
-    >>> is_layer_matrix("blk.3.ffn_up.weight"), is_layer_matrix("token_embd.weight")
-    (True, False)
-    """
-    match = _BLOCK_NAME.fullmatch(name)
-    return match is not None and match[2] in _LAYERS and match[3] == "weight"

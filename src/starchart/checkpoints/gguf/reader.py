@@ -4,8 +4,9 @@ from pathlib import Path
 from typing import Any
 
 from starchart.checkpoints.gguf.config import config_from_metadata, refuse_other_architecture
-from starchart.checkpoints.gguf.names import hugging_face_name, is_layer_matrix
+from starchart.checkpoints.gguf.names import hugging_face_name
 from starchart.checkpoints.gguf.tensor_entries import TensorEntry, read_tensor_entries
+from starchart.checkpoints.names import is_layer_matrix
 from starchart.checkpoints.stored_tensor import Stamp, StoredTensor, opened, stamp_of
 from starchart.errors import CheckpointError, ConfigError
 from starchart.gguf_fields import GGUFFields
@@ -20,7 +21,7 @@ def open_gguf(path: Path) -> dict[str, StoredTensor]:
     return {hugging_face_name(name): _stored(entry, path, stamp) for name, entry in entries.items()}
 
 
-def gguf_config(path: Path) -> GPT2Config:
+def read_gguf_config(path: Path) -> GPT2Config:
     """Return the configuration in the metadata of the file at `path`. Raises ConfigError, or CheckpointError."""
     metadata, entries, _ = _read(path)
     table = entries.get("token_embd.weight")
@@ -45,6 +46,6 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, TensorEntry], Stamp]:
 
 def _stored(entry: TensorEntry, path: Path, stamp: Stamp) -> StoredTensor:
     """Return a tensor in the shape that the model sees: its rows are the file's, or its columns in a linear layer."""
-    transposed = is_layer_matrix(entry.name) and len(entry.lengths) == 2
+    transposed = is_layer_matrix(hugging_face_name(entry.name)) and len(entry.lengths) == 2
     shape = entry.lengths if transposed else entry.lengths[::-1]
     return StoredTensor(entry.name, entry.dtype, shape, path, entry.start, stamp, transposed)

@@ -21,7 +21,7 @@ from starchart.json_file import shown
 
 _MAX_NAME_BYTES = 64
 _MAX_AXES = 4
-_ALIGNMENT = 32  # where general.alignment does not say another
+ALIGNMENT = 32  # where general.alignment does not say another
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def read_tensor_entries(fields: GGUFFields, count: int, metadata: Mapping[str, A
         if entry.name in entries:
             raise fields.refusal(f"has tensor {shown(entry.name)} twice")
         entries[entry.name] = entry
-    base = _aligned(fields.position, alignment)
+    base = aligned(fields.position, alignment)
     placed = [
         TensorEntry(entry.name, entry.dtype, entry.lengths, base + entry.start, base + entry.end)
         for entry in entries.values()
@@ -58,7 +58,7 @@ def read_tensor_entries(fields: GGUFFields, count: int, metadata: Mapping[str, A
 
 
 def _alignment(metadata: Mapping[str, Any], fields: GGUFFields) -> int:
-    value = metadata.get("general.alignment", _ALIGNMENT)
+    value = metadata.get("general.alignment", ALIGNMENT)
     # type() and not isinstance: true is an int to Python.
     if type(value) is not int or value < 8 or value % 8 or value >= fields.size:
         raise fields.refusal(
@@ -67,7 +67,12 @@ def _alignment(metadata: Mapping[str, Any], fields: GGUFFields) -> int:
     return value
 
 
-def _aligned(position: int, alignment: int) -> int:
+def aligned(position: int, alignment: int = ALIGNMENT) -> int:
+    """Return the next multiple of the alignment.
+
+    >>> aligned(33), aligned(64)
+    (64, 64)
+    """
     return position + -position % alignment
 
 
@@ -106,8 +111,8 @@ def _check_coverage(entries: Iterable[TensorEntry], base: int, alignment: int, f
             )
         if entry.start < end:
             raise fields.refusal(f"{this} overlaps {last}")
-        if entry.start > _aligned(end, alignment):
+        if entry.start > aligned(end, alignment):
             raise fields.refusal(f"{entry.start - end} bytes between {last} and {this} belong to no tensor")
         end, last = entry.end, this
-    if fields.size > _aligned(end, alignment):
+    if fields.size > aligned(end, alignment):
         raise fields.refusal(f"{fields.size - end} bytes after {last} belong to no tensor")

@@ -1,4 +1,4 @@
-"""The types of number in GGUF files. Which of them can be weights is for `tensor_values` to say.
+"""The types of number in GGUF files. Which of them can be weights is for `number_types` to say.
 
 Sources: ggml, docs/gguf.md, enum ggml_type; the structures of blocks in ggml-common.h, whose sizes these are.
 """

@@ -15,9 +15,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from starchart.checkpoints.assumptions import refuse_other_values
+from starchart.checkpoints.gguf.config import metadata_of_config
 from starchart.checkpoints.gguf.metadata import (
     bool_value,
-    f32_value,
     i32_array,
     text,
     text_array,
@@ -25,17 +26,19 @@ from starchart.checkpoints.gguf.metadata import (
     u32_value,
 )
 from starchart.checkpoints.gguf.names import gguf_name
+from starchart.checkpoints.gguf.tensor_entries import ALIGNMENT, aligned
 from starchart.checkpoints.gguf.tensor_types import TENSOR_TYPES
-from starchart.checkpoints.limits import refuse_other_values
+from starchart.checkpoints.names import is_layer_matrix
+from starchart.checkpoints.numbers.number_types import bytes_of
 from starchart.checkpoints.stored_tensor import StoredTensor
-from starchart.checkpoints.tensor_bytes import is_linear, tensor_bytes
-from starchart.checkpoints.tensor_values import bytes_of
+from starchart.checkpoints.tensor_bytes import tensor_bytes
 from starchart.checkpoints.weights import in_model_order
+from starchart.gguf_header import MAGIC
 from starchart.model.config import GPT2Config
 
 FILE_TYPES = {"F32": 0, "F16": 1, "BF16": 32}  # what the matrices of a file are
 _TYPES = {kind.name: number for number, kind in TENSOR_TYPES.items()}
-_VERSION, _ALIGNMENT = 3, 32
+_VERSION = 3
 _NORMAL, _CONTROL, _UNUSED = 1, 3, 5  # types of tokens
 
 
@@ -70,28 +73,23 @@ def write_gguf(
     for name, tensor in ordered.items():
         kind = dtype_in_gguf(name, tensor, dtype)
         entries.append(_entry(name, tensor, _TYPES[kind], offset))
-        offset += _aligned(bytes_of(tensor.count, kind))
-    head = b"GGUF" + struct.pack("<IQQ", _VERSION, len(entries), len(values)) + b"".join(values + entries)
-    file.write(head.ljust(_aligned(len(head)), b"\0"))
+        offset += aligned(bytes_of(tensor.count, kind))
+    head = MAGIC + struct.pack("<IQQ", _VERSION, len(entries), len(values)) + b"".join(values + entries)
+    file.write(head.ljust(aligned(len(head)), b"\0"))
     for name, tensor in ordered.items():
         kind = dtype_in_gguf(name, tensor, dtype)
-        for part in tensor_bytes(tensor, kind, transposed=is_linear(name)):
+        for part in tensor_bytes(tensor, kind, transposed=is_layer_matrix(name)):
             file.write(part)
         size = bytes_of(tensor.count, kind)
-        file.write(bytes(_aligned(size) - size))
+        file.write(bytes(aligned(size) - size))
 
 
 def _of_the_model(config: GPT2Config, dtype: str) -> list[bytes]:
     return [
         text_value("general.architecture", "gpt2"),
-        u32_value("general.alignment", _ALIGNMENT),
+        u32_value("general.alignment", ALIGNMENT),
         u32_value("general.file_type", FILE_TYPES[dtype]),
-        u32_value("gpt2.context_length", config.n_positions),
-        u32_value("gpt2.embedding_length", config.n_embd),
-        u32_value("gpt2.feed_forward_length", config.feed_forward_width),
-        u32_value("gpt2.block_count", config.n_layer),
-        u32_value("gpt2.attention.head_count", config.n_head),
-        f32_value("gpt2.attention.layer_norm_epsilon", config.layer_norm_epsilon),
+        *metadata_of_config(config),
     ]
 
 
@@ -126,9 +124,5 @@ def dtype_in_gguf(name: str, tensor: StoredTensor, dtype: str) -> str:
 
 
 def _entry(name: str, tensor: StoredTensor, kind: int, offset: int) -> bytes:
-    lengths = tensor.shape if is_linear(name) else tensor.shape[::-1]  # innermost first
+    lengths = tensor.shape if is_layer_matrix(name) else tensor.shape[::-1]  # innermost first
     return text(gguf_name(name)) + struct.pack(f"<I{len(lengths)}QIQ", len(lengths), *lengths, kind, offset)
-
-
-def _aligned(size: int) -> int:
-    return size + -size % _ALIGNMENT

@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from starchart.checkpoints.numbers.dtypes import item_bytes
 from starchart.errors import CheckpointError
 from starchart.json_file import shown
 
@@ -27,11 +28,13 @@ _KEYS = {"descr", "fortran_order", "shape"}
 _RECORDS = re.compile(r"""['"]descr['"] *: *\[""")
 _LENGTH = re.compile(r" *([0-9]{1,19})L? *", re.ASCII)  # Python 2 wrote an L
 
-# Types of numbers by NumPy's name, and their bytes. Which of them can be weights is for `tensor_values` to say.
-_FLOATS = {"<f2": ("F16", 2), "<f4": ("F32", 4), "<f8": ("F64", 8)}
-_BYTES = {"|b1": ("BOOL", 1), "|i1": ("I8", 1), "|u1": ("U8", 1)}
-_INTEGERS = {f"<{letter.lower()}{size}": (f"{letter}{8 * size}", size) for letter in "IU" for size in (2, 4, 8)}
+# Types of numbers by NumPy's name.
+_FLOATS = {"<f2": "F16", "<f4": "F32", "<f8": "F64"}
+_BYTES = {"|b1": "BOOL", "|i1": "I8", "|u1": "U8"}
+_INTEGERS = {f"<{letter.lower()}{size}": f"{letter}{8 * size}" for letter in "IU" for size in (2, 4, 8)}
 _DTYPES = _FLOATS | _BYTES | _INTEGERS
+DESCRIPTIONS = {dtype: name for name, dtype in _FLOATS.items()}  # NumPy has no BF16
+_ALIGNMENT = 64  # of the numbers in a file that we write
 
 
 @dataclass(frozen=True)
@@ -61,14 +64,27 @@ def read_array_header(read: Callable[[int, int], bytes], size: int, source: str)
         raise CheckpointError(f"{source}: says its header is {length} bytes long, of {size - start}")
     text = read(start, length).decode("latin-1")
     descr, transposed, shape = _fields(text, source)
-    dtype, bytes_each = _number_type(descr, source)
-    expected = bytes_each
+    dtype = _number_type(descr, source)
+    expected = item_bytes(dtype)
     for axis in shape:
         expected *= axis
     start += length
     if expected != size - start:
         raise CheckpointError(f"{source}: shape {list(shape)} of {dtype} does not fill its {size - start} bytes")
     return ArrayHeader(dtype, shape, transposed, start)
+
+
+def write_array_header(shape: tuple[int, ...], dtype: str) -> bytes:
+    """Return the header of an array that lies row by row, of a type of DESCRIPTIONS.
+
+    >>> header = write_array_header((2, 3), "F32")
+    >>> len(header), header[10:].split()[:2]
+    (128, [b"{'descr':", b"'<f4',"])
+    """
+    described = f"{{'descr': '{DESCRIPTIONS[dtype]}', 'fortran_order': False, 'shape': {shape}, }}"
+    text = described.encode("ascii")
+    text += b" " * (-(len(text) + 11) % _ALIGNMENT) + b"\n"  # 10 bytes before it, and the line feed
+    return _MAGIC + b"\1\0" + len(text).to_bytes(2, "little") + text
 
 
 def _fields(text: str, source: str) -> tuple[str, bool, tuple[int, ...]]:
@@ -84,7 +100,7 @@ def _fields(text: str, source: str) -> tuple[str, bool, tuple[int, ...]]:
     return descr[1:-1], order == "True", _shape(fields["shape"], source)
 
 
-def _number_type(descr: str, source: str) -> tuple[str, int]:
+def _number_type(descr: str, source: str) -> str:
     if descr in _DTYPES:
         return _DTYPES[descr]
     if descr.startswith(">"):

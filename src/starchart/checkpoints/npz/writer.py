@@ -1,9 +1,4 @@
-r"""Writes a NumPy archive (.npz): a zip file, stored and not compressed, with an array of NumPy for every tensor.
-
-    "\x93NUMPY", 1, 0      magic, version 1.0
-    2 bytes                length of what follows, unsigned, little-endian, so that all of it takes a multiple of 64
-    ASCII                  {'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }, spaces, a line feed
-    the rest               the numbers, row by row
+"""Writes a NumPy archive (.npz): a zip file, stored and not compressed, with an array of NumPy for every tensor.
 
 Sources: NumPy's documentation, numpy.lib.format, "Format Version 1.0", and numpy.savez.
 """
@@ -13,13 +8,11 @@ from typing import BinaryIO
 from zipfile import ZIP_STORED, ZipFile, ZipInfo
 
 from starchart.checkpoints.names import name_in_file
+from starchart.checkpoints.npz.array_header import write_array_header
 from starchart.checkpoints.stored_tensor import StoredTensor
 from starchart.checkpoints.tensor_bytes import tensor_bytes
 from starchart.checkpoints.weights import in_model_order
 from starchart.model.config import GPT2Config
-
-DESCRIPTIONS = {"F16": "<f2", "F32": "<f4", "F64": "<f8"}  # NumPy has no BF16
-_ALIGNMENT = 64
 
 
 def write_npz(file: BinaryIO, config: GPT2Config, tensors: Mapping[str, StoredTensor], dtype: str) -> None:
@@ -28,13 +21,6 @@ def write_npz(file: BinaryIO, config: GPT2Config, tensors: Mapping[str, StoredTe
         for name, tensor in in_model_order(tensors, config).items():
             entry = ZipInfo(f"{name_in_file(name)}.npy")  # with no time of day: the same model, the same bytes
             with archive.open(entry, "w", force_zip64=True) as array_file:
-                array_file.write(_array_header(tensor.shape, dtype))
+                array_file.write(write_array_header(tensor.shape, dtype))
                 for part in tensor_bytes(tensor, dtype):
                     array_file.write(part)
-
-
-def _array_header(shape: tuple[int, ...], dtype: str) -> bytes:
-    described = f"{{'descr': '{DESCRIPTIONS[dtype]}', 'fortran_order': False, 'shape': {shape}, }}"
-    text = described.encode("ascii")
-    text += b" " * (-(len(text) + 11) % _ALIGNMENT) + b"\n"  # 10 bytes before it, and the line feed
-    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text

@@ -12,8 +12,9 @@ Source: torch/serialization.py of PyTorch 2.13, `_legacy_save` and `_legacy_load
 
 from typing import Any, BinaryIO
 
+from starchart.checkpoints.numbers.dtypes import item_bytes
 from starchart.checkpoints.pytorch.machine import MAX_PICKLE_BYTES
-from starchart.checkpoints.pytorch.symbols import ITEM_BYTES, Storage
+from starchart.checkpoints.pytorch.symbols import Storage
 from starchart.checkpoints.pytorch.unpickler import unpickle
 from starchart.errors import CheckpointError
 from starchart.json_file import shown
@@ -65,7 +66,7 @@ def _places(file: BinaryIO, size: int, at: int, storages: list[Storage], source:
         file.seek(at)
         count = int.from_bytes(file.read(8), "little")
         at += 8
-        length = storage.count * ITEM_BYTES[storage.dtype]
+        length = storage.count * item_bytes(storage.dtype)
         if at <= size and count != storage.count:
             what = f"{source}: storage {shown(storage.key)}"
             raise CheckpointError(f"{what}: has {count} numbers, not {shown(storage.count)}")

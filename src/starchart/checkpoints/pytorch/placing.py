@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from starchart.checkpoints.pytorch.symbols import ITEM_BYTES, Counts, Tensor
+from starchart.checkpoints.numbers.dtypes import item_bytes
+from starchart.checkpoints.pytorch.symbols import Counts, Tensor
 from starchart.checkpoints.stored_tensor import Stamp, StoredTensor
 from starchart.errors import CheckpointError
 from starchart.json_file import shown
@@ -20,14 +21,14 @@ def place_tensor(name: str, tensor: Tensor, places: Places, path: Path, stamp: S
     """
     storage, shape, strides = tensor.storage, tensor.shape, tensor.strides
     start, size = places.get(storage.key, (0, -1))
-    item = ITEM_BYTES[tensor.dtype]
+    item = item_bytes(tensor.dtype)
     last = tensor.offset
     for length, stride in zip(shape, strides, strict=True):
         last += (length - 1) * stride
     row_by_row = _is_packed(shape, strides)
     if size < 0:
         wrong = f"its storage {shown(storage.key)} is not in the file"
-    elif storage.count * ITEM_BYTES[storage.dtype] != size:
+    elif storage.count * item_bytes(storage.dtype) != size:
         numbers = f"{shown(storage.count)} numbers of {storage.dtype}"
         wrong = f"its storage {shown(storage.key)} has {size} bytes, but should have {numbers}"
     elif 0 in shape:

@@ -24,30 +24,29 @@ Counts: TypeAlias = tuple[int, ...]
 _MOST_AXES = 8  # a mask has four
 _LONGEST_KEY = 100
 
-# torch's name, that of its storages where there are such, the dtype of StoredTensors, bytes
+# torch's name, that of its storages where there are such, the dtype of StoredTensors
 _NUMBERS = (
-    ("float64", "DoubleStorage", "F64", 8),
-    ("float32", "FloatStorage", "F32", 4),
-    ("float16", "HalfStorage", "F16", 2),
-    ("bfloat16", "BFloat16Storage", "BF16", 2),
-    ("int64", "LongStorage", "I64", 8),
-    ("int32", "IntStorage", "I32", 4),
-    ("int16", "ShortStorage", "I16", 2),
-    ("int8", "CharStorage", "I8", 1),
-    ("uint8", "ByteStorage", "U8", 1),
-    ("bool", "BoolStorage", "BOOL", 1),
-    ("complex64", "ComplexFloatStorage", "C64", 8),
-    ("complex128", "ComplexDoubleStorage", "C128", 16),
-    ("uint16", "", "U16", 2),
-    ("uint32", "", "U32", 4),
-    ("uint64", "", "U64", 8),
-    ("float8_e4m3fn", "", "F8_E4M3", 1),
-    ("float8_e4m3fnuz", "", "F8_E4M3FNUZ", 1),
-    ("float8_e5m2", "", "F8_E5M2", 1),
-    ("float8_e5m2fnuz", "", "F8_E5M2FNUZ", 1),
-    ("float8_e8m0fnu", "", "F8_E8M0", 1),
+    ("float64", "DoubleStorage", "F64"),
+    ("float32", "FloatStorage", "F32"),
+    ("float16", "HalfStorage", "F16"),
+    ("bfloat16", "BFloat16Storage", "BF16"),
+    ("int64", "LongStorage", "I64"),
+    ("int32", "IntStorage", "I32"),
+    ("int16", "ShortStorage", "I16"),
+    ("int8", "CharStorage", "I8"),
+    ("uint8", "ByteStorage", "U8"),
+    ("bool", "BoolStorage", "BOOL"),
+    ("complex64", "ComplexFloatStorage", "C64"),
+    ("complex128", "ComplexDoubleStorage", "C128"),
+    ("uint16", "", "U16"),
+    ("uint32", "", "U32"),
+    ("uint64", "", "U64"),
+    ("float8_e4m3fn", "", "F8_E4M3"),
+    ("float8_e4m3fnuz", "", "F8_E4M3FNUZ"),
+    ("float8_e5m2", "", "F8_E5M2"),
+    ("float8_e5m2fnuz", "", "F8_E5M2FNUZ"),
+    ("float8_e8m0fnu", "", "F8_E8M0"),
 )
-ITEM_BYTES = {dtype: size for _, _, dtype, size in _NUMBERS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +156,7 @@ SYMBOLS: dict[tuple[str, str], Callee | StorageType | Dtype] = {
     ("torch._utils", "_rebuild_parameter"): Callee(_parameter),
     ("torch._utils", "_rebuild_parameter_with_state"): Callee(_parameter),
     ("torch.storage", "UntypedStorage"): StorageType("U8"),
-    **{("torch", storage): StorageType(dtype) for _, storage, dtype, _ in _NUMBERS if storage},
-    **{("torch.cuda", storage): StorageType(dtype) for _, storage, dtype, _ in _NUMBERS if storage},
-    **{("torch", name): Dtype(dtype) for name, _, dtype, _ in _NUMBERS},
+    **{("torch", storage): StorageType(dtype) for _, storage, dtype in _NUMBERS if storage},
+    **{("torch.cuda", storage): StorageType(dtype) for _, storage, dtype in _NUMBERS if storage},
+    **{("torch", name): Dtype(dtype) for name, _, dtype in _NUMBERS},
 }

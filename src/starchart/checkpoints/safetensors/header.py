@@ -15,19 +15,11 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from starchart.checkpoints.foreign_files import refuse_foreign
+from starchart.checkpoints.numbers.dtypes import BITS
 from starchart.errors import CheckpointError
 from starchart.json_file import MAX_JSON_BYTES, parse_json_object, shown
 
-# Every type of number in the format, and its size in bits. Which of them can be weights is for `tensor_values` to say.
-_ONE_BYTE = ("BOOL", "U8", "I8", "F8_E5M2", "F8_E4M3", "F8_E8M0", "F8_E4M3FNUZ", "F8_E5M2FNUZ")
-_BITS = {
-    **dict.fromkeys(("F4",), 4),
-    **dict.fromkeys(("F6_E2M3", "F6_E3M2"), 6),
-    **dict.fromkeys(_ONE_BYTE, 8),
-    **dict.fromkeys(("I16", "U16", "F16", "BF16"), 16),
-    **dict.fromkeys(("I32", "U32", "F32"), 32),
-    **dict.fromkeys(("I64", "U64", "F64", "C64"), 64),
-}
+_DTYPES = BITS.keys() - {"C128"}  # every type of number that the format has
 _FIELDS = {"dtype", "shape", "data_offsets"}
 
 
@@ -79,7 +71,7 @@ def _entry(name: str, value: Any, base: int, size: int, source: str) -> TensorEn
     if value.keys() != _FIELDS:
         raise CheckpointError(f"{what}: must have dtype, shape and data_offsets, but has {shown(sorted(value))}")
     dtype, shape, offsets = value["dtype"], value["shape"], value["data_offsets"]
-    if not isinstance(dtype, str) or dtype not in _BITS:
+    if not isinstance(dtype, str) or dtype not in _DTYPES:
         raise CheckpointError(f"{what}: its dtype {shown(dtype)} is not one of safetensors'")
     if not _is_list_of_counts(shape):
         raise CheckpointError(f"{what}: its shape must be a list of whole numbers, not {shown(shape)}")
@@ -92,7 +84,7 @@ def _entry(name: str, value: Any, base: int, size: int, source: str) -> TensorEn
         raise CheckpointError(
             f"{what}: its data_offsets {shown(offsets)} reach past the end of the file, {size - base}"
         )
-    if not _fits(shape, _BITS[dtype], 8 * (end - start)):
+    if not _fits(shape, BITS[dtype], 8 * (end - start)):
         raise CheckpointError(
             f"{what}: shape {shown(shape)} of {dtype} does not fill the {end - start} bytes it is given"
         )

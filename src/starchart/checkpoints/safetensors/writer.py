@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from typing import Any, BinaryIO
 
 from starchart.checkpoints.names import name_in_file
+from starchart.checkpoints.numbers.number_types import bytes_of
 from starchart.checkpoints.stored_tensor import StoredTensor
 from starchart.checkpoints.tensor_bytes import tensor_bytes
-from starchart.checkpoints.tensor_values import bytes_of
 from starchart.checkpoints.weights import in_model_order
 from starchart.model.config import GPT2Config
 

@@ -10,16 +10,16 @@ Source: TensorFlow, core/protobuf/tensor_bundle.proto, core/framework/tensor_sha
 
 from dataclasses import dataclass
 
+from starchart.checkpoints.numbers.dtypes import item_bytes
 from starchart.checkpoints.tensorflow.protobuf import messages, one_number, read_message
 from starchart.errors import CheckpointError
 
 HEADER_KEY = b""
 
 _VERSION = 1  # of the format
-# Types of numbers by TensorFlow's number, and their bytes. Which of them can be weights is for `tensor_values` to say.
-_FLOATS = {1: ("F32", 4), 2: ("F64", 8), 14: ("BF16", 2), 19: ("F16", 2)}
-_OTHERS = {3: ("I32", 4), 4: ("U8", 1), 5: ("I16", 2), 6: ("I8", 1), 9: ("I64", 8), 10: ("BOOL", 1), 17: ("U16", 2)}
-_DTYPES = _FLOATS | _OTHERS
+# Types of numbers by TensorFlow's number.
+_FLOATS = {1: "F32", 2: "F64", 14: "BF16", 19: "F16"}
+_DTYPES = _FLOATS | {3: "I32", 4: "U8", 5: "I16", 6: "I8", 9: "I64", 10: "BOOL", 17: "U16"}
 _MOST_AXES = 8
 
 
@@ -59,14 +59,14 @@ def read_bundle_entry(value: bytes, shards: int, source: str) -> BundleEntry:
     number = one_number(fields, 1, source)
     if number not in _DTYPES:
         raise CheckpointError(f"{source}: is of TensorFlow's type number {number}, which is no type of a weight")
-    dtype, bytes_each = _DTYPES[number]
+    dtype = _DTYPES[number]
     shape = _shape(value, source)
     shard, offset, size = (one_number(fields, field, source) for field in (3, 4, 5))
     if not 0 <= shard < shards:
         raise CheckpointError(f"{source}: is said to be in data file {shard} (from 0), but there are {shards}")
     if offset < 0 or size < 0:
         raise CheckpointError(f"{source}: offset {offset} and size {size} must be at least 0")
-    expected = bytes_each
+    expected = item_bytes(dtype)
     for length in shape:
         expected *= length
     if expected != size:

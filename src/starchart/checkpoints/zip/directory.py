@@ -12,7 +12,6 @@ bytes (how small files hold terabytes), encryption, other methods than stored an
 expand more than weights can.
 """
 
-import codecs
 import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -29,8 +28,6 @@ _ZIP64_FIELD = 1
 _ALL_ONES = 0xFFFFFFFF
 _ENCRYPTED = 1 | 1 << 6 | 1 << 13  # flags: encrypted, strongly, with a masked directory
 _SIZES_FOLLOW = 1 << 3  # the local header was written before the sizes were known
-_UTF8 = 1 << 11
-_CP437 = codecs.lookup("cp437")  # looked up here, so that no file makes Python import it
 _STORED, _DEFLATED = 0, 8
 # Deflate packs at most 1032 to 1; numbers that a training made hardly 2 to 1.
 _MOST_EXPANSION = 50
@@ -81,7 +78,7 @@ def _entries(data: bytes, directory: Directory, source: str) -> Iterator[_Entry]
         place = after_extra + comment_length
         if place > len(data):
             raise CheckpointError(f"{source}: entry {number} of its directory reaches past the directory's end")
-        name = _decoded(raw_name, flags, source)
+        name = _decoded(raw_name, source)
         what = f"{source}: member {shown(name)}"
         unpacked, packed, header = _widened(extra, (unpacked, packed, header), what)
         _check_kind(flags, method, disk, what)
@@ -92,9 +89,9 @@ def _entries(data: bytes, directory: Directory, source: str) -> Iterator[_Entry]
         raise CheckpointError(f"{source}: {len(data) - place} bytes of its directory belong to no entry")
 
 
-def _decoded(raw_name: bytes, flags: int, source: str) -> str:
+def _decoded(raw_name: bytes, source: str) -> str:
     try:
-        return raw_name.decode() if flags & _UTF8 else _CP437.decode(raw_name)[0]
+        return raw_name.decode()  # whatever the flags say: names of tensors are ASCII, and ASCII is UTF-8
     except UnicodeDecodeError:
         raise CheckpointError(f"{source}: the name {raw_name[:100]!r} of a member is not UTF-8 text") from None
 

@@ -8,8 +8,8 @@ from math import inf, isnan, nan
 
 import pytest
 
-from starchart.checkpoints.half_precision import widen_half
-from starchart.checkpoints.tensor_values import decode_numbers, first_not_finite
+from starchart.checkpoints.numbers.half_precision import widen_half
+from starchart.checkpoints.numbers.number_types import decode_numbers, first_not_finite
 
 # The same numbers, worked by hand: 1, -2.5 and the smallest normal number of the format.
 BY_HAND = {

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from starchart.checkpoints.tensor_values import WRITTEN_TYPES, decode_numbers, encode_numbers
+from starchart.checkpoints.numbers.number_types import WRITTEN_TYPES, decode_numbers, encode_numbers
 
 LARGEST = {"F16": 65504.0, "BF16": 0xFF * 2.0**120, "F32": 0xFFFFFF * 2.0**104}
 STEP = {"F16": 32.0, "BF16": 2.0**120, "F32": 2.0**104}  # between the two largest numbers

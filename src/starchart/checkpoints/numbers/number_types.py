@@ -17,9 +17,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from math import isfinite
 
-from starchart.checkpoints.bfloat16 import little_endian, round_to_bfloat16
-from starchart.checkpoints.block_quantised import BLOCK, widen_q4_0, widen_q8_0
-from starchart.checkpoints.half_precision import widen_half
+from starchart.checkpoints.numbers.bfloat16 import little_endian, round_to_bfloat16
+from starchart.checkpoints.numbers.block_quantised import BLOCK, widen_q4_0, widen_q8_0
+from starchart.checkpoints.numbers.half_precision import widen_half
 from starchart.utils.matrix import Vector
 
 

@@ -10,8 +10,8 @@ from math import isfinite
 import numpy as np
 import pytest
 
-from starchart.checkpoints.block_quantised import widen_q4_0, widen_q8_0
-from starchart.checkpoints.tensor_values import bytes_of, decode_numbers, first_not_finite
+from starchart.checkpoints.numbers.block_quantised import widen_q4_0, widen_q8_0
+from starchart.checkpoints.numbers.number_types import bytes_of, decode_numbers, first_not_finite
 
 SIZES = {"Q8_0": 34, "Q4_0": 18}
 WIDEN = {"Q8_0": widen_q8_0, "Q4_0": widen_q4_0}
