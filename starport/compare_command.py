@@ -12,6 +12,7 @@ from starchart.errors import TextError
 from starport.engine_options import choose_model
 from starport.hub.find_model import IN_THE_BOX, REVISION_HELP
 from starport.verify.components import COMPONENTS
+from starport.verify.readable_model import readable_model
 from starport.verify.report import Cascade, ComponentResult, json_report
 from starport.verify.run_checks import require_libraries, run_component
 
@@ -44,8 +45,9 @@ def run(options: argparse.Namespace) -> int:
     model = choose_model(options.model, options.revision)
     load_checkpoint(model.folder)  # a damaged model is bad input, not a failed check
     cascade = Cascade(sys.stderr if options.json == "-" else sys.stdout)
-    cascade.title(model.told)
-    results = [_run_component(name, model.folder, text, cascade) for name in names]
+    with readable_model(model.folder) as (folder, written):
+        cascade.title(model.told + written)
+        results = [_run_component(name, folder, text, cascade) for name in names]
     cascade.table(results)
     if options.json:
         _write(options.json, json.dumps(json_report(options.model, results), ensure_ascii=False, indent=2))

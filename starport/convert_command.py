@@ -1,14 +1,12 @@
 """`starchart convert`: a model in, the same model in another format out."""
 
 import argparse
-import signal
-import sys
-from types import FrameType
 
 from starport.console import ProgressLine, tell
 from starport.conversion.convert import Conversion
 from starport.conversion.formats import FORMATS
 from starport.hub.find_model import REVISION_HELP, find_model
+from starport.termination import cleaning_up_when_terminated
 
 SUMMARY = "Convert a model to another format, or to another type of numbers."
 
@@ -35,18 +33,13 @@ def run(options: argparse.Namespace) -> None:
     """Convert the model. Raises StarchartError for whatever is wrong; then nothing has changed."""
     source, _ = find_model(options.source, options.revision)
     conversion = Conversion.prepared(source, options.destination, options.format, options.dtype, options.overwrite)
-    before = signal.signal(signal.SIGTERM, _leave)
     progress = ProgressLine(f"converting {options.source}")
     try:
-        conversion.run(lambda done, total: progress(f"writing {conversion.destination.weights.name}:", done, total))
+        with cleaning_up_when_terminated():
+            conversion.run(lambda done, total: progress(f"writing {conversion.destination.weights.name}:", done, total))
     finally:
         progress.end()
-        signal.signal(signal.SIGTERM, before)
     for note in conversion.notes:
         tell(note)
     written = conversion.destination.weights
     tell(f"{written}: {conversion.dtype}, {written.stat().st_size / 1e6:.1f} MB")
-
-
-def _leave(number: int, _: FrameType | None) -> None:
-    sys.exit(128 + number)  # by way of what removes the half of a file

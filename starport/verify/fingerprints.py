@@ -44,7 +44,7 @@ class Way:
 WAYS = (
     Way("reference", "reference", "full", (1,)),
     Way("packed, full", "packed", "full", (1, 2, 3)),
-    Way("packed, fast", "packed", "fast", (1, 3)),
+    Way("packed, fast", "packed", "fast", (1, 2, 3)),
 )
 Told = dict[tuple[str, str], str]  # (way, prompt) -> fingerprint
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from starchart.checkpoints.checkpoint import load_checkpoint
+from starchart.checkpoints.checkpoint import load_checkpoint, open_tensors
 from starchart.checkpoints.stored_tensor import StoredTensor, rows_of
 from starchart.gpt2 import GPT2
 from starport.verify.check import Check, Measure, Value, attempt, short
@@ -18,6 +18,7 @@ from starport.verify.runs import TRUTH_BITS, prompt, reference_values, true_valu
 from starport.verify.stand_ins import write_stand_in
 from starport.verify.torch_gpt2 import torch_gpt2, transformers_gpt2
 
+_HEAD = "lm_head.weight"
 _NO_WEIGHTS = (".attn.bias", ".attn.masked_bias")  # masks that old files keep
 
 # name -> (options of config.json, how many tokens are read)
@@ -49,8 +50,13 @@ def checks(model: Path) -> Iterator[Check]:
 
 
 def _weights(model: Path, name: str) -> Check:
-    """Compare what our reader reads with what the safetensors library reads."""
+    """Compare what our reader reads with what the safetensors library reads: the same names, and the same numbers."""
     stored = {key: array for key, array in stored_weights(model).items() if not key.endswith(_NO_WEIGHTS)}
+    _, tensors = open_tensors(model)
+    tied = {_HEAD} - tensors.keys()  # a file may hold it nevertheless
+    if missing := (stored.keys() - tied) ^ tensors.keys():
+        finding = f"{len(missing)} tensors are seen by us or by safetensors alone: {min(missing)} first"
+        return Check("model", name, False, finding, {"tensors": len(stored)})
     _, weights = load_checkpoint(model)
     different = [key for key, array in stored.items() if not same_bits(_leaf(weights, key), array)]
     count = sum(array.size for array in stored.values())
@@ -64,7 +70,7 @@ def _weights(model: Path, name: str) -> Check:
 
 def _leaf(weights: Any, name: str) -> Any:
     """Return the vector or the rows of the matrix called `name`: h.3.ln_1.bias."""
-    if name == "lm_head.weight" and weights.lm_head is None:  # tied
+    if name == _HEAD and weights.lm_head is None:  # tied
         name = "wte.weight"
     for part in name.split("."):
         weights = weights[int(part)] if part.isdigit() else getattr(weights, part)

@@ -129,7 +129,7 @@ def peers(model: Path) -> dict[str, Callable[[str], list[int]]]:
 
 def read_vocabulary(model: Path) -> tuple[dict[str, int], list[tuple[str, str]]]:
     """Return the ids and the merges of vocab.json and merges.txt, or else of tokenizer.json."""
-    if (model / "vocab.json").exists():
+    if (model / "vocab.json").exists() and (model / "merges.txt").exists():
         ids = json.loads((model / "vocab.json").read_text(encoding="utf-8"))
         lines = (model / "merges.txt").read_text(encoding="utf-8").split("\n")
         pairs = [line.split(" ") for line in lines if line and not line.startswith("#version")]

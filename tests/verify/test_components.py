@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from starchart.layers import scaled_dot_product_attention as attention_file
 from starchart.layers.key_value_cache import KeyValueCache
@@ -139,3 +140,30 @@ def test_texts_that_the_tokenizer_cuts_elsewhere(folder, monkeypatch):
 
     monkeypatch.setattr(tokenizer_file, "split_words", lambda piece: [piece])
     assert set(failed("tokenizer", folder)) == {"merges across every cut"}
+
+
+@pytest.mark.usefixtures("_quickly")
+@pytest.mark.parametrize(
+    "lost", [lambda name: True, lambda name: name == "h.1.mlp.c_fc.bias", lambda name: name.startswith("h.0.")]
+)
+def test_weights_that_only_one_reader_sees(folder, monkeypatch, lost):
+    real = model.stored_weights
+    monkeypatch.setattr(
+        model, "stored_weights", lambda place: {name: w for name, w in real(place).items() if not lost(name)}
+    )
+    assert "by us or by safetensors alone" in failed("model", folder)["weights"]
+
+
+@pytest.mark.usefixtures("_quickly")
+def test_a_weight_that_is_read_wrongly(folder, monkeypatch):
+    real = model.stored_weights
+    monkeypatch.setattr(model, "stored_weights", lambda place: real(place) | {"ln_f.bias": real(place)["ln_f.weight"]})
+    assert failed("model", folder)["weights"].endswith("ln_f.bias first")
+
+
+def test_a_tied_head_that_the_file_holds_and_old_masks_are_no_fault(tmp_path):
+    place = write_tiny_model(tmp_path)
+    tensors = load_file(place / "model.safetensors")
+    more = {"lm_head.weight": tensors["transformer.wte.weight"].clone(), "transformer.h.0.attn.bias": torch.ones(1, 1)}
+    save_file(tensors | more, place / "model.safetensors", {"format": "pt"})
+    assert model._weights(place, "weights").passed

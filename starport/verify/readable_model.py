@@ -1,0 +1,65 @@
+"""The model as the peers can read it.
+
+They read the weights with the safetensors library, config.json and the vocabulary with json, and share no code with our
+readers. A model in another form is written to such a folder first, with every number as it was.
+"""
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from starchart.checkpoints.checkpoint import open_tensors
+from starchart.checkpoints.stored_tensor import StoredTensor
+from starport.console import ProgressLine
+from starport.conversion.convert import Conversion
+from starport.termination import cleaning_up_when_terminated
+
+WRITTEN = ", checked as it is written to safetensors"
+_PREFIX = "transformer."
+_OF_NUMPY = ("F64", "F32", "F16")  # it has no bfloat16
+
+
+@contextmanager
+def readable_model(model: Path) -> Iterator[tuple[Path, str]]:
+    """Give a folder that the peers can read, and what to tell of it: WRITTEN, or nothing where it is the model's own.
+
+    A folder that was written is gone afterwards. Raises StarchartError for a model that cannot be written.
+    """
+    tensors = open_tensors(model)[1]
+    folder = model if model.is_dir() else model.parent
+    if _is_readable(folder, tensors):
+        yield folder, ""
+        return
+    with tempfile.TemporaryDirectory() as temporary, cleaning_up_when_terminated():
+        written = Path(temporary) / model.resolve().name  # by which published facts are found
+        written.mkdir()
+        conversion = Conversion.prepared(model, str(written), "safetensors", _exact(tensors), overwrite=False)
+        progress = ProgressLine(f"writing {model.name} to safetensors")
+        try:
+            conversion.run(lambda done, total: progress("writing:", done, total))
+        finally:
+            progress.end()
+        yield written, WRITTEN
+
+
+def _is_readable(folder: Path, tensors: Mapping[str, StoredTensor]) -> bool:
+    """Return whether these tensors are just those that the peers find in a folder, by their names, and the rest too."""
+    plain = all(
+        tensor.name.removeprefix(_PREFIX) == name and not tensor.transposed and tensor.dtype in _OF_NUMPY
+        for name, tensor in tensors.items()
+    )
+    vocabulary = all((folder / name).is_file() for name in ("vocab.json", "merges.txt"))
+    return (
+        plain
+        and {tensor.path.name for tensor in tensors.values()}
+        == {file.name for file in folder.glob("model*.safetensors")}
+        and (folder / "config.json").is_file()
+        and (vocabulary or (folder / "tokenizer.json").is_file())
+    )
+
+
+def _exact(tensors: Mapping[str, StoredTensor]) -> str:
+    """Return a type that the peers read and that has every number of these tensors."""
+    own = {tensor.dtype for tensor in tensors.values()}
+    return "f64" if "F64" in own else "f16" if own == {"F16"} else "f32"
