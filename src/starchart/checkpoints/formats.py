@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from starchart.checkpoints.foreign_files import refuse_foreign
-from starchart.checkpoints.gguf.reader import read_gguf_config, open_gguf
+from starchart.checkpoints.gguf.reader import open_gguf, read_gguf_config
 from starchart.checkpoints.llm_c.reader import is_llm_c, open_llm_c, read_llm_c_config
 from starchart.checkpoints.npz.reader import is_npz, open_npz
 from starchart.checkpoints.pytorch.reader import is_pytorch, open_pytorch
