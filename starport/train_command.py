@@ -29,7 +29,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="text to validate on, never trained on (repeatable)",
     )
     add(
-        "--from", dest="start", metavar="DIR", help="begin with this model and its vocabulary instead of random weights"
+        "--from",
+        dest="start",
+        metavar="MODEL",
+        help="begin with this model, folder or file, and its vocabulary",
     )
     add("--vocab", metavar="DIR", help="vocab.json and merges.txt to use (default: train them on the texts)")
     add("--vocab-size", type=int, default=4096, metavar="V", help="tokens of a new vocabulary; default 4096")

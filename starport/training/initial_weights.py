@@ -5,6 +5,7 @@ from math import sqrt
 import torch
 from torch import Tensor
 
+from starchart.box.boxed_model import model_folder
 from starchart.checkpoints.checkpoint import load_checkpoint
 from starchart.checkpoints.weight_tree import Shape, axis_sizes, fill_tree
 from starchart.model.config import GPT2Config
@@ -34,7 +35,7 @@ def drawn_weights(config: GPT2Config, seed: int) -> GPTModelWeights:
     return weights
 
 
-def loaded_weights(folder: str) -> tuple[GPT2Config, GPTModelWeights]:
+def loaded_weights(model: str) -> tuple[GPT2Config, GPTModelWeights]:
     """Return the configuration and the weights of a checkpoint in float32. Raises CheckpointError or ConfigError."""
-    config, weights = load_checkpoint(folder)
+    config, weights = load_checkpoint(model_folder(model))
     return config, map_leaves(weights, lambda leaf: to_tensor(leaf).to(torch.float32, copy=True))

@@ -23,14 +23,9 @@ def write_model(folder: Path, config: GPT2Config, named: Mapping[str, Tensor], v
     """Write config.json, generation_config.json, model.safetensors and a copy of the vocabulary into `folder`."""
     write_config_files(folder, config, dtype)
     write_tensors(folder / WEIGHTS, {name_in_file(name): value.to(DTYPES[dtype]) for name, value in named.items()})
-    copy_vocabulary(vocabulary, folder)
-
-
-def copy_vocabulary(source: Path, folder: Path) -> None:
-    """Copy the files of a vocabulary, in whichever form it is."""
     for name in VOCABULARY_FILES:
-        if (source / name).is_file():
-            shutil.copyfile(source / name, folder / name)
+        if (vocabulary / name).is_file():
+            shutil.copyfile(vocabulary / name, folder / name)
 
 
 def write_tensors(file: Path, tensors: Mapping[str, Tensor]) -> None:

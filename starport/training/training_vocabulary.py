@@ -5,10 +5,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from starchart import Tokenizer
+from starchart.box.boxed_model import model_folder
 from starchart.errors import TrainingError
 from starchart.tokenizer.trainer import train_bpe
 from starchart.tokenizer.training_files import save_vocabulary
-from starport.training.model_files import copy_vocabulary
+from starchart.tokenizer.vocabulary_files import read_vocabulary
+from starport.conversion.vocabulary import vocabulary_sources, write_vocabulary
 
 BYTES = 256
 
@@ -16,15 +18,17 @@ BYTES = 256
 def lay_vocabulary(folder: Path, options: argparse.Namespace, texts: Sequence[str]) -> None:
     """Put a vocabulary into `folder`. Raises TrainingError or VocabularyError if that cannot be."""
     given = options.vocab or options.start
-    if given:
-        end_of_text(Tokenizer.from_pretrained(given))  # refuses what cannot be trained with
+    source = model_folder(given) if given else Path()
+    vocabulary = read_vocabulary(source) if given else None
+    if vocabulary:
+        end_of_text(Tokenizer(vocabulary))  # refuses what cannot be trained with
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if given:
-            copy_vocabulary(Path(given), folder)
+        if vocabulary:
+            write_vocabulary(folder, vocabulary, vocabulary_sources(source, vocabulary))
     except OSError as error:
         raise TrainingError(f"{error.filename or folder}: {error.strerror}; choose another --out") from None
-    if not given:
+    if not vocabulary:
         lines = (line for text in texts for line in text.splitlines(keepends=True))
         save_vocabulary(folder, *train_bpe(lines, options.vocab_size))
 

@@ -15,8 +15,10 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from starchart import GPT2, Tokenizer
+from starport.cli import main
 from starport.training.trainer import Trainer
 from tests.random_gpt2 import write_random_gpt2
+from tests.tiny_model import write_tiny_model
 from tests.training.runs import EXACT, SHAPE, SHORT, losses, rows, train, write_text
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -50,6 +52,17 @@ def test_what_a_training_leaves_behind(text, valid, tmp_path, capsys):
     assert told.out == ""
     assert "6 documents; 12 steps of 64 tokens" in told.err
     assert f"{out}: the model" in told.err
+
+
+@pytest.mark.parametrize("start", ["towel", "tiny.gguf"])
+def test_training_on_from_a_model_of_any_kind(start, text, tmp_path):
+    if start != "towel":
+        start = tmp_path / start
+        assert main(["convert", str(write_tiny_model(tmp_path / "tiny")), str(start), "--format", "gguf"]) == 0
+    how = ("--from", start, "--steps", "1", "--context", "16", "--batch-size", "1", *EXACT)
+    assert train(text, "--out", tmp_path / "out", *how) == 0
+    before, after = Tokenizer.from_pretrained(start), Tokenizer.from_pretrained(tmp_path / "out")
+    assert after.encode("the fox sang") == before.encode("the fox sang")
 
 
 def test_the_last_loss_is_told_without_a_validation_too(text, tmp_path, capsys):

@@ -160,8 +160,9 @@ def _read_bytes(file: BinaryIO, tensor: StoredTensor, start: int, count: int) ->
 
 
 def _place(index: int, tensor: StoredTensor) -> str:
-    if len(tensor.shape) == 1:
-        return f"[{index}]"
-    rows, columns = tensor.shape
-    row, column = (index % rows, index // rows) if tensor.transposed else divmod(index, columns)
-    return f"[{row}][{column}]"
+    """Return where number `index` of the file stands in the tensor, an index for every axis."""
+    places = []
+    for length in tensor.shape if tensor.transposed else tensor.shape[::-1]:
+        index, place = divmod(index, length)
+        places.append(f"[{place}]")
+    return "".join(places if tensor.transposed else places[::-1]) or "its only place"

@@ -11,7 +11,7 @@
   and 33 bits, is exact.
 - beyond: 1 - 2/(exp(2|x|) + 1), which goes to 1 by itself.
 
-Error: the last addition rounds, 0.5 ulp. What it adds or takes away is wrong by 0.01 ulp of the result at most. In all
+Error: the last addition rounds, 0.5 ulp. What it adds or takes away is wrong by 0.02 ulp of the result at most. In all
 below 0.52 ulp.
 
 Sources: NIST Digital Library of Mathematical Functions, 4.35.3 (addition) and 4.39.1 (Lambert 1761);
