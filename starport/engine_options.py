@@ -27,10 +27,10 @@ def add_engine_options(parser: argparse.ArgumentParser) -> None:
     """Declare --model, --revision, --engine, --precision, --workers, --device and --no-pack-cache."""
     add = parser.add_argument
     add(
-        "--model", metavar="NAME|DIR",
-        help="a folder; a model of the Hugging Face Hub (gpt2, gpt2-medium, gpt2-large, gpt2-xl, distilgpt2, ORG/NAME),"
-        " downloaded where it is not cached; or towel, the small one in the box (default: gpt2 if it is cached or can"
-        " be downloaded, else towel)",
+        "--model", metavar="NAME|DIR|FILE",
+        help="a folder, or a file of weights (safetensors, PyTorch, GGUF, TensorFlow, llm.c, npz); a model of the"
+        " Hugging Face Hub (gpt2, gpt2-medium, gpt2-large, gpt2-xl, distilgpt2, ORG/NAME), downloaded where it is not"
+        " cached; or towel, the small one in the box (default: gpt2 if it is cached or can be downloaded, else towel)",
     )  # fmt: skip
     add("--revision", metavar="REV", help=REVISION_HELP)
     add(

@@ -223,7 +223,7 @@ def draw() -> str:
 
 CAPTION = (
     "An arrow: a file in the upper room imports from the lower one."
-    " Imports that follow from other arrows are not drawn."
+    " Imports that follow from other arrows are not drawn. A name with a slash is a room inside a room."
 )
 HEAD = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img">
 <title>The rooms of Starchart and what they import</title>

@@ -1,7 +1,7 @@
 """Reads the architecture from the code: rooms, their files, and which rooms import which.
 
-A room is a package. The files of starchart that every room may use (engine, errors, json_file, tap) and the front doors
-at the root stand by themselves.
+A room is a package; one inside another is named among its files, with a slash, and its imports are those of the room
+around it. The files of starchart that several rooms use and the front doors at the root stand by themselves.
 """
 
 import ast
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-SINGLE_FILES = ("starchart.engine", "starchart.errors", "starchart.json_file", "starchart.tap")
+SINGLE_FILES = {f"starchart.{name}" for name in ("engine", "errors", "gguf_fields", "gguf_header", "json_file", "tap")}
 
 Edges = set[tuple[str, str]]
 
@@ -24,9 +24,9 @@ def module_files() -> dict[str, Path]:
 
 
 def room_of(module: str, files: dict[str, Path]) -> str:
-    """Return the room of a module: its package; files of starchart outside a room stand by themselves."""
+    """Return the room of a module: the first two names of its package; single files stand by themselves."""
     package = module if files[module].name == "__init__.py" else module.rpartition(".")[0]
-    return files[module].name if module in SINGLE_FILES or not package else package
+    return files[module].name if module in SINGLE_FILES or not package else ".".join(package.split(".")[:2])
 
 
 def imported(module: str, files: dict[str, Path]) -> Iterator[str]:
@@ -44,7 +44,7 @@ def imported(module: str, files: dict[str, Path]) -> Iterator[str]:
 def read_house() -> tuple[dict[str, list[str]], Edges]:
     """Return the rooms with the names of their files, and which room imports which.
 
-    A room inside another may use its files (starport/console) as every room may: an arrow back up would be a circle.
+    A file that stands in no room may be used by every room (starport/console): an arrow back up would be a circle.
     """
     files = module_files()
     rooms: dict[str, list[str]] = {}
@@ -52,7 +52,10 @@ def read_house() -> tuple[dict[str, list[str]], Edges]:
     for module, file in files.items():
         room = room_of(module, files)
         names = rooms.setdefault(room, [])
-        if file.name not in ("__init__.py", room):
+        inner = module.removeprefix(f"{room}.").split(".")
+        if file.name == "__init__.py" and module != room:
+            names.append(f"{inner[0]}/")
+        elif file.name not in ("__init__.py", room) and len(inner) == 1:
             names.append(file.stem)
         edges |= {(room, room_of(other, files)) for other in imported(module, files)}
     return rooms, {(a, b) for a, b in edges if not f"{a}.".startswith(f"{b}.")}

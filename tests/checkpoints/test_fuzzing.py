@@ -21,6 +21,9 @@ EVIL = {
     "runs code": ("eval('1 + 1')", "did compile"),
     "starts a program": ("os.system('true')", "did os.system"),
     "opens a file outside": ("open('/etc/hostname').close()", "did open '/etc/hostname'"),
+    "unpickles": ("pickle.loads(pickle.dumps(Path))", "did pickle.find_class"),
+    "writes": ("(path.parent / 'new').write_bytes(b'')", "did open "),
+    "removes a file": ("path.unlink()", "did os.remove"),
     "takes memory": ("bytearray(300_000_000)", "MemoryError"),
     "hangs": ("while True: pass", "took longer than 2 s"),
     "crashes": ("{}['x']", "KeyError"),
@@ -29,7 +32,7 @@ EVIL = {
     "refuses": ("raise StarchartError('damaged')", "refused"),
 }
 PROGRAM = """
-import os, signal, sys
+import os, pickle, signal, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from bench import fuzz_readers
@@ -38,7 +41,7 @@ from starchart.errors import StarchartError
 def read(path):
     {code}
 
-signal.signal(signal.SIGALRM, fuzz_readers.too_long)
+signal.signal(signal.SIGPROF, fuzz_readers.too_long)
 fuzz_readers.limit_memory()
 print(fuzz_readers.read_case(fuzz_readers.Target("file", list, read), b"data", Path(sys.argv[2])))
 """

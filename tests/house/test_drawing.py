@@ -17,6 +17,14 @@ def test_arrows_are_imports_that_exist():
     assert without_implied(edges) <= edges
 
 
+def test_a_room_inside_another_is_named_in_it():
+    rooms, edges = read_house()
+    assert {"gguf/", "formats", "zip/"} <= set(rooms["starchart.checkpoints"])
+    assert "header" not in rooms["starchart.checkpoints"]
+    assert not [room for room in rooms if room.count(".") > 1]
+    assert ("starchart.checkpoints", "gguf_header.py") in edges
+
+
 def test_an_implied_arrow_is_left_out():
     edges = {("a", "b"), ("b", "c"), ("c", "d"), ("a", "c"), ("a", "d"), ("a", "e")}
     assert without_implied(edges) == {("a", "b"), ("b", "c"), ("c", "d"), ("a", "e")}

@@ -103,6 +103,14 @@ def test_numbers_that_are_not_finite_are_counted_and_left_out(bad, model, capsys
     assert report(capsys, model, "--no-values")["faults"] == []
 
 
+@pytest.mark.parametrize(("shape", "place"), [((), ""), ((1, 16, 12), "[0][3][5]"), ((2, 8, 3, 4), "[0][3][2][1]")])
+def test_a_nan_in_a_tensor_of_the_wrong_number_of_axes(shape, place, model, capsys):
+    numbers = torch.zeros(shape)
+    numbers[tuple(map(int, place[1:-1].split("]["))) if place else ()] = torch.nan
+    found = report(capsys, change(model, {WPE: numbers}), code=2)
+    assert any(f"tensor '{WPE}': holds nan at {place or 'its only place'};" in fault for fault in found["faults"])
+
+
 def test_not_one_number_is_finite(model, capsys):
     found = report(capsys, change(model, {WPE: torch.full((16, 12), torch.nan)}), code=2)
     values = by_name(found)[WPE]["values"]

@@ -165,4 +165,4 @@ def _place(index: int, tensor: StoredTensor) -> str:
     for length in tensor.shape if tensor.transposed else tensor.shape[::-1]:
         index, place = divmod(index, length)
         places.append(f"[{place}]")
-    return "".join(places if tensor.transposed else places[::-1])
+    return "".join(places if tensor.transposed else places[::-1]) or "its only place"

@@ -64,6 +64,7 @@ LIES = {
     "no offsets": (one({"dtype": "F32", "shape": [2, 3]}), "'a': must have dtype"),
     "an extra field": (one({**TRUE["a"], "stride": [1]}), "'stride'"),
     "dtype unknown": (one(entry("F33", [2, 3], 0, 24)), "'a': its dtype 'F33' is not one of"),
+    "dtype of another format": (one(entry("C128", [1], 0, 16), bytes(16)), "'a': its dtype 'C128' is not one of"),
     "dtype in lower case": (one(entry("f32", [2, 3], 0, 24)), "'a': its dtype 'f32'"),
     "dtype a number": (one(entry(32, [2, 3], 0, 24)), "'a': its dtype 32"),
     "dtype a list": (one(entry(["F32"], [2, 3], 0, 24)), "'a': its dtype ['F32']"),

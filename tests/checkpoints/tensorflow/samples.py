@@ -24,12 +24,16 @@ def open_and_read(path: Path) -> None:
     Damage shows in the checksums of the blocks, and the reader looks no further. So if the file is refused it is read
     again with checksums that are true.
     """
-    for source in FIXTURES.glob("*/*.data-*"):
-        target = path.with_name(source.name.replace("model.ckpt", path.stem))
-        if source.parent.name != "sliced" and not target.exists():
-            shutil.copyfile(source, target)
+    lay_data(path.parent)
     try:
         read_tensors(open_tensorflow(path))
     except CheckpointError:
         path.write_bytes(resealed(path.read_bytes()))
         read_tensors(open_tensorflow(path))
+
+
+def lay_data(folder: Path) -> None:
+    """Put TensorFlow's data files into `folder`, under the names that go with `INDEX`."""
+    for source in FIXTURES.glob("*/*.data-*"):
+        if source.parent.name != "sliced":
+            shutil.copyfile(source, folder / source.name)
