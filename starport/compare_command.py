@@ -5,13 +5,14 @@ import json
 import os
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from starchart.checkpoints.checkpoint import load_checkpoint
 from starchart.errors import TextError
 from starport.engine_options import choose_model
 from starport.hub.find_model import IN_THE_BOX, REVISION_HELP
-from starport.verify.components import COMPONENTS
+from starport.verify.components import COMPONENTS, WITH_TEXT
 from starport.verify.readable_model import readable_model
 from starport.verify.report import Cascade, ComponentResult, json_report
 from starport.verify.run_checks import require_libraries, run_component
@@ -40,7 +41,7 @@ def run(options: argparse.Namespace) -> int:
     """Print the checks and a table. Return 1 if anything failed, else 0. Raises StarchartError for bad input."""
     names = [name for name in COMPONENTS if name in (options.only or COMPONENTS)]
     require_libraries(names)
-    text = _readable(options.text)
+    text = _readable(options.text, names)
     _check_destination(options.json)
     model = choose_model(options.model, options.revision)
     load_checkpoint(model.folder)  # a damaged model is bad input, not a failed check
@@ -58,16 +59,19 @@ def _run_component(name: str, model: Path, text: Path | None, cascade: Cascade) 
     result = ComponentResult(name)
     began = time.perf_counter()
     cascade.component(name)
-    for check in run_component(name, model, text):
+    for check in run_component(name, model, *([text] if text and name in WITH_TEXT else [])):
         cascade.check(check)
         result.checks.append(check)
     result.seconds = time.perf_counter() - began
     return result
 
 
-def _readable(text: str | None) -> Path | None:
+def _readable(text: str | None, names: Sequence[str]) -> Path | None:
     if text is None:
         return None
+    if not set(WITH_TEXT) & set(names):
+        only = " or ".join(WITH_TEXT)
+        raise TextError(f"--text is for the component {only}; leave it out, or add --only {only}")
     if not os.path.isfile(text):
         raise TextError(f"--text {text}: there is no such file; give the raw WikiText-2 test set")
     return Path(text)

@@ -37,6 +37,8 @@ class Check:
     values: Mapping[str, Value] = field(default_factory=dict)  # for a program, in full
     measure: Measure | None = None
     note: str = ""  # more for a person, below
+    # Of our results: "right", correctly rounded, and "=NumPy", the same bits as that peer's. Parts of 1.
+    shares: Mapping[str, float] = field(default_factory=dict)
     run: bool = True  # False: there was nothing to run it on, as the finding says
 
 

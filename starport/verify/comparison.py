@@ -83,17 +83,27 @@ def check_of(name: str, unit: str, compare: Callable[[str], Comparison], sets: S
     nearest = max(found, key=lambda name: found[name]["of_the_bar"])
     best = found[nearest]
     measure = Measure(best["nearest"], best["nearest_bar"], units[nearest], _peers(best), nearest)
-    rounded = sum(measured["correctly_rounded"] for measured in found.values()) / len(found)
+    shares = _shares(found)
     values: dict[str, Value] = {name: {"unit": units[name], **measured} for name, measured in found.items()}
     return Check(
         COMPONENT,
         name,
         not wrong,
-        "; ".join(wrong) or f"{100 * rounded:.1f} % rounded right",
-        {"correctly_rounded": rounded, "sets": values},
+        "; ".join(wrong),
+        {"correctly_rounded": shares["right"], "sets": values},
         measure,
         "" if wrong else _note(found, units, measure, why),
+        shares,
     )
+
+
+def _shares(found: Mapping[str, Measured]) -> dict[str, float]:
+    """Return the shares of our results over all sets, which are of one size."""
+    kinds = {"correctly_rounded": "right"} | {f"same_as_{peer}": f"={told}" for peer, told in _PEERS.items()}
+    first = next(iter(found.values()))
+    return {
+        told: sum(each[kind] for each in found.values()) / len(found) for kind, told in kinds.items() if kind in first
+    }
 
 
 def _note(found: Mapping[str, Measured], units: Mapping[str, str], measure: Measure, why: str) -> str:

@@ -16,6 +16,9 @@ COMPONENTS = {
     "fingerprints": "starport.verify.fingerprints",
 }
 
+# Those whose `checks(model, text)` takes the text of --text too, where there is one.
+WITH_TEXT = ("published",)
+
 # Whose errors stand beside ours.
 PEERS = {
     "utils": ("NumPy", "PyTorch", "float32"),
@@ -23,6 +26,9 @@ PEERS = {
     "layers": ("NumPy", "PyTorch", "float32"),
     "model": ("NumPy", "PyTorch", "transformers"),
 }
+
+# Which shares of our results stand after those: of Check.shares.
+SHARES = {"utils": ("right", "=NumPy", "=PyTorch")}
 
 # What each component compares with, under the names by which it is imported and installed alike.
 LIBRARIES = {

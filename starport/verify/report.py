@@ -10,7 +10,7 @@ from typing import Any, TextIO
 
 from starchart import __version__
 from starport.verify.check import Check, Measure, short
-from starport.verify.components import LIBRARIES, PEERS
+from starport.verify.components import LIBRARIES, PEERS, SHARES
 
 _GREEN, _RED, _BOLD, _DIM, _PLAIN = "\x1b[32m", "\x1b[1;31m", "\x1b[1m", "\x1b[2m", "\x1b[0m"
 _NAME, _ERROR, _BAR, _UNIT, _PEER = 31, 7, 5, 10, 9  # widths
@@ -19,6 +19,7 @@ _LEGEND = """\
 ours / bar     the largest error found, beside the largest that is allowed: where the two come nearest to each other
 NumPy ...      the largest errors of the others on the same inputs; PyTorch is float64, float32 is PyTorch in float32.
                No operation may be further from the truth than PyTorch, on any set of inputs
+right          how many of our results are the float nearest to the truth; =NumPy, =PyTorch: have the bits of theirs
 ulp            the distance from a float to the next; row ulp: that of the largest number of the row
 u sum|a b|     in parts of the sum of the sizes of the products that are added, u = 2^-53
 of largest     in parts of the largest number of the tensor; nats: natural logarithms, of the probability of a token"""
@@ -65,7 +66,7 @@ class Cascade:
 
     def component(self, name: str) -> None:
         """Print the line above the checks of a component."""
-        peers = "".join(f"{peer:>{_wide(peer)}}" for peer in PEERS.get(name, ()))
+        peers = "".join(f"{peer:>{_wide(peer)}}" for peer in (*PEERS.get(name, ()), *SHARES.get(name, ())))
         columns = f"{'ours / bar':>{_NAME + 10 - len(name) + _ERROR + 6}}{'':{_BAR + _UNIT - 2}}{peers}"
         self._print("")
         self._print(f"{self._in(_BOLD, name)}{self._in(_DIM, columns if peers else '')}")
@@ -74,8 +75,9 @@ class Cascade:
         """Print one check."""
         told = _one_line(check.finding)
         if check.passed and check.measure:
-            where = f"{check.measure.at}; {told}"
-            told = f"{_in_columns(check.measure, PEERS.get(check.component, ()))}  {self._in(_DIM, where)}"
+            where = "; ".join(part for part in (check.measure.at, told) if part)
+            columns = _in_columns(check.measure, PEERS.get(check.component, ())) + _shares(check)
+            told = f"{columns}  {self._in(_DIM, where)}"
         self._print(f"  {self._mark(check.passed, check.run)} {check.name:{_NAME}} {told}".rstrip())
         for line in wrap(_one_line(check.note), _WIDE - _NAME - 10):
             self._print(f"{'':{_NAME + 10}}{self._in(_DIM, line)}")
@@ -109,6 +111,13 @@ def _in_columns(measure: Measure, peers: Sequence[str]) -> str:
     beside = [short(measure.peers[peer]) if peer in measure.peers else "" for peer in peers]
     columns = [f"{error:>{_wide(peer)}}" for peer, error in zip(peers, beside, strict=True)]
     return f"{errors} {measure.unit:{_UNIT}}{''.join(columns)}"
+
+
+def _shares(check: Check) -> str:
+    """Return columns of percentages, rounded down: 100 stands for all."""
+    kinds = SHARES.get(check.component, ())
+    told = [f"{math.floor(1000 * check.shares[kind]) / 10:.1f} %" if kind in check.shares else "" for kind in kinds]
+    return "".join(f"{share:>{_wide(kind)}}" for kind, share in zip(kinds, told, strict=True))
 
 
 def _wide(peer: str) -> int:
@@ -157,6 +166,7 @@ def json_report(model: str, results: Iterable[ComponentResult]) -> dict[str, Any
                 "finding": check.finding,
                 "note": check.note,
                 "measure": _measure(check.measure),
+                "shares": _plain(check.shares),
                 "values": _plain(check.values),
             }
             for result in results

@@ -22,15 +22,15 @@ def require_libraries(names: Sequence[str]) -> None:
         raise MissingLibraryError(_advice(missing))
 
 
-def run_component(name: str, model: Path, text: Path | None = None) -> Iterator[Check]:
-    """Yield what the component `name` finds out about the GPT-2 in the folder `model`; `text` is for "published".
+def run_component(name: str, *arguments: Path | None) -> Iterator[Check]:
+    """Yield what the `checks` of the component `name` find with these arguments: first of them the folder of a GPT-2.
 
     What goes wrong inside is a failed check, and so is a component that checks nothing. Raises MissingLibraryError.
     """
     found = 0
     try:
         module = import_module(COMPONENTS[name])
-        for check in module.checks(model, text) if text and name == "published" else module.checks(model):
+        for check in module.checks(*arguments):
             found += 1
             yield check
         if not found:

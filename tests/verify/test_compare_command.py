@@ -17,8 +17,9 @@ from tests.house.source_tree import ROOT
 from tests.tiny_model import write_tiny_model
 
 GOOD = Check(
-    "utils", "one", True, "99 % right", {"sets": {"large": {"numpy": float("inf"), "ours": 0.5}}},
+    "utils", "one", True, "as it should be", {"sets": {"large": {"numpy": float("inf"), "ours": 0.5}}},
     Measure(0.26, 0.52, "ulp", {"PyTorch": 8.29e15, "float32": float("inf")}, "large"), "largest: 3 / 8 ulp",
+    {"right": 0.9999, "=PyTorch": 0.25},
 )  # fmt: skip
 BETTER = Check("utils", "two", True, "", {}, Measure(0.1, 1.0, "ulp"))
 EXACT = Check("utils", "four", True, "", {}, Measure(0.5, 0.5, "ulp"))  # correctly rounded: no nearness to be proud of
@@ -57,7 +58,18 @@ def test_what_passes_and_what_fails(model, components, capsys):
     assert compare(model) == 0
     out = capsys.readouterr().out.splitlines()
     title = out.index(next(line for line in out if line.startswith("utils")))
-    assert out[title].split() == ["utils", "ours", "/", "bar", "NumPy", "PyTorch", "float32"]
+    assert out[title].split() == [
+        "utils",
+        "ours",
+        "/",
+        "bar",
+        "NumPy",
+        "PyTorch",
+        "float32",
+        "right",
+        "=NumPy",
+        "=PyTorch",
+    ]
     assert out[title + 1].split() == [
         "ok",
         "one",
@@ -67,13 +79,19 @@ def test_what_passes_and_what_fails(model, components, capsys):
         "ulp",
         "8.3e15",
         "inf",
-        "large;",
-        "99",
+        "99.9",
         "%",
-        "right",
+        "25.0",
+        "%",
+        "large;",
+        "as",
+        "it",
+        "should",
+        "be",
     ]
     assert out[title + 1].index("0.52") == out[title].index("bar")
     assert out[title + 1].index("8.3e15") + 6 == out[title].index("PyTorch") + 7
+    assert out[title + 1].index("25.0 %") + 6 == out[title].index("=PyTorch") + 8
     assert out[title + 2].split() == ["largest:", "3", "/", "8", "ulp"]
     assert out[-3].split()[:4] == ["ok", "utils", "3", "0"]
     assert out[-3].endswith("50 %  one: 0.26 / 0.52 ulp")  # nearest to its bar
@@ -111,6 +129,18 @@ def test_a_component_that_checks_nothing_fails(model, components):
     assert compare(model) == 1
 
 
+def test_the_text_goes_to_the_component_that_takes_it(model, components):
+    given = []
+
+    def takes(*arguments):
+        given.append(len(arguments))
+        yield GOOD
+
+    components(utils=takes, published=takes)
+    assert compare(model) == compare(model, "--text", __file__) == 0
+    assert given == [1, 1, 1, 2]
+
+
 def test_json_holds_everything(model, components, capsys, tmp_path):
     components(utils=[GOOD], layers=[BAD])
     file = tmp_path / "report.json"
@@ -124,6 +154,7 @@ def test_json_holds_everything(model, components, capsys, tmp_path):
         "share_of_the_bar": 0.5,
     }  # fmt: skip
     assert [component["nearest"] for component in told["components"]] == ["one", None]
+    assert told["checks"][0]["shares"] == {"right": 0.9999, "=PyTorch": 0.25}
     assert told["checks"][1]["finding"] == BAD.finding
     capsys.readouterr()
     assert compare(model, "--json", "-") == 1
@@ -140,11 +171,12 @@ def test_json_holds_everything(model, components, capsys, tmp_path):
         (["--json", "no/such/folder/report.json"], "no file in an existing folder"),
         (["--json", ""], "no file"),
         (["--text", "no_such_text"], "no such file"),
+        (["--text", __file__, "--only", "utils"], "--text is for the component published"),
         (["--model", "no-such-model"], "no model 'no-such-model'"),
     ],
 )
 def test_bad_input_is_one_line(arguments, said, model, components, capsys):
-    components(utils=[GOOD])
+    components(utils=[GOOD], published=[NOT_RUN])
     assert compare(model, *arguments) == 2
     captured = capsys.readouterr()
     assert captured.out == ""

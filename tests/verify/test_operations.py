@@ -65,6 +65,22 @@ def test_rows_pass():
     assert list(found) == ["softmax", "masked_softmax", "log_softmax", "layer_norm"]
 
 
+def test_a_masked_softmax_that_is_wrong_where_softmax_is(monkeypatch):
+    broken = lambda row: off_by(1e-13)(softmax(row))  # noqa: E731
+    monkeypatch.setattr(rows, "softmax", broken)
+    monkeypatch.setattr(
+        rows,
+        "masked_softmax",
+        lambda scores: [
+            broken(row[: len(row) - len(scores) + i + 1]) + [0.0] * (len(scores) - i - 1)
+            for i, row in enumerate(scores)
+        ],
+    )
+    check = rows.check_mask()
+    assert not check.passed
+    assert "from PyTorch's masked softmax" in check.finding
+
+
 def off_by(relative):
     return lambda values: [value * (1.0 + relative) for value in values]
 
@@ -198,6 +214,8 @@ def test_what_is_told_of_an_operation():
     assert check.measure.share == max(told["of_the_bar"] for told in sets.values())
     # Its largest error is not the one that is nearest to its bar.
     assert max(told["ours"] for told in sets.values()) > check.measure.ours
+    assert set(check.shares) == {"right", "=NumPy", "=PyTorch", "=float32"}
+    assert check.shares["=NumPy"] == pytest.approx(sum(told["same_as_numpy"] for told in sets.values()) / len(sets))
     assert check.note.startswith("largest: ")
     assert check.note.endswith(elementary.FUNCTIONS["gelu_new"].why)
     check = elementary_check("exp", elementary.FUNCTIONS["exp"].ours)
