@@ -3,9 +3,9 @@
     python bench/fuzz_readers.py --cases 1000000 --jobs 2 --write docs/SECURITY.md
 
 Every case is a real file of its format with some damage, read in a process that has 200 MB of memory more than it
-began with and 2 seconds of processor time. An audit hook sees what Python does meanwhile: importing, compiling or executing code,
-starting a process, opening a socket, or opening a file outside the case's folder counts as a failure, like every
-exception that is not Starchart's own. A failing file is kept in the folder that --keep names.
+began with and 2 seconds of processor time. An audit hook sees what Python does meanwhile: importing, compiling or
+executing code, starting a process, opening a socket, or opening a file outside the case's folder counts as a failure,
+like every exception that is not Starchart's own. A failing file is kept in the folder that --keep names.
 """
 
 import argparse

@@ -28,8 +28,9 @@ def add_engine_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add(
         "--model", metavar="NAME|DIR|FILE",
-        help="a folder, or a file of weights (safetensors, PyTorch, GGUF, TensorFlow, llm.c, npz); a model of the Hugging Face Hub (gpt2, gpt2-medium, gpt2-large, gpt2-xl, distilgpt2, ORG/NAME),"
-        " downloaded where it is not cached; or towel, the small one in the box (default: gpt2 if it is cached or can"
+        help="a folder, or a file of weights (safetensors, PyTorch, GGUF, TensorFlow, llm.c, npz); a model of the"
+        " Hugging Face Hub (gpt2, gpt2-medium, gpt2-large, gpt2-xl, distilgpt2, ORG/NAME), downloaded"
+        " where it is not cached; or towel, the small one in the box (default: gpt2 if it is cached or can"
         " be downloaded, else towel)",
     )  # fmt: skip
     add("--revision", metavar="REV", help=REVISION_HELP)
@@ -73,7 +74,7 @@ def choose_model(name: str | None, revision: str | None = None) -> ChosenModel:
 
 def check_vocabulary(tokenizer: Tokenizer, vocab_size: int) -> None:
     """Raise VocabularyError unless the tokenizer's ids are those of a model with `vocab_size` tokens."""
-    if not 0 <= vocab_size - tokenizer.vocab_size <= _LARGEST_PADDING:
+    if not 0 <= vocab_size - tokenizer.vocab_size <= max(_LARGEST_PADDING, tokenizer.padding):
         raise VocabularyError(
             f"the vocabulary has {tokenizer.vocab_size} tokens and the model {vocab_size}: they do not belong together;"
             " put the model's own vocab.json and merges.txt beside its weights"
