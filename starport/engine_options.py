@@ -73,7 +73,7 @@ def choose_model(name: str | None, revision: str | None = None) -> ChosenModel:
 
 def check_vocabulary(tokenizer: Tokenizer, vocab_size: int) -> None:
     """Raise VocabularyError unless the tokenizer's ids are those of a model with `vocab_size` tokens."""
-    if not 0 <= vocab_size - tokenizer.vocab_size <= _LARGEST_PADDING:
+    if not 0 <= vocab_size - tokenizer.vocab_size <= max(_LARGEST_PADDING, tokenizer.padding):
         raise VocabularyError(
             f"the vocabulary has {tokenizer.vocab_size} tokens and the model {vocab_size}: they do not belong together;"
             " put the model's own vocab.json and merges.txt beside its weights"

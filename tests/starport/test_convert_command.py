@@ -118,6 +118,28 @@ def test_once_around_through_every_format(model, tmp_path):
     assert read_config(last).feed_forward_width == read_config(first).feed_forward_width
 
 
+def test_a_padded_model_once_around_through_gguf(tmp_path):
+    model = write_tiny_model(tmp_path / "source", vocab_size=270)
+    assert convert(model, tmp_path / "middle.gguf", "--format", "gguf") == 0
+    assert convert(tmp_path / "middle.gguf", tmp_path / "new", "--format", "safetensors") == 0
+    assert json.loads((tmp_path / "new" / "vocab.json").read_text()) == json.loads((model / "vocab.json").read_text())
+    assert read_vocabulary(tmp_path / "new") == read_vocabulary(model)
+    with GPT2.from_pretrained(model) as before, GPT2.from_pretrained(tmp_path / "new") as after:
+        assert after.logits([5, 1, 260]) == before.logits([5, 1, 260])
+
+
+def test_a_vocabulary_that_has_a_pad_of_its_own(tmp_path):
+    model = write_tiny_model(tmp_path / "source", vocab_size=270)
+    ids = json.loads((model / "vocab.json").read_text())
+    own = {"[PAD265]": 261, "[[PAD265]]": 262}
+    (model / "vocab.json").write_text(json.dumps(ids | own))
+    assert convert(model, tmp_path / "middle.gguf", "--format", "gguf") == 0
+    tokens = gguf.GGUFReader(tmp_path / "middle.gguf").fields["tokenizer.ggml.tokens"].contents()
+    assert len(set(tokens)) == len(tokens) == 270
+    assert tokens[261:266] == [*own, "[PAD263]", "[PAD264]", "[[[PAD265]]]"]
+    assert read_vocabulary(tmp_path / "middle.gguf") == read_vocabulary(model)
+
+
 @pytest.mark.parametrize("kind", ["safetensors", "gguf"])
 def test_openais_checkpoint_as_the_source(kind, tmp_path):
     source = ROOT / "tests" / "checkpoints" / "tensorflow" / "fixtures" / "openai"  # TensorFlow wrote it

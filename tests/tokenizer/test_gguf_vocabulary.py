@@ -7,6 +7,7 @@ import pytest
 
 from starchart import Tokenizer
 from starchart.errors import VocabularyError
+from starport.engine_options import check_vocabulary
 from tests.checkpoints.gguf.raw_gguf import ARRAY, BOOL, F32, I32, TEXT, U32, encoded, entry, gguf_file
 from tests.data import shared
 from tests.tiny_model import END_OF_TEXT, MERGES, byte_alphabet, write_tiny_model, write_vocabulary
@@ -132,11 +133,36 @@ def test_the_file_by_hand_is_true(tmp_path):
 
 
 def test_an_unused_token_is_no_special_token(tmp_path):
-    changes = {"tokens": (ARRAY, (TEXT, [*TOKENS, "[PAD261]"])), "token_type": (ARRAY, (I32, [*TYPES, 5]))}
+    tokens, types = [*TOKENS, "[PAD261]", "last"], [*TYPES, 5, 1]
+    changes = {"tokens": (ARRAY, (TEXT, tokens)), "token_type": (ARRAY, (I32, types))}
     tokenizer = Tokenizer.from_pretrained(raw(tmp_path / "x.gguf", **changes))
-    assert tokenizer.vocab_size == 262
+    assert tokenizer.vocab_size == 263
     assert list(tokenizer.special_tokens) == [END_OF_TEXT]
     assert tokenizer.decode([261]) == "[PAD261]"
+
+
+def test_unused_tokens_at_the_end_are_left_out(tmp_path):
+    tokens, types = [*TOKENS, "[PAD261]", "[PAD262]"], [*TYPES, 5, 5]
+    changes = {"tokens": (ARRAY, (TEXT, tokens)), "token_type": (ARRAY, (I32, types))}
+    tokenizer = Tokenizer.from_pretrained(raw(tmp_path / "x.gguf", **changes))
+    assert (tokenizer.vocab_size, tokenizer.padding) == (261, 2)
+    with pytest.raises(VocabularyError, match="token id 261 is not in the vocabulary"):
+        tokenizer.decode([261])
+
+
+def test_a_file_that_says_how_much_is_unused_may_have_as_much_as_it_likes(tmp_path):
+    tokens, types = [*TOKENS, *(f"[PAD{i}]" for i in range(261, 600))], [*TYPES, *[5] * 339]
+    changes = {"tokens": (ARRAY, (TEXT, tokens)), "token_type": (ARRAY, (I32, types))}
+    tokenizer = Tokenizer.from_pretrained(raw(tmp_path / "x.gguf", **changes))
+    check_vocabulary(tokenizer, 600)
+    with pytest.raises(VocabularyError, match="do not belong together"):
+        check_vocabulary(tokenizer, 601)
+
+
+def test_an_unused_token_that_a_merge_makes_stays(tmp_path):
+    tokens, types = [END_OF_TEXT, *TOKENS[:-1], "[PAD261]"], [3, *[1] * 259, 5, 5]
+    changes = {"tokens": (ARRAY, (TEXT, tokens)), "token_type": (ARRAY, (I32, types))}
+    assert Tokenizer.from_pretrained(raw(tmp_path / "x.gguf", **changes)).vocab_size == 261
 
 
 REFUSED = {

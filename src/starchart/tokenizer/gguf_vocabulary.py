@@ -6,13 +6,15 @@
     tokenizer.ggml.token_type       the type of each: 1 normal, 3 control, 4 user-defined, 5 unused
     tokenizer.ggml.merges           "left right", in the order they were learned
 
-Control tokens are our special tokens. User-defined ones are refused, as in tokenizer.json: llama.cpp takes them out of
+Control tokens are our special tokens. Unused ones at the end are left out: they fill the table of the model up, and no
+text has them. User-defined ones are refused, as in tokenizer.json: llama.cpp takes them out of
 every text. Settings that add tokens or a space to a text are refused too. Sources: ggml, docs/gguf.md, section
 "Tokenizer"; llama.cpp, enum llama_token_type.
 """
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -42,16 +44,18 @@ def read_gguf_vocabulary(path: Path) -> Vocabulary | None:
         value = metadata.get(_PREFIX + key, plain)
         if value != plain:
             raise VocabularyError(f"{path}: {_PREFIX}{key} is {shown(value)}, GPT-2 has {plain!r}; use a GPT-2")
-    tokens = _texts(metadata, _TOKENS, path)
+    listed = _texts(metadata, _TOKENS, path)
+    merges = [_pair(merge, number, path) for number, merge in enumerate(_texts(metadata, _MERGES, path), 1)]
+    special = _special(listed, metadata[_TYPES], path) if _TYPES in metadata else []
+    tokens = listed[: _used(listed, metadata.get(_TYPES, ()), merges)]
     ids: dict[str, int] = {}
     for i, token in enumerate(tokens):
         if ids.setdefault(token, i) != i:
             raise VocabularyError(f"{path}: {_TOKENS}: {shown(token)} has two ids, {ids[token]} and {i}")
-    merges = [_pair(merge, number, path) for number, merge in enumerate(_texts(metadata, _MERGES, path), 1)]
-    special = _special(tokens, metadata[_TYPES], path) if _TYPES in metadata else []
-    return make_vocabulary(
+    vocabulary = make_vocabulary(
         ids, merges, special or None, ids_name=f"{path}: {_TOKENS}", merge_name=f"{path}: {_MERGES}: merge"
     )
+    return replace(vocabulary, padding=len(listed) - len(tokens))
 
 
 def _read_metadata(path: Path) -> dict[str, Any]:
@@ -91,3 +95,12 @@ def _special(tokens: Sequence[str], types: Any, path: Path) -> list[str]:
         if kind not in (_NORMAL, _CONTROL, _UNUSED):
             raise VocabularyError(f"{path}: {_TYPES}: {shown(token)} is of type {shown(kind)}; GPT-2 has none of it")
     return [token for token, kind in zip(tokens, types, strict=True) if kind == _CONTROL]
+
+
+def _used(tokens: Sequence[str], types: Sequence[int], merges: Sequence[tuple[str, str]]) -> int:
+    """Return how many tokens are left without the unused ones at the end; one that a merge makes stays."""
+    made = {left + right for left, right in merges}
+    count = len(tokens)
+    while types and count and types[count - 1] == _UNUSED and tokens[count - 1] not in made:
+        count -= 1
+    return count

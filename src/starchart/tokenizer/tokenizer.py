@@ -54,6 +54,8 @@ class _PieceIds(dict[str, tuple[int, ...]]):
 class Tokenizer:
     """A vocabulary at work: text to ids and ids to text. `vocab_size` is one more than the largest id.
 
+    `padding` is how many ids after that its file says are unused.
+
     `special_tokens` maps the text of each special token to its id; `end_of_text` is the id of <|endoftext|>, or None.
     """
 
@@ -61,6 +63,7 @@ class Tokenizer:
         self._token_bytes = vocabulary.token_bytes
         self._ids_of = _PieceIds(vocabulary).__getitem__
         self.vocab_size = max(vocabulary.token_bytes) + 1
+        self.padding = vocabulary.padding
         self.special_tokens: Mapping[str, int] = dict(vocabulary.special_tokens)
         self.end_of_text = self.special_tokens.get(END_OF_TEXT)
 

@@ -5,7 +5,7 @@ fail later is refused here, so that a tokenizer that was made works on every tex
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from starchart.errors import VocabularyError
 from starchart.json_file import shown
@@ -24,6 +24,7 @@ class Vocabulary:
     ranks: dict[Pair, int]  # two neighbouring ids -> the place of their merge
     merged: list[int]  # the place of a merge -> the id it makes
     special_tokens: dict[str, int]  # text -> id; made by no merge
+    padding: int = field(default=0, compare=False)  # ids after the last that the file itself says are unused
 
 
 def make_vocabulary(

@@ -101,9 +101,7 @@ def _of_the_vocabulary(config: GPT2Config, vocabulary: GGUFVocabulary) -> list[b
     values = [
         text_value("tokenizer.ggml.model", "gpt2"),
         text_value("tokenizer.ggml.pre", "gpt-2"),
-        text_array(
-            "tokenizer.ggml.tokens", [f"[PAD{i}]" if token is None else token for i, token in enumerate(tokens)]
-        ),
+        text_array("tokenizer.ggml.tokens", _named(tokens)),
         i32_array(
             "tokenizer.ggml.token_type",
             [_UNUSED if token is None else _CONTROL if i in special else _NORMAL for i, token in enumerate(tokens)],
@@ -116,6 +114,18 @@ def _of_the_vocabulary(config: GPT2Config, vocabulary: GGUFVocabulary) -> list[b
             u32_value(f"tokenizer.ggml.{kind}_token_id", vocabulary.end_of_text) for kind in ("bos", "eos", "unknown")
         ]
     return values
+
+
+def _named(tokens: Sequence[str | None]) -> list[str]:
+    """Return the tokens, and for an id that no token has a text that no token is: llama.cpp wants no two equal."""
+    taken, named = set(tokens), []
+    for i, token in enumerate(tokens):
+        text = f"[PAD{i}]" if token is None else token
+        while token is None and text in taken:
+            text = f"[{text}]"
+        named.append(text)
+        taken.add(text)
+    return named
 
 
 def dtype_in_gguf(name: str, tensor: StoredTensor, dtype: str) -> str:
