@@ -3,8 +3,11 @@
 from array import array
 from math import nan
 
+import numpy as np
 import pytest
+import torch
 
+from starchart.checkpoints import stored_tensor
 from starchart.checkpoints.checkpoint import load_checkpoint
 from starchart.checkpoints.stored_tensor import rows_of
 from starchart.errors import CheckpointError
@@ -80,13 +83,50 @@ def test_a_head_of_its_own_is_believed_before_the_configuration(tensors, tmp_pat
     assert numbers_of(weights.wte) == list(tensors[WTE][1])
 
 
-# The tables are compared 1024 rows at a time: one number apart in the first row, at the border, and in the last row.
+# The tables are compared in parts: one number apart in the first row, at the border, and in the last row.
 @pytest.mark.parametrize("row", [None, 0, 1023, 1024, 2047, 2048, 2060])
 def test_a_long_head_is_compared_to_its_end(row, tmp_path):
     tensors = tiny_tensors(CONFIG | {"vocab_size": 2061, "n_layer": 1}, seed=2)
     tensors[HEAD] = tensors[WTE] if row is None else changed(tensors[WTE], 6 * row + 3, 7.5)
     weights = load(tmp_path, tensors, vocab_size=2061, n_layer=1)
     assert (weights.lm_head is None) == (row is None)
+
+
+@pytest.mark.parametrize("orders", ["CC", "FF", "CF", "FC"])
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+@pytest.mark.parametrize("row", [None, 0, 1024, 6060])
+def test_each_table_is_read_once_to_be_compared(row, save, orders, tmp_path, monkeypatch):
+    options = CONFIG | {"vocab_size": 6061, "n_layer": 1}
+    write_tiny_model(tmp_path, **options)
+    tensors = {name: np.array(x, "f").reshape(shape) for name, (shape, x) in tiny_tensors(options, seed=2).items()}
+    tensors[HEAD] = tensors[WTE].copy()
+    if row is not None:
+        tensors[HEAD][row, 3] = 7.5
+    for name, order in zip((WTE, HEAD), orders, strict=True):
+        tensors[name] = np.asarray(tensors[name], order=order)
+    save(tmp_path / "model.npz", **tensors)
+    (tmp_path / "model.safetensors").unlink()
+    counts = dict.fromkeys(tensors, 0)
+    read_numbers = stored_tensor._read_numbers
+
+    def counted(file, tensor, first, count, *more):
+        counts[tensor.name] += count
+        return read_numbers(file, tensor, first, count, *more)
+
+    monkeypatch.setattr(stored_tensor, "_read_numbers", counted)
+    assert (load_checkpoint(tmp_path)[1].lm_head is None) == (row is None)
+    assert max(counts[WTE], counts[HEAD]) <= 6061 * 6
+
+
+def test_one_table_under_two_names_is_not_read(tmp_path, monkeypatch):
+    options = CONFIG | {"n_layer": 1}
+    write_tiny_model(tmp_path, **options)
+    state = {name: torch.tensor(x).view(shape) for name, (shape, x) in tiny_tensors(options, seed=2).items()}
+    torch.save(state | {HEAD: state[WTE]}, tmp_path / "pytorch_model.bin")
+    (tmp_path / "model.safetensors").unlink()
+    monkeypatch.setattr("starchart.checkpoints.weights.read_rows", None)
+    monkeypatch.setattr("starchart.checkpoints.weights.read_parts", None, raising=False)
+    assert load_checkpoint(tmp_path)[1].lm_head is None
 
 
 @pytest.mark.parametrize("name", [WTE, HEAD])

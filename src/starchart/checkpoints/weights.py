@@ -6,10 +6,11 @@ that for both. A model that is not tied needs both.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import replace
+from operator import eq
 
 from starchart.checkpoints.fit import refuse_differences, refuse_other_model
-from starchart.checkpoints.stored_tensor import StoredTensor, read_rows, read_vector
+from starchart.checkpoints.stored_tensor import StoredTensor, read_parts, read_rows, read_vector
 from starchart.checkpoints.weight_tree import Shape, axis_sizes, fill_tree
 from starchart.model.config import GPT2Config
 from starchart.model.gpt_model import GPTModelWeights
@@ -45,7 +46,7 @@ def used_tensors(tensors: Mapping[str, StoredTensor], config: GPT2Config, source
     shapes = tensor_shapes(config, untied=not tied or _HEAD in tensors)
     refuse_differences(tensors, shapes, source)
     used = {name: tensors[name] for name in shapes}
-    if tied and _HEAD in used and _are_equal(used[_HEAD], used[_TABLE], config.vocab_size):
+    if tied and _HEAD in used and _are_equal(used[_HEAD], used[_TABLE]):
         del used[_HEAD]
     return used
 
@@ -66,6 +67,13 @@ def _leaf(tensor: StoredTensor) -> Vector | StoredTensor:
     return read_vector(tensor) if len(tensor.shape) == 1 else tensor
 
 
-def _are_equal(a: Any, b: Any, rows: int) -> bool:  # two StoredTensors [rows][C]
-    pairs = ((start, min(start + _ROWS_AT_ONCE, rows)) for start in range(0, rows, _ROWS_AT_ONCE))
-    return all(read_rows(a, *pair) == read_rows(b, *pair) for pair in pairs)
+def _are_equal(a: StoredTensor, b: StoredTensor) -> bool:
+    """Return whether two matrices of one shape hold the same numbers; each is read once, or not at all."""
+    if replace(a, name=b.name) == b:  # one place in the file under two names
+        return True
+    if a.transposed == b.transposed:
+        return all(map(eq, read_parts(a), read_parts(b)))
+    by_row, by_column = (b, a) if a.transposed else (a, b)
+    rows = read_rows(by_column)  # whole: in parts it would be read from the beginning for each
+    starts = range(0, len(rows), _ROWS_AT_ONCE)
+    return all(rows[i : i + _ROWS_AT_ONCE] == read_rows(by_row, i, min(i + _ROWS_AT_ONCE, len(rows))) for i in starts)
