@@ -15,13 +15,7 @@ from starchart.tokenizer.vocabulary import Vocabulary
 from starport.config_files import CONFIG_FILES, write_config_files
 from starport.conversion.destination import Destination
 from starport.conversion.formats import FORMATS, TargetFormat, Tensors, choose_dtype
-from starport.conversion.vocabulary import (
-    gguf_vocabulary,
-    source_vocabulary,
-    vocabulary_names,
-    vocabulary_sources,
-    write_vocabulary,
-)
+from starport.conversion.vocabulary import WRITTEN, gguf_vocabulary, source_vocabulary, write_vocabulary
 from starport.engine_options import check_vocabulary
 
 Progress = Callable[[int, int], None]  # bytes written, of so many
@@ -38,7 +32,6 @@ class Conversion:
     tensors: Tensors
     dtype: str
     vocabulary: Vocabulary | None
-    copied: list[Path]  # files of the vocabulary
     destination: Destination
     notes: list[str]
 
@@ -60,8 +53,7 @@ class Conversion:
                 f"{source}: has no vocabulary, and a file of this format holds one; put its vocab.json and merges.txt"
                 " beside the weights, or choose another format"
             )
-        copied = vocabulary_sources(source, vocabulary) if vocabulary and not target.whole else []
-        names = [] if target.whole else [*CONFIG_FILES, *(vocabulary_names(copied) if vocabulary else [])]
+        names = [] if target.whole else [*CONFIG_FILES, *(WRITTEN if vocabulary else [])]
         place = Destination.named(destination, target, names)
         folder = source if source.is_dir() else source.parent
         place.check([tensor.path for tensor in tensors.values()] + [folder / name for name in names], overwrite)
@@ -71,7 +63,7 @@ class Conversion:
         ends = config.eos_token_ids
         if target.whole and len(ends) != 1:
             notes.append(f"this format has one token that ends a text, this model {len(ends)}")
-        return cls(target, config, tensors, chosen, vocabulary, copied, place, notes)
+        return cls(target, config, tensors, chosen, vocabulary, place, notes)
 
     @property
     def size(self) -> int:
@@ -88,7 +80,7 @@ class Conversion:
         if not self.target.whole:
             write_config_files(folder, self.config, _TORCH_NAMES[self.dtype])
             if self.vocabulary:
-                write_vocabulary(folder, self.vocabulary, self.copied)
+                write_vocabulary(folder, self.vocabulary)
         inside = gguf_vocabulary(self.vocabulary, self.config) if self.vocabulary and self.target.whole else None
         with _CountingFile(folder / self.destination.weights.name, self.size, progress) as file:
             self.target.write(file, self.config, self.tensors, self.dtype, inside)

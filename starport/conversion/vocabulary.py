@@ -1,20 +1,23 @@
-"""The vocabulary of a model that is converted: as files beside the weights, or inside the file, as GGUF has it."""
+"""The vocabulary of a model that is converted: as files beside the weights, or inside the file, as GGUF has it.
 
-import shutil
+The files are vocab.json and merges.txt, written from what was read. No file of the source is copied: one that was not
+read, such as a tokenizer.json beside them, may be a link to anything on this machine.
+"""
+
 from pathlib import Path
 
 from starchart.checkpoints.gguf.writer import GGUFVocabulary
 from starchart.errors import VocabularyError
+from starchart.json_file import shown
 from starchart.model.config import GPT2Config
 from starchart.tokenizer.tokenizer import END_OF_TEXT
 from starchart.tokenizer.training_files import save_vocabulary
-from starchart.tokenizer.vocabulary import Vocabulary
+from starchart.tokenizer.vocabulary import Vocabulary, make_vocabulary
 from starchart.tokenizer.vocabulary_files import read_vocabulary
 from starchart.tokenizer.written_vocabulary import written_merges, written_tokens
 
-COPIED = ("vocab.json", "merges.txt", "added_tokens.json", "tokenizer.json")
-_WRITTEN = COPIED[:2]
-_OF_OPENAI = ("encoder.json", "vocab.bpe")
+WRITTEN = ("vocab.json", "merges.txt")
+_READ = (*WRITTEN, "added_tokens.json", "tokenizer.json", "encoder.json", "vocab.bpe")
 
 
 def source_vocabulary(source: Path) -> Vocabulary | None:
@@ -22,31 +25,19 @@ def source_vocabulary(source: Path) -> Vocabulary | None:
     try:
         return read_vocabulary(source)
     except VocabularyError:
-        if any((_folder(source) / name).exists() for name in (*COPIED, *_OF_OPENAI)):
+        if any((_folder(source) / name).exists() for name in _READ):
             raise
         return None
 
 
-def vocabulary_sources(source: Path, vocabulary: Vocabulary) -> list[Path]:
-    """Return the files beside a model that may be copied, since they hold its vocabulary; none if it is elsewhere."""
-    files = [file for name in COPIED if (file := _folder(source) / name).is_file()]
-    try:
-        return files if files and read_vocabulary(_folder(source)) == vocabulary else []
-    except VocabularyError:
-        return []
-
-
-def vocabulary_names(files: list[Path]) -> list[str]:
-    """Return the names of what `write_vocabulary` writes."""
-    return [file.name for file in files] or list(_WRITTEN)
-
-
-def write_vocabulary(folder: Path, vocabulary: Vocabulary, files: list[Path]) -> None:
-    """Copy the files of a vocabulary into `folder`, or write new ones. Raises OSError, VocabularyError."""
-    for file in files:
-        shutil.copyfile(file, folder / file.name)
-    if not files:
-        save_vocabulary(folder, written_tokens(vocabulary), written_merges(vocabulary))
+def write_vocabulary(folder: Path, vocabulary: Vocabulary) -> None:
+    """Write vocab.json and merges.txt into `folder`. Raises VocabularyError where they cannot say or be written."""
+    tokens, merges = written_tokens(vocabulary), written_merges(vocabulary)
+    lost = vocabulary.special_tokens.keys() - make_vocabulary(tokens, merges).special_tokens.keys()
+    if lost:
+        token = shown(min(lost))
+        raise VocabularyError(f"the special token {token} is made by a merge too, which vocab.json cannot say")
+    save_vocabulary(folder, tokens, merges)
 
 
 def gguf_vocabulary(vocabulary: Vocabulary, config: GPT2Config) -> GGUFVocabulary:

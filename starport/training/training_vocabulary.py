@@ -10,7 +10,7 @@ from starchart.errors import TrainingError
 from starchart.tokenizer.trainer import train_bpe
 from starchart.tokenizer.training_files import save_vocabulary
 from starchart.tokenizer.vocabulary_files import read_vocabulary
-from starport.conversion.vocabulary import vocabulary_sources, write_vocabulary
+from starport.conversion.vocabulary import write_vocabulary
 
 BYTES = 256
 
@@ -18,14 +18,13 @@ BYTES = 256
 def lay_vocabulary(folder: Path, options: argparse.Namespace, texts: Sequence[str]) -> None:
     """Put a vocabulary into `folder`. Raises TrainingError or VocabularyError if that cannot be."""
     given = options.vocab or options.start
-    source = model_folder(given) if given else Path()
-    vocabulary = read_vocabulary(source) if given else None
+    vocabulary = read_vocabulary(model_folder(given)) if given else None
     if vocabulary:
         end_of_text(Tokenizer(vocabulary))  # refuses what cannot be trained with
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if vocabulary:
-            write_vocabulary(folder, vocabulary, vocabulary_sources(source, vocabulary))
+            write_vocabulary(folder, vocabulary)
     except OSError as error:
         raise TrainingError(f"{error.filename or folder}: {error.strerror}; choose another --out") from None
     if not vocabulary:

@@ -453,7 +453,35 @@ def test_a_vocabulary_of_another_model(model, tmp_path, capsys):
     assert "they do not belong together" in refused(capsys, other, tmp_path / "new", "--format", "safetensors")
 
 
-def test_the_files_of_the_vocabulary_are_copied(model, tmp_path):
+@pytest.mark.parametrize("name", ["tokenizer.json", "added_tokens.json"])
+def test_no_file_of_the_source_is_copied(name, model, tmp_path):
+    # vocab.json and merges.txt come first, so nobody reads tokenizer.json: a link there could lead to any secret.
+    secret = tmp_path / "id_rsa"
+    secret.write_text('{"secret": 999}' if name == "tokenizer.json" else "{ }")
+    (model / name).symlink_to(secret)
+    assert convert(model, tmp_path / "new", "--format", "npz") == 0
+    assert names(tmp_path / "new") == FILES["npz"]
+
+
+def test_tokenizer_json_becomes_vocab_json_and_merges_txt(model, tmp_path):
+    AutoTokenizer.from_pretrained(model).backend_tokenizer.save(str(model / "tokenizer.json"))
+    for name in VOCABULARY:
+        (model / name).unlink()
+    assert convert(model, tmp_path / "new", "--format", "npz") == 0
+    assert names(tmp_path / "new") == FILES["npz"]
+    assert read_vocabulary(tmp_path / "new") == read_vocabulary(model)
+
+
+def test_a_special_token_that_a_merge_makes(model, tmp_path, capsys):
+    tokenizer = AutoTokenizer.from_pretrained(model).backend_tokenizer
+    tokenizer.add_special_tokens(["on"])
+    tokenizer.save(str(model / "tokenizer.json"))
+    (model / "vocab.json").unlink()
+    line = refused(capsys, model, tmp_path / "new", "--format", "npz")
+    assert "the special token 'on' is made by a merge too, which vocab.json cannot say" in line
+
+
+def test_added_tokens_are_written_into_the_vocabulary(model, tmp_path):
     (model / "added_tokens.json").write_text(json.dumps({"<|more|>": 261}))
     tensors = load_file(model / "model.safetensors")
     tensors["transformer.wte.weight"] = torch.cat([tensors["transformer.wte.weight"], torch.ones(3, 12)])
@@ -461,8 +489,9 @@ def test_the_files_of_the_vocabulary_are_copied(model, tmp_path):
     config = json.loads((model / "config.json").read_text())
     (model / "config.json").write_text(json.dumps(config | {"vocab_size": 264}))
     assert convert(model, tmp_path / "new", "--format", "npz") == 0
-    for name in ("vocab.json", "merges.txt", "added_tokens.json"):
-        assert (tmp_path / "new" / name).read_bytes() == (model / name).read_bytes()
+    assert names(tmp_path / "new") == FILES["npz"]
+    assert read_vocabulary(tmp_path / "new") == read_vocabulary(model)
+    assert read_vocabulary(tmp_path / "new").special_tokens == {END_OF_TEXT: 260, "<|more|>": 261}
     assert convert(model, tmp_path / "tiny.gguf", "--format", "gguf") == 0
     fields = gguf.GGUFReader(tmp_path / "tiny.gguf").fields
     tokens = fields["tokenizer.ggml.tokens"].contents()
