@@ -51,7 +51,7 @@ def run(options: argparse.Namespace) -> int:
         results = [_run_component(name, folder, text, cascade) for name in names]
     cascade.table(results)
     if options.json:
-        _write(options.json, json.dumps(json_report(options.model, results), ensure_ascii=False, indent=2))
+        write_result(options.json, json.dumps(json_report(options.model, results), ensure_ascii=False, indent=2))
     return int(any(result.failed for result in results))
 
 
@@ -88,9 +88,13 @@ def _check_destination(file: str | None) -> None:
         raise TextError(f"--json {file}: it cannot be written; give another path")
 
 
-def _write(file: str, text: str) -> None:
+def write_result(file: str, text: str) -> None:
+    """Write a text and a line feed into a file, "-" for standard output. Raises OSError."""
     if file == "-":
         print(text)
+        return
+    if os.path.exists(file) and not os.path.isfile(file):  # a pipe or a device, to be written to and not replaced
+        Path(file).write_text(text + "\n", encoding="utf-8")
         return
     unfinished = Path(f"{file}.unfinished")
     unfinished.write_text(text + "\n", encoding="utf-8")

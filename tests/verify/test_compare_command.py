@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import subprocess
 import sys
 from types import ModuleType
@@ -9,6 +10,7 @@ from types import ModuleType
 import pytest
 
 from starport.cli import main
+from starport.compare_command import write_result
 from starport.verify import run_checks
 from starport.verify.check import Check, Measure
 from starport.verify.components import COMPONENTS, LIBRARIES
@@ -265,3 +267,16 @@ def test_the_front_door_proves(model, tmp_path):
     )  # fmt: skip
     assert (run.returncode, run.stderr) == (0, "")
     assert "not run: no official weights here" in run.stdout
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_is_written_to_and_not_replaced(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        write_result(str(pipe), "{}")
+        assert os.read(reader, 10) == b"{}\n"
+        assert pipe.is_fifo()
+    finally:
+        os.close(reader)
