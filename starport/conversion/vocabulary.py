@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 from starchart.checkpoints.gguf.writer import GGUFVocabulary
-from starchart.errors import VocabularyError
+from starchart.errors import NoVocabularyError, VocabularyError
 from starchart.model.config import GPT2Config
 from starchart.tokenizer.tokenizer import END_OF_TEXT
 from starchart.tokenizer.training_files import save_vocabulary
@@ -14,16 +14,13 @@ from starchart.tokenizer.written_vocabulary import written_merges, written_token
 
 COPIED = ("vocab.json", "merges.txt", "added_tokens.json", "tokenizer.json")
 _WRITTEN = COPIED[:2]
-_OF_OPENAI = ("encoder.json", "vocab.bpe")
 
 
 def source_vocabulary(source: Path) -> Vocabulary | None:
     """Return the vocabulary of a model, or None if it has none. Raises VocabularyError for one that is damaged."""
     try:
         return read_vocabulary(source)
-    except VocabularyError:
-        if any((_folder(source) / name).exists() for name in (*COPIED, *_OF_OPENAI)):
-            raise
+    except NoVocabularyError:
         return None
 
 
