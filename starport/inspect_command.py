@@ -8,7 +8,10 @@ from starport.hub.find_model import REVISION_HELP, find_model
 from starport.inspection.inspect import inspect
 from starport.inspection.report import inspection_report, inspection_text
 
-SUMMARY = "Show the tensors of a model, its size, and what is wrong with it."
+SUMMARY = (
+    "Show the tensors of a model, its size, and what is wrong with it: the exit code is 2 if anything is."
+    " Weights without a vocabulary are nothing wrong: it says 'no vocabulary'."
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

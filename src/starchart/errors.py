@@ -20,6 +20,10 @@ class VocabularyError(StarchartError):
     """A vocabulary that is missing, malformed or does not fit the text or the model."""
 
 
+class NoVocabularyError(VocabularyError):
+    """There is none at all, neither in a model's file nor beside it."""
+
+
 class GenerationError(StarchartError):
     """A setting out of its range, or a prompt that does not fit the model."""
 

@@ -7,7 +7,7 @@ read, such as a tokenizer.json beside them, may be a link to anything on this ma
 from pathlib import Path
 
 from starchart.checkpoints.gguf.writer import GGUFVocabulary
-from starchart.errors import VocabularyError
+from starchart.errors import NoVocabularyError, VocabularyError
 from starchart.json_file import shown
 from starchart.model.config import GPT2Config
 from starchart.tokenizer.tokenizer import END_OF_TEXT
@@ -17,16 +17,13 @@ from starchart.tokenizer.vocabulary_files import read_vocabulary
 from starchart.tokenizer.written_vocabulary import written_merges, written_tokens
 
 WRITTEN = ("vocab.json", "merges.txt")
-_READ = (*WRITTEN, "added_tokens.json", "tokenizer.json", "encoder.json", "vocab.bpe")
 
 
 def source_vocabulary(source: Path) -> Vocabulary | None:
     """Return the vocabulary of a model, or None if it has none. Raises VocabularyError for one that is damaged."""
     try:
         return read_vocabulary(source)
-    except VocabularyError:
-        if any((_folder(source) / name).exists() for name in _READ):
-            raise
+    except NoVocabularyError:
         return None
 
 
@@ -50,7 +47,3 @@ def gguf_vocabulary(vocabulary: Vocabulary, config: GPT2Config) -> GGUFVocabular
     end = ends[0] if ends else vocabulary.special_tokens.get(END_OF_TEXT)
     merges = [f"{left} {right}" for left, right in written_merges(vocabulary)]
     return GGUFVocabulary(texts, vocabulary.special_tokens, merges, end)
-
-
-def _folder(source: Path) -> Path:
-    return source if source.is_dir() else source.parent

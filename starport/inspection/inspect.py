@@ -13,7 +13,7 @@ from starchart.checkpoints.names import is_mask, our_name
 from starchart.checkpoints.numbers.number_types import is_weight_dtype
 from starchart.checkpoints.stored_tensor import StoredTensor, read_parts
 from starchart.checkpoints.weights import tensor_shapes
-from starchart.errors import CheckpointError, VocabularyError
+from starchart.errors import CheckpointError, NoVocabularyError, VocabularyError
 from starchart.model.config import GPT2Config
 from starchart.tokenizer.tokenizer import Tokenizer
 from starport.engine_options import check_vocabulary
@@ -27,6 +27,7 @@ _BESIDE = (
     "vocab.json", "merges.txt", "added_tokens.json", "tokenizer.json", "encoder.json", "vocab.bpe",
 )  # fmt: skip
 _NAMES = set(tensor_shapes(GPT2Config(n_layer=1), untied=True))
+NO_VOCABULARY = "no vocabulary"
 WEIGHT, TIED, MASK, STRANGER = "weight", "tied", "mask", "stranger"
 
 
@@ -100,7 +101,9 @@ def inspect(model: Path, values: bool, progress: Progress) -> Inspection:
         if use == WEIGHT:
             faults += _fault(tensor, found)
         rows.append(InspectedTensor(tensor, our_name(name), use, found))
-    return Inspection(kind.name if kind else None, files, rows, config, used, _vocabulary(model, config), faults)
+    vocabulary, fault = _vocabulary(model, config)
+    faults += [fault] if fault else []
+    return Inspection(kind.name if kind else None, files, rows, config, used, vocabulary, faults)
 
 
 def _use(name: str, tensor: StoredTensor, used: Mapping[str, StoredTensor] | None) -> str:
@@ -142,12 +145,14 @@ def _inspected_file(path: Path) -> InspectedFile:
         return InspectedFile(path, path.stat().st_size, file_digest(file, "sha256").hexdigest())
 
 
-def _vocabulary(model: Path, config: GPT2Config | None) -> str:
-    """Return what is to be said of the vocabulary, in a few words."""
+def _vocabulary(model: Path, config: GPT2Config | None) -> tuple[str, str]:
+    """Return what is to be said of the vocabulary, in a few words, and what is wrong with it: "" if nothing is."""
     try:
         tokenizer = Tokenizer.from_pretrained(model)
         if config:
             check_vocabulary(tokenizer, config.vocab_size)
+    except NoVocabularyError:
+        return NO_VOCABULARY, ""
     except VocabularyError as error:
-        return f"none that fits: {error}"
-    return f"{tokenizer.vocab_size} tokens"
+        return "none that fits", str(error)
+    return f"{tokenizer.vocab_size} tokens", ""

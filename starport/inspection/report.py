@@ -6,12 +6,13 @@ from math import isfinite
 from typing import Any
 
 from starchart.json_file import shown
-from starport.inspection.inspect import STRANGER, WEIGHT, InspectedTensor, Inspection
+from starport.inspection.inspect import NO_VOCABULARY, STRANGER, WEIGHT, InspectedTensor, Inspection
 from starport.inspection.memory import memory_needed
 from starport.inspection.statistics import Statistics
 
-_COLUMNS = ("tensor", "dtype", "shape", "parameters", "min", "mean", "max", "std", "not finite", "")
-_LEFT = (0, 1, 2, 9)  # columns that begin at the left
+_COLUMNS = ("tensor", "dtype", "shape", "parameters")
+_OF_VALUES = ("min", "mean", "max", "std", "nan", "inf")
+_LEFT = (0, 1, 2)  # columns that begin at the left, as the last one does
 
 
 def inspection_report(found: Inspection) -> dict[str, Any]:
@@ -30,9 +31,10 @@ def inspection_report(found: Inspection) -> dict[str, Any]:
 
 def inspection_text(found: Inspection) -> str:
     """Return an inspection as tables."""
-    lines = _table([_COLUMNS, *map(_cells, found.tensors)], _LEFT) if found.tensors else []
+    lines = _tensor_table(found.tensors) if found.tensors else []
     if found.tensors:
-        lines += ["", f"{found.parameters:,} parameters; format {found.format}; vocabulary: {found.vocabulary}"]
+        vocabulary = found.vocabulary if found.vocabulary == NO_VOCABULARY else f"vocabulary: {found.vocabulary}"
+        lines += ["", f"{found.parameters:,} parameters; format {found.format}; {vocabulary}"]
     on_disk = sum(file.size for file in found.files)
     lines += [f"memory, {engine}: {_megabytes(size)}" for engine, size in _memory(found).items()]
     lines += ["", *_table([(file.sha256, f"{file.size:,}", str(file.path)) for file in found.files], (0, 2))]
@@ -57,7 +59,14 @@ def _tensor_report(tensor: InspectedTensor) -> dict[str, Any]:
     }
 
 
-def _cells(tensor: InspectedTensor) -> tuple[str, ...]:
+def _tensor_table(tensors: Sequence[InspectedTensor]) -> list[str]:
+    """Return a line for every tensor; where no numbers were read there are no columns for them."""
+    read = any(tensor.values for tensor in tensors)
+    columns = (*_COLUMNS, *(_OF_VALUES if read else ()), "")
+    return _table([columns, *(_cells(tensor, read) for tensor in tensors)], (*_LEFT, len(columns) - 1))
+
+
+def _cells(tensor: InspectedTensor, read: bool) -> tuple[str, ...]:
     stored, values = tensor.stored, tensor.values
     name = stored.name if stored.name.isprintable() and len(stored.name) < 100 else shown(stored.name)
     shape = "x".join(map(str, stored.shape)) if len(stored.shape) < 9 else shown(list(stored.shape))
@@ -66,15 +75,15 @@ def _cells(tensor: InspectedTensor) -> tuple[str, ...]:
         stored.dtype,
         shape,
         f"{stored.count:,}",
-        *(_numbers(values) if values else [""] * 5),
+        *(_numbers(values) if values else [""] * len(_OF_VALUES) * read),
         "" if tensor.use == WEIGHT else tensor.use,
     )
 
 
 def _numbers(values: Statistics) -> list[str]:
     found = (values.smallest, values.mean, values.largest, values.deviation)
-    bad = values.nans + values.infinities
-    return ["" if number is None else f"{number:.4g}" for number in found] + [f"{bad:,}" if bad else ""]
+    shown_numbers = ["" if number is None else f"{number:.4g}" for number in found]
+    return shown_numbers + [f"{bad:,}" if bad else "" for bad in (values.nans, values.infinities)]
 
 
 def _table(rows: Sequence[Sequence[str]], left: Sequence[int]) -> list[str]:

@@ -13,8 +13,9 @@ from safetensors.torch import load_file, save_file
 from starchart.checkpoints.checkpoint import load_checkpoint
 from starchart.engines.packed.memory import packed_memory
 from starchart.engines.packed.precision import FAST, FULL
-from starchart.errors import CheckpointError
+from starchart.errors import CheckpointError, VocabularyError
 from starport.cli import main
+from starport.engine_options import choose_model
 from starport.inspection.inspect import inspect
 from tests.checkpoints.damage import damage
 from tests.random_gpt2 import write_random_gpt2
@@ -231,9 +232,46 @@ def test_shards(tmp_path, capsys):
 
 def test_a_vocabulary_that_does_not_fit(tmp_path, capsys):
     write_random_gpt2(tmp_path)
-    assert "no vocab.json" in report(capsys, tmp_path)["vocabulary"]
+    assert report(capsys, tmp_path)["vocabulary"] == "no vocabulary"
+    assert main(["inspect", str(tmp_path)]) == 0
+    assert "parameters; format safetensors; no vocabulary\n" in capsys.readouterr().out
     write_vocabulary(tmp_path)
-    assert "do not belong together" in report(capsys, tmp_path)["vocabulary"]
+    found = report(capsys, tmp_path, code=2)
+    assert found["vocabulary"] == "none that fits"
+    assert "the vocabulary has 261 tokens and the model 61: they do not belong together" in found["faults"][0]
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "words"),
+    [
+        ("vocab.json", None, "no vocab.json; needed are"),
+        ("merges.txt", None, "no merges.txt; needed are"),
+        ("vocab.json", '{"a": 0, ', "vocab.json: "),
+        ("merges.txt", "a b c", "merges.txt: line 1"),
+    ],
+)
+def test_half_a_vocabulary_or_a_damaged_one_is_a_fault(file, text, words, model, capsys):
+    if text is None:
+        (model / file).unlink()
+    else:
+        (model / file).write_text(text)
+    (fault,) = report(capsys, model, code=2)["faults"]
+    assert words in fault
+    with pytest.raises(VocabularyError) as caught:
+        choose_model(str(model))
+    assert str(caught.value) == fault
+
+
+def test_nan_and_infinite_are_counted_apart_and_columns_without_values_are_left_out(model, capsys):
+    wpe = load_file(model / "model.safetensors")[WPE]
+    wpe.flatten()[:3] = torch.tensor([torch.nan, torch.inf, -torch.inf])
+    assert main(["inspect", str(change(model, {WPE: wpe}))]) == 2
+    (row,) = [line.split() for line in capsys.readouterr().out.splitlines() if line.startswith(WPE)]
+    assert row[-2:] == ["1", "2"]
+    assert main(["inspect", "--no-values", str(model)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["tensor", "dtype", "shape", "parameters"]
+    assert [WPE, "F32", "16x12", "192"] in [line.split() for line in lines]
 
 
 def test_names_that_do_not_print(model, capsys):
@@ -251,7 +289,7 @@ def test_the_table(model, capsys):
     told = capsys.readouterr()
     assert told.err == ""
     lines = told.out.splitlines()
-    assert lines[0].split() == ["tensor", "dtype", "shape", "parameters", "min", "mean", "max", "std", "not", "finite"]
+    assert lines[0].split() == ["tensor", "dtype", "shape", "parameters", "min", "mean", "max", "std", "nan", "inf"]
     rows = {line.split()[0]: line.split()[1:] for line in lines[1:30]}
     numbers = load_file(model / "model.safetensors")["transformer.h.1.mlp.c_fc.weight"].numpy()
     shown = [f"{x:.4g}" for x in (numbers.min(), numbers.mean(), numbers.max(), numbers.std())]

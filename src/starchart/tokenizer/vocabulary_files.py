@@ -11,7 +11,7 @@ from os import PathLike
 from os.path import isdir, isfile
 from pathlib import Path
 
-from starchart.errors import VocabularyError
+from starchart.errors import NoVocabularyError, VocabularyError
 from starchart.gguf_header import is_gguf
 from starchart.json_file import read_json_file, shown
 from starchart.tokenizer.gguf_vocabulary import read_gguf_vocabulary
@@ -26,6 +26,8 @@ def read_vocabulary(model: str | PathLike[str]) -> Vocabulary:
 
     A GGUF file is asked first if it is the file that was named, and last if it is the only one in a folder. Where a
     folder has several of the other forms, vocab.json and merges.txt are read; then tokenizer.json.
+
+    Raises VocabularyError; NoVocabularyError where there is none at all.
     """
     if is_gguf(model) and (own := read_gguf_vocabulary(Path(model))):
         return own
@@ -41,9 +43,8 @@ def read_vocabulary(model: str | PathLike[str]) -> Vocabulary:
         inside = [file for file in place.glob("*.gguf") if is_gguf(file)] if isdir(model) else []
         if len(inside) == 1 and len(missing) == 2 and (own := read_gguf_vocabulary(inside[0])):
             return own
-        raise VocabularyError(
-            f"{place}: no {' and no '.join(missing)}; needed are vocab.json and merges.txt, or tokenizer.json"
-        )
+        kind = NoVocabularyError if len(missing) == 2 and not inside else VocabularyError
+        raise kind(f"{place}: no {' and no '.join(missing)}; needed are vocab.json and merges.txt, or tokenizer.json")
     ids = read_json_file(vocab, VocabularyError)
     pairs, first_line = _read_merges(merges)
     added = place / "added_tokens.json"
