@@ -108,6 +108,11 @@ def test_an_index_may_not_lead_out_of_its_folder(name, tmp_path):
     assert "is not the name of a .safetensors or .bin file in its own folder" in message_of(index)
 
 
+def test_more_tensors_than_any_model_has(tmp_path):
+    index = write_shards(tmp_path, weight_map={str(n): FIRST for n in range(10_001)})
+    assert message_of(index) == f"{index}: has 10001 tensors; no GPT-2 has more than 10000"
+
+
 @pytest.mark.parametrize("index", [{}, {"weight_map": None}, {"weight_map": [FIRST]}, {"weight_map": {"a": 1}}])
 def test_no_weight_map(index, tmp_path):
     path = write(tmp_path, json.dumps(index).encode(), "model.safetensors.index.json")

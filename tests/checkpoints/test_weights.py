@@ -53,6 +53,14 @@ def test_a_missing_tensor(tensors, tmp_path):
     assert message_of(tmp_path, tensors).endswith("configuration: 1 missing: h.1.attn.c_attn.bias")
 
 
+def test_blocks_that_are_hardly_there_are_not_counted(tmp_path, monkeypatch):
+    monkeypatch.setattr("starchart.checkpoints.weights.tensor_shapes", None)
+    vector = tiny_tensors(CONFIG, seed=1)["transformer.ln_f.bias"]
+    message = message_of(tmp_path, {f"h.{n}.ln_1.w": vector for n in range(30)}, n_layer=30)
+    assert message.startswith("has 30 blocks of a GPT-2, each of 12 tensors, but 30 tensors in all: 'h.0.ln_1.w', ")
+    assert message.endswith("and 25 more")
+
+
 def test_an_unknown_tensor(tensors, tmp_path):
     tensors["transformer.h.1.attn.q_norm"] = tensors["transformer.ln_f.bias"]
     assert message_of(tmp_path, tensors).endswith("configuration: 1 unknown: 'transformer.h.1.attn.q_norm'")

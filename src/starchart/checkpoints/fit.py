@@ -10,6 +10,7 @@ from starchart.json_file import shown
 from starchart.model.config import GPT2Config
 
 _BLOCK = re.compile(r"h\.([0-9]+)\.")
+_TENSORS_OF_A_BLOCK = 12
 _NAMED = 5  # how many tensors of a kind an error names
 
 # Where a size of the configuration can be read off the file: key, letter, tensor, axis.
@@ -25,7 +26,8 @@ def refuse_other_model(tensors: Mapping[str, StoredTensor], config: GPT2Config, 
     """Raise CheckpointError if the configuration is that of another model, with the number that tells it.
 
     This is plainer than the hundred wrong shapes that follow from that number, and it comes before anything is counted
-    up to n_layer, which may be any number in a file that lies.
+    up to n_layer, which may be any number in a file that lies. A file with too few tensors for its blocks is refused
+    here too, since each block costs what twelve tensors do.
     """
     if not any(map(_BLOCK.match, tensors)):
         held = _listed([shown(name) for name in tensors]) if tensors else "no tensors at all"
@@ -33,6 +35,12 @@ def refuse_other_model(tensors: Mapping[str, StoredTensor], config: GPT2Config, 
     contradictions = list(_contradictions(tensors, config))
     if contradictions:
         raise CheckpointError(f"{source}: is not the model of its configuration: {'; '.join(contradictions)}")
+    if len(tensors) < _TENSORS_OF_A_BLOCK * config.n_layer:
+        held = _listed([shown(name) for name in tensors])
+        raise CheckpointError(
+            f"{source}: has {config.n_layer} blocks of a GPT-2, each of {_TENSORS_OF_A_BLOCK} tensors, but"
+            f" {len(tensors)} tensors in all: {held}"
+        )
 
 
 def refuse_differences(tensors: Mapping[str, StoredTensor], shapes: Mapping[str, Shape], source: str) -> None:

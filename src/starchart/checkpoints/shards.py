@@ -10,6 +10,7 @@ another one. Source: transformers, documentation of models, "Sharded checkpoints
 import re
 from pathlib import Path
 
+from starchart.checkpoints.most_tensors import refuse_too_many
 from starchart.checkpoints.pytorch.reader import FIRST_BYTES, is_pytorch, open_pytorch
 from starchart.checkpoints.safetensors.reader import is_safetensors, open_safetensors
 from starchart.checkpoints.stored_tensor import StoredTensor, opened
@@ -47,6 +48,7 @@ def _read_weight_map(index: Path) -> dict[str, str]:
     weight_map = read_json_file(index, CheckpointError).get("weight_map")
     if not isinstance(weight_map, dict) or not all(isinstance(value, str) for value in weight_map.values()):
         raise CheckpointError(f"{index}: must hold a weight_map from names of tensors to names of files")
+    refuse_too_many(len(weight_map), str(index))
     for file_name in set(weight_map.values()):
         if not _PLAIN_NAME.fullmatch(file_name):
             raise CheckpointError(

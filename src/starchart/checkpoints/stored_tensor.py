@@ -53,7 +53,7 @@ class StoredTensor:
     @property
     def count(self) -> int:
         """How many numbers it has."""
-        return prod(self.shape)
+        return 0 if 0 in self.shape else prod(self.shape)
 
     def __str__(self) -> str:
         return f"{self.path}: tensor {shown(self.name)}"

@@ -6,8 +6,9 @@ one multiplies it ("3C"). Lower-case axes ("in", "out") belong to one kind of la
 from the field that holds the layer.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import is_dataclass
+from functools import cache
 from types import UnionType
 from typing import Annotated, Any, TypeAlias, get_args, get_origin, get_type_hints
 
@@ -54,14 +55,17 @@ def fill_tree(kind: Any, sizes: Mapping[str, int], optional: Collection[str], le
     return kind(**values)
 
 
-def _fields(kind: Any) -> Iterator[tuple[str, Any, tuple[str, ...]]]:
-    """Give name, type and axes of every field of a dataclass."""
+@cache  # the hints are evaluated anew each time, and every layer of every block asks
+def _fields(kind: Any) -> list[tuple[str, Any, tuple[str, ...]]]:
+    """Return name, type and axes of every field of a dataclass."""
+    fields: list[tuple[str, Any, tuple[str, ...]]] = []
     for field, hint in get_type_hints(kind, include_extras=True).items():
         if get_origin(hint) is Annotated:
             inner, *axes = get_args(hint)
-            yield field, inner, tuple(axes)
+            fields.append((field, inner, tuple(axes)))
         else:
-            yield field, hint, ()
+            fields.append((field, hint, ()))
+    return fields
 
 
 def _dataclass_in(kind: Any) -> Any:

@@ -57,6 +57,7 @@ LIES = {
     "version 4": (gguf_file(version=4), "is of version 4"),
     "big-endian": (gguf_file(version=3 << 24), "is a big-endian GGUF file"),
     "2^64 - 1 tensors": (gguf_file(counts=(HUGE, 1)), f"says it has {HUGE} tensors; no GPT-2 has more than 65536"),
+    "10001 tensors": (gguf_file(counts=(10_001, 1)), "has 10001 tensors; no GPT-2 has more than 10000"),
     "2^64 - 1 entries": (gguf_file(counts=(0, HUGE)), f"says it has {HUGE} entries of metadata"),
     "a tensor too many": (gguf_file([], [A, B], counts=(3, 1)), "tensor '' says it has 0 axes"),
     "an entry too many": (

@@ -89,8 +89,17 @@ LIES = {
     "shape with a zero": (one(entry("F32", [6, 0], 0, 24)), "'a': shape [6, 0] of F32"),
     "shape without axes": (one(entry("F32", [], 0, 24)), "'a': shape [] of F32"),
     # 2^64 + 6 numbers: a product kept in 64 bits would come out as 6.
-    "shape wraps around 64 bits": (one(entry("F32", [2**63 + 3, 2], 0, 24)), "'a': shape [9223372036854775811, 2]"),
-    "shape without end": (one(entry("F32", [10**4000] * 1000, 0, 24)), "'a': shape"),
+    "shape wraps around 64 bits": (
+        one(entry("F32", [2**63 + 3, 2], 0, 24)),
+        "'a': its shape must be a list of at most 8 whole numbers below 2^63, not [9223372036854775811, 2]",
+    ),
+    "shape without end": (one(entry("F32", [10**4000] * 1000, 0, 24)), "'a': its shape"),
+    "nothing, by lengths without end": (one(entry("F32", [0, *[10**4000] * 7], 0, 0), b""), "'a': its shape"),
+    "nine axes": (one(entry("F32", [1] * 9, 0, 4), bytes(4)), "'a': its shape must be a list of at most 8"),
+    "too many tensors": (
+        raw_file({str(n): entry("F32", [0], 0, 0) for n in range(10_001)}),
+        "has 10001 tensors; no GPT-2 has more than 10000",
+    ),
     "half a byte": (one(entry("F4", [3], 0, 2), b"12"), "'a': shape [3] of F4"),
     # Entries beside each other
     "overlap by a byte": (two(TRUE["a"], entry("U8", [5], 23, 28)), "tensor 'b' overlaps tensor 'a'"),

@@ -6,6 +6,7 @@ from typing import Any
 from starchart.checkpoints.gguf.config import config_from_metadata, refuse_other_architecture
 from starchart.checkpoints.gguf.names import hugging_face_name
 from starchart.checkpoints.gguf.tensor_entries import TensorEntry, read_tensor_entries
+from starchart.checkpoints.most_tensors import refuse_too_many
 from starchart.checkpoints.names import is_layer_matrix
 from starchart.checkpoints.stored_tensor import Stamp, StoredTensor, opened, stamp_of
 from starchart.errors import CheckpointError, ConfigError
@@ -41,6 +42,7 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, TensorEntry], Stamp]:
         fields = GGUFFields(file, stamp[0], str(path), CheckpointError)
         header = read_gguf_header(fields)
         refuse_other_architecture(header.metadata, str(path))
+        refuse_too_many(header.tensor_count, str(path))
         return header.metadata, read_tensor_entries(fields, header.tensor_count, header.metadata), stamp
 
 

@@ -9,6 +9,7 @@ from typing import BinaryIO
 
 from starchart.checkpoints.end_of_text import end_of_text
 from starchart.checkpoints.llm_c.layout import HEADER, HEADER_BYTES, MAGIC, VERSIONS, number_count, tensors_in_file
+from starchart.checkpoints.most_tensors import MOST_TENSORS
 from starchart.checkpoints.names import is_layer_matrix
 from starchart.checkpoints.numbers.number_types import bytes_of
 from starchart.checkpoints.stored_tensor import StoredTensor, opened, stamp_of
@@ -16,7 +17,7 @@ from starchart.errors import CheckpointError, ConfigError
 from starchart.model.config import GPT2Config
 
 _DTYPES = {version: dtype for dtype, version in VERSIONS.items()}
-_MOST_BLOCKS = 10_000
+_MOST_BLOCKS = MOST_TENSORS // 12
 
 
 def is_llm_c(first: bytes) -> bool:

@@ -8,6 +8,7 @@ they are read, and theirs is. Source: NumPy, `numpy.savez`.
 from pathlib import Path
 from typing import BinaryIO
 
+from starchart.checkpoints.most_tensors import refuse_too_many
 from starchart.checkpoints.npz.array_header import read_array_header
 from starchart.checkpoints.stored_tensor import Stamp, StoredTensor, opened, stamp_of
 from starchart.checkpoints.zip.directory import read_zip_directory
@@ -29,6 +30,7 @@ def open_npz(path: Path) -> dict[str, StoredTensor]:
     with opened(path) as file:
         stamp = stamp_of(file)
         members = read_zip_directory(file, stamp[0], str(path))
+        refuse_too_many(len(members), str(path))
         return {name.removesuffix(_SUFFIX): _tensor(file, member, path, stamp) for name, member in members.items()}
 
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from starchart.checkpoints.most_tensors import refuse_too_many
 from starchart.checkpoints.pytorch.symbols import Tensor
 from starchart.errors import CheckpointError
 from starchart.json_file import shown
@@ -23,6 +24,7 @@ def tensors_of(value: Any, source: str) -> dict[str, Tensor]:
     if inside:
         value = value[inside[0]]
     tensors = {name: item for name, item in value.items() if isinstance(item, Tensor)}
+    refuse_too_many(len(tensors), source)
     unnamed = [name for name in tensors if not isinstance(name, str)]
     if unnamed:
         raise CheckpointError(f"{source}: holds a tensor under {shown(unnamed[0])}, which is no name")

@@ -15,11 +15,13 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from starchart.checkpoints.foreign_files import refuse_foreign
+from starchart.checkpoints.most_tensors import refuse_too_many
 from starchart.checkpoints.numbers.dtypes import BITS
 from starchart.errors import CheckpointError
 from starchart.json_file import MAX_JSON_BYTES, parse_json_object, shown
 
 _DTYPES = BITS.keys() - {"C128"}  # every type of number that the format has
+_MOST_AXES, _MOST_LENGTH = 8, 2**63 - 1
 _FIELDS = {"dtype", "shape", "data_offsets"}
 
 
@@ -53,6 +55,7 @@ def read_header(file: BinaryIO, size: int, source: str) -> dict[str, TensorEntry
         raise CheckpointError(f"{source}: its header does not begin with '{{' but with {header[:8]!r}")
     values = parse_json_object(header, f"{source}: header", CheckpointError)
     _check_metadata(values.pop("__metadata__", {}), source)
+    refuse_too_many(len(values), source)
     entries = [_entry(name, value, 8 + length, size, source) for name, value in values.items()]
     _check_coverage(entries, 8 + length, size, source)
     return {entry.name: entry for entry in entries}
@@ -73,8 +76,10 @@ def _entry(name: str, value: Any, base: int, size: int, source: str) -> TensorEn
     dtype, shape, offsets = value["dtype"], value["shape"], value["data_offsets"]
     if not isinstance(dtype, str) or dtype not in _DTYPES:
         raise CheckpointError(f"{what}: its dtype {shown(dtype)} is not one of safetensors'")
-    if not _is_list_of_counts(shape):
-        raise CheckpointError(f"{what}: its shape must be a list of whole numbers, not {shown(shape)}")
+    if not _is_list_of_counts(shape) or len(shape) > _MOST_AXES or max(shape, default=0) > _MOST_LENGTH:
+        raise CheckpointError(
+            f"{what}: its shape must be a list of at most {_MOST_AXES} whole numbers below 2^63, not {shown(shape)}"
+        )
     if not _is_list_of_counts(offsets) or len(offsets) != 2:
         raise CheckpointError(f"{what}: its data_offsets must be two whole numbers, not {shown(offsets)}")
     start, end = base + offsets[0], base + offsets[1]

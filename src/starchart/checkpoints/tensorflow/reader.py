@@ -13,6 +13,7 @@ core/util/tensor_bundle/tensor_bundle.h.
 import os
 from pathlib import Path
 
+from starchart.checkpoints.most_tensors import refuse_too_many
 from starchart.checkpoints.stored_tensor import Stamp, StoredTensor, opened, stamp_of
 from starchart.checkpoints.tensorflow.bundle import HEADER_KEY, BundleEntry, read_bundle_entry, read_bundle_header
 from starchart.checkpoints.tensorflow.names import hugging_face_name, is_weight
@@ -61,6 +62,7 @@ def _weights(table: dict[bytes, bytes], index: Path) -> dict[str, bytes]:
     if not weights:
         held = ", ".join(str(name[:100]) for name in list(table)[:5]) or "no tensors at all"
         raise CheckpointError(f"{index}: holds no GPT-2 with OpenAI's names (model/wte and so on), but {held}")
+    refuse_too_many(len(weights), str(index))
     return weights
 
 
