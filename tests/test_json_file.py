@@ -51,6 +51,14 @@ def test_a_file_over_the_limit_is_refused(tmp_path, monkeypatch):
         read_json_file(path, CheckpointError)
 
 
+@pytest.mark.parametrize("mark", ["[],", "{},", "0,"])
+def test_more_values_than_any_model_has(mark, tmp_path):
+    path = tmp_path / "config.json"
+    path.write_text('{"a": [' + json_file.MAX_JSON_VALUES * mark + "0]}")
+    with pytest.raises(CheckpointError, match="brackets, braces and commas; the limit is 600000"):
+        read_json_file(path, CheckpointError)
+
+
 def test_a_missing_file_and_a_folder(tmp_path):
     for path in (tmp_path, tmp_path / "none.json", tmp_path / ("x" * 5000)):
         with pytest.raises(CheckpointError, match="there is no such file"):

@@ -1,14 +1,18 @@
 """Vocabularies on disk: what is read, and that every damaged file is refused in one line that names it."""
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from starchart.errors import VocabularyError
+from starchart.json_file import MAX_JSON_BYTES
 from starchart.tokenizer.byte_alphabet import ALPHABET
 from starchart.tokenizer.tokenizer import Tokenizer
+from starchart.tokenizer.vocabulary import MAX_TOKENS, make_vocabulary
+from starchart.tokenizer.vocabulary_files import read_vocabulary
 from tests.tokenizer.small_vocabulary import TALE, small_vocabulary
 
 LONG = "b" * 1_000_000  # file content that a message must not repeat
@@ -169,3 +173,29 @@ def test_other_bad_files(folder: Path) -> None:
     added.unlink()
     (folder / "merges.txt").write_bytes(b"\xff\n")
     assert "merges.txt: not UTF-8 text (byte 0)" in refused(folder)
+
+
+def test_more_lines_than_any_vocabulary_has(folder):
+    (folder / "merges.txt").write_text("\n" * (MAX_TOKENS + 1))
+    with pytest.raises(VocabularyError, match=f"merges.txt: has {MAX_TOKENS + 1} lines; the limit is {MAX_TOKENS}"):
+        read_vocabulary(folder)
+
+
+def test_merges_over_the_limit(folder):
+    with (folder / "merges.txt").open("r+b") as file:
+        file.truncate(MAX_JSON_BYTES + 1)
+    with pytest.raises(VocabularyError, match=f"merges.txt: is longer than {MAX_JSON_BYTES} bytes"):
+        read_vocabulary(folder)
+
+
+def test_more_tokens_than_any_vocabulary_has():
+    with pytest.raises(VocabularyError, match=f"has {MAX_TOKENS + 1} tokens; the limit is {MAX_TOKENS}"):
+        make_vocabulary({str(i): i for i in range(MAX_TOKENS + 1)}, [])
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with a name here")
+def test_a_pipe_is_no_file(folder):
+    (folder / "merges.txt").unlink()
+    os.mkfifo(folder / "merges.txt")
+    with pytest.raises(VocabularyError, match=r"no merges.txt"):
+        read_vocabulary(folder)

@@ -13,6 +13,7 @@ from starchart.tokenizer.byte_alphabet import ALPHABET, from_alphabet
 from starchart.tokenizer.byte_pair_encoding import Pair
 
 MAX_ID = (1 << 31) - 1  # the largest that other programs take: their ids have 32 bits
+MAX_TOKENS = 1 << 19  # ten times GPT-2's, and as many merges: 110 MB
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,8 @@ def make_vocabulary(
     Raises VocabularyError: an id that is not an integer from 0 to MAX_ID or is given twice, a byte without a token, a
     merge that is there twice, has no id for its result, or uses a token that no earlier merge makes.
     """
+    if len(ids) > MAX_TOKENS:
+        raise VocabularyError(f"{ids_name}: has {len(ids)} tokens; the limit is {MAX_TOKENS}")
     _check_ids(ids, ids_name)
     byte_ids = [ids[character] for character in ALPHABET]
     token_bytes = {byte_id: bytes([byte]) for byte, byte_id in enumerate(byte_ids)}

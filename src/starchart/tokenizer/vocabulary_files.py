@@ -13,10 +13,10 @@ from pathlib import Path
 
 from starchart.errors import NoVocabularyError, VocabularyError
 from starchart.gguf_header import is_gguf
-from starchart.json_file import read_json_file, shown
+from starchart.json_file import read_json_file, read_small_file, shown
 from starchart.tokenizer.gguf_vocabulary import read_gguf_vocabulary
 from starchart.tokenizer.tokenizer_json import parse_tokenizer_json
-from starchart.tokenizer.vocabulary import Vocabulary, make_vocabulary
+from starchart.tokenizer.vocabulary import MAX_TOKENS, Vocabulary, make_vocabulary
 
 _PAIRS = (("vocab.json", "merges.txt"), ("encoder.json", "vocab.bpe"))
 
@@ -60,10 +60,12 @@ def _number_there(files: list[Path]) -> int:
 
 
 def _read_text(file: Path) -> str:
+    data = read_small_file(file, VocabularyError)
+    lines = data.count(b"\n")
+    if lines > MAX_TOKENS:
+        raise VocabularyError(f"{file}: has {lines} lines; the limit is {MAX_TOKENS}")
     try:
-        return file.read_bytes().decode("utf-8")
-    except OSError as error:
-        raise VocabularyError(f"{file}: cannot be read: {error.strerror}") from None
+        return data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise VocabularyError(f"{file}: not UTF-8 text (byte {error.start}); it is damaged, get it again") from None
 

@@ -32,14 +32,14 @@ LIES = {
     ),
     "a web page": (b"\n<!DOCTYPE html><html><head></head></html>", "web page"),
     "a short web page": (b"<html>", "web page"),
-    "text": (b"hello, world, I am no tensor", "the limit is 100000000"),
+    "text": (b"hello, world, I am no tensor", "the limit is 16000000"),
     # The length of the header
     "length past the end": (raw_file(TRUE, bytes(28), length=10_000), "but the file ends after"),
     "length one past the end": (
         raw_file(b"{}", length=3),
         "says its header is 3 bytes long, but the file ends after 2",
     ),
-    "length over the limit": (raw_file(TRUE, bytes(28), length=100_000_001), "the limit is 100000000"),
+    "length over the limit": (raw_file(TRUE, bytes(28), length=100_000_001), "the limit is 16000000"),
     "length of 64 bits": (raw_file(TRUE, bytes(28), length=2**64 - 1), "18446744073709551615 bytes"),
     "length cuts the JSON": (raw_file(TRUE, bytes(28), length=40), "cannot be read as JSON"),
     # The JSON
