@@ -3,6 +3,7 @@
 Run it when towel or the arithmetic was changed on purpose, and say so in the commit.
 """
 
+import argparse
 import sys
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from starport.hub.find_model import IN_THE_BOX, find_model  # noqa: E402
 from starport.verify.fingerprints import FILE, page  # noqa: E402
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0]).parse_args()
     text = page(find_model(IN_THE_BOX)[0])
     FILE.write_text(text, encoding="utf-8")
     print(f"wrote {FILE.relative_to(ROOT)}")
