@@ -172,11 +172,16 @@ def main() -> int:
     names = options.only or list(TARGETS)
     found: dict[str, Counter[str]] = {name: Counter() for name in names}
     began = time.monotonic()
-    with multiprocessing.get_context("spawn").Pool(options.jobs) as pool:
-        for name, counts in pool.imap_unordered(run_part, parts(options.cases, options.seed, options.keep, names)):
-            found[name] += counts
-            for outcome in counts.keys() - {"read", "refused"}:
-                print(f"{name}: {counts[outcome]} x {outcome}", file=sys.stderr, flush=True)
+    try:
+        with multiprocessing.get_context("spawn").Pool(options.jobs) as pool:
+            for name, counts in pool.imap_unordered(run_part, parts(options.cases, options.seed, options.keep, names)):
+                found[name] += counts
+                for outcome in counts.keys() - {"read", "refused"}:
+                    print(f"{name}: {counts[outcome]} x {outcome}", file=sys.stderr, flush=True)
+    except ModuleNotFoundError as error:  # what writes the files of a format
+        advice = f"install it with `pip install {error.name}`, or name other readers with --only"
+        print(f"fuzz_readers: there is no {error.name} here; {advice}", file=sys.stderr)
+        return 2
     text = table(found, time.monotonic() - began)
     print(text)
     if options.write:

@@ -26,8 +26,9 @@ sys.path[:0] = [str(ROOT / "src"), str(ROOT), str(ROOT / "bench")]
 
 from mutant_list import MUTANTS, Mutant  # noqa: E402
 
+from starchart.errors import StarchartError  # noqa: E402
 from starport.verify.components import COMPONENTS  # noqa: E402
-from starport.verify.stand_ins import write_stand_in  # noqa: E402
+from starport.verify.run_checks import require_libraries  # noqa: E402
 
 PATIENCE = 900  # seconds; a break that hangs is caught too
 Failures = dict[str, list[tuple[str, str]]]  # component -> (check, finding)
@@ -133,14 +134,35 @@ component: the first that fails. The breaks are in `bench/mutant_list.py`.
     return text + "\n".join(table(outcomes)) + "\n"
 
 
+def fits(mutant, text):
+    """Return whether --only TEXT means this mutant."""
+    return text in mutant.name or text == mutant.component
+
+
+def refused(message):
+    print(f"mutants: {message}", file=sys.stderr)
+    return 2
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--only", metavar="TEXT", action="append", help="mutants with this in their name or component")
+    parser.add_argument(
+        "--only", metavar="TEXT", action="append", help="mutants with this in their name, or of this component"
+    )
     parser.add_argument("--alone", action="store_true", help="run the component that is to catch it, no other")
     parser.add_argument("--jobs", type=int, default=1, help="mutants at a time (default 1)")
     parser.add_argument("--write", metavar="FILE", help="write the table, as Markdown")
     options = parser.parse_args()
-    chosen = [m for m in MUTANTS if not options.only or any(text in (m.name, m.component) for text in options.only)]
+    for text in options.only or []:
+        if not any(fits(m, text) for m in MUTANTS):
+            return refused(f"--only {text}: no such mutant; bench/mutant_list.py has them all")
+    chosen = [m for m in MUTANTS if not options.only or any(fits(m, text) for text in options.only)]
+    try:
+        require_libraries(sorted({m.component for m in chosen} | {"engines"}))  # whose model is the one to break
+    except StarchartError as error:
+        return refused(str(error))
+    from starport.verify.stand_ins import write_stand_in  # noqa: PLC0415  this imports NumPy
+
     outcomes = []
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as temporary, ThreadPoolExecutor(options.jobs) as pool:

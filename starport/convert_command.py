@@ -14,7 +14,7 @@ SUMMARY = "Convert a model to another format, or to another type of numbers."
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of this command."""
     add = parser.add_argument
-    add("source", metavar="SOURCE", help="a name, a folder or a file, as for --model")
+    add("source", metavar="SOURCE", help="a name, a folder or a file, as for generate")
     add(
         "destination", metavar="DEST",
         help="a folder; or a file, if it ends in .safetensors, .gguf, .bin or .npz, as the format does: configuration"
@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Convert the model. Raises StarchartError for whatever is wrong; then nothing has changed."""
-    source, _ = find_model(options.source, options.revision)
+    source, _ = find_model(options.source, options.revision, option="")
     conversion = Conversion.prepared(source, options.destination, options.format, options.dtype, options.overwrite)
     progress = ProgressLine(f"converting {options.source}")
     try:

@@ -16,7 +16,7 @@ SUMMARY = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of this command."""
-    parser.add_argument("model", metavar="MODEL", help="a name, a folder or a file, as for --model")
+    parser.add_argument("model", metavar="MODEL", help="a name, a folder or a file, as for generate")
     parser.add_argument("--revision", metavar="REV", help=REVISION_HELP)
     parser.add_argument(
         "--no-values", action="store_true", help="leave the numbers unread (124 million take about a minute)"
@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print what is in the model, then why it cannot be loaded, if it cannot: the exit code is 2 then, else 0."""
-    model, told = find_model(options.model, options.revision)
+    model, told = find_model(options.model, options.revision, option="")
     progress = ProgressLine(f"{told}: reading it")
     found = inspect(model, not options.no_values, progress)
     progress.end()

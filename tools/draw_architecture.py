@@ -8,6 +8,7 @@ each floor by the mean of the neighbours, then places. Source: Sugiyama, Tagawa 
 code gives the same file.
 """
 
+import argparse
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -241,6 +242,7 @@ text {{ font-family: system-ui, "Segoe UI", "DejaVu Sans", sans-serif; fill: #1b
 <rect width="{width}" height="{height}" rx="14" fill="#ffffff"/>"""
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0]).parse_args()
     DRAWING.parent.mkdir(exist_ok=True)
     DRAWING.write_text(draw(), encoding="utf-8", newline="\n")
     print(f"wrote {DRAWING.relative_to(ROOT)}", file=sys.stderr)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from starchart.checkpoints.model_files import weights_in
 from starchart.errors import ConversionError
-from starport.conversion.formats import TargetFormat
+from starport.conversion.formats import FORMATS, TargetFormat
 
 _ROOM = 10 << 20  # bytes on the disk, for what stands beside the weights
 
@@ -24,12 +24,21 @@ class Destination:
 
     @classmethod
     def named(cls, name: str, target: TargetFormat, beside: Sequence[str]) -> "Destination":
-        """Return what DEST stands for: a file if its name ends as those of the format do, else a folder."""
+        """Return what DEST stands for: a file if its name ends as those of the format do, else a folder.
+
+        Raises ConversionError for a name that ends as the files of another format do.
+        """
         if not name:
             raise ConversionError("DEST is empty; give a folder or a file to write to")
         path = Path(name)
-        if path.name.endswith(target.suffix) and not path.is_dir():
+        ending = path.suffix.lower()
+        if ending == target.suffix and not path.is_dir():
             return cls(path, tuple(beside), as_folder=False)
+        other = next((kind for kind, known in FORMATS.items() if ending == known.suffix), "")
+        if other and not path.is_dir():
+            raise ConversionError(
+                f"{path}: ends as a file of {other} does; end it in {target.suffix}, or choose --format {other}"
+            )
         return cls(path / target.file_name, tuple(beside), as_folder=True)
 
     @property

@@ -22,6 +22,7 @@ ORGANISATIONS = {
 }
 MAIN = "main"
 COMMIT = re.compile(r"[0-9a-f]{40}")
+_SHORT_COMMIT = re.compile(r"[0-9a-f]{7,39}")
 _NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
 _REVISION = re.compile(r"\w[\w.+@-]*(/\w[\w.+@-]*)*")
 
@@ -94,6 +95,14 @@ def _snapshot(repository: Path, revision: str) -> Path | None:
     try:
         commit = (repository / "refs" / revision).read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError):
-        return None
+        return _snapshot_that_begins(repository, revision.lower())
     folder = repository / "snapshots" / commit
     return folder if re.fullmatch(r"[0-9A-Za-z_-]+", commit) and os.path.isdir(folder) else None
+
+
+def _snapshot_that_begins(repository: Path, commit: str) -> Path | None:
+    """Return the only snapshot of a commit that begins so, with 7 digits or more; None if there is none, or several."""
+    if not _SHORT_COMMIT.fullmatch(commit):
+        return None
+    found = [path for path in (repository / "snapshots").glob(f"{commit}*") if os.path.isdir(path)]
+    return found[0] if len(found) == 1 else None

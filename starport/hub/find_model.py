@@ -2,9 +2,12 @@
 
 import os
 from pathlib import Path
+from stat import S_ISDIR, S_ISREG
 
 from starchart.box.boxed_model import NAMES, model_folder
+from starchart.checkpoints.model_files import SUFFIXES
 from starchart.errors import CheckpointError
+from starchart.json_file import shown
 from starport.hub.cache import MAIN, cache_folder, cached_model, is_revision, missing_files, repository_of
 from starport.hub.errors import HubError
 
@@ -18,11 +21,12 @@ _LITTLE_PATIENCE = 3.0
 _TRUE = ("1", "ON", "YES", "TRUE")
 
 
-def find_model(name: str | None, revision: str | None = None) -> tuple[Path, str]:
+def find_model(name: str | None, revision: str | None = None, option: str = "--model") -> tuple[Path, str]:
     """Return the folder or file of a model and a line that says why it was chosen. What exists wins over a name.
 
     A model of the hub is taken from the Hugging Face cache, or downloaded into it. Without a name it is gpt2 if it is
-    cached or can be downloaded, else the model in the box. Raises CheckpointError if there is no such model.
+    cached or can be downloaded, else the model in the box. Raises CheckpointError if there is no such model; `option`
+    is how the name was given, "" where it stands alone.
     """
     if revision is not None and not is_revision(revision):
         raise CheckpointError(f"--revision {revision!r} is not the name of a branch, a tag or a commit")
@@ -34,10 +38,26 @@ def find_model(name: str | None, revision: str | None = None) -> tuple[Path, str
         if revision is not None:
             raise CheckpointError(f"--revision {revision}: {name} is not a model of the hub; leave it out")
         return found
-    return _model_of_the_hub(name, revision)
+    if _is_path(name):
+        raise CheckpointError(
+            f"no such file or folder: {shown(name) if not name.isprintable() else name or repr(name)}"
+        )
+    return _model_of_the_hub(name, revision, option)
+
+
+def _is_path(name: str) -> bool:
+    """Return whether a name can only be meant as a path: the hub has none of this kind."""
+    return (
+        not name
+        or name.startswith((".", "/", "~"))
+        or name.endswith(("/", *SUFFIXES))
+        or name.count("/") > 1
+        or "\\" in name
+    )
 
 
 def _present(name: str) -> tuple[Path, str] | None:
+    _refuse_what_cannot_be_opened(name)
     if name and os.path.isdir(name):
         return Path(name), f"model {Path(name).resolve().name} from the folder {name}"
     if name and os.path.isfile(name):
@@ -47,7 +67,21 @@ def _present(name: str) -> tuple[Path, str] | None:
     return None
 
 
-def _model_of_the_hub(name: str, revision: str | None) -> tuple[Path, str]:
+def _refuse_what_cannot_be_opened(name: str) -> None:
+    """Raise CheckpointError for what may not be looked at, and for what is neither file nor folder."""
+    try:
+        kind = os.stat(name).st_mode
+    except PermissionError:
+        raise CheckpointError(f"{name}: permission denied; a folder on the way to it may not be entered") from None
+    except (OSError, ValueError):  # it is not there
+        return
+    if S_ISDIR(kind) and not os.access(name, os.X_OK):
+        raise CheckpointError(f"{name}: permission denied; this folder may not be entered")
+    if not S_ISDIR(kind) and not S_ISREG(kind):
+        raise CheckpointError(f"{name}: is no file or folder; give one")
+
+
+def _model_of_the_hub(name: str, revision: str | None, option: str) -> tuple[Path, str]:
     at = f" at revision {revision}" if revision else ""
     folder = cached_model(name, revision or MAIN)
     missing = missing_files(folder) if folder else []
@@ -63,10 +97,11 @@ def _model_of_the_hub(name: str, revision: str | None) -> tuple[Path, str]:
         state = f"not in the Hugging Face cache ({cache_folder()})"
         if folder:
             state = f"in the Hugging Face cache in part only ({folder} has no {' and no '.join(missing)})"
+        ways = f"give it with {option} DIR, or take the model in the box with {option} {IN_THE_BOX}"
         raise CheckpointError(
-            f"no model {name!r}{at} (--model): there is no such folder, it is {state} and cannot be downloaded:"
-            f" {error}; or put {_FILES} into a folder and give it with --model DIR, or take the model in the box with"
-            f" --model {IN_THE_BOX}"
+            f"no model {name!r}{at}{f' ({option})' if option else ''}: there is no such folder, it is {state} and"
+            f" cannot be downloaded: {error}; or put {_FILES} into a folder and"
+            f" {ways if option else f'give its path, or take {IN_THE_BOX}, the model in the box'}"
         ) from None
     return folder, f"model {name}{at} from {origin}"
 

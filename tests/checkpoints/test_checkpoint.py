@@ -156,3 +156,16 @@ def test_tales_6m():
     rows = rows_of(weights.h[5].mlp.c_proj.weight)
     assert [len(rows), len(rows[0])] == [1024, 256]
     assert weights.lm_head is None
+
+
+def test_a_shard_is_no_model(folder):
+    shard = folder / "model-00001-of-00003.safetensors"
+    (folder / "model.safetensors").rename(shard)
+    assert message_of(shard) == f"{shard}: is one shard of 3, not a whole model; give the folder that holds them all"
+    assert "one shard of 3, not a whole model; its index is missing here, fetch it" in message_of(folder)
+
+
+def test_a_folder_in_the_place_of_the_weights(folder):
+    (folder / "model.safetensors").rename(folder / "away.txt")
+    (folder / "model.safetensors").mkdir()
+    assert "model.safetensors: is a folder, not a file of weights" in message_of(folder)

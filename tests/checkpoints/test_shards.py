@@ -61,7 +61,7 @@ def test_a_shard_is_missing(tmp_path):
 def test_a_shard_lies(tmp_path):
     index = write_shards(tmp_path)
     (tmp_path / SECOND).write_bytes(b"")
-    assert message_of(index).startswith(f"{tmp_path / SECOND}: is 0 bytes long")
+    assert message_of(index).startswith(f"{tmp_path / SECOND}: is empty")
 
 
 def test_a_tensor_is_not_where_the_index_says(tmp_path):

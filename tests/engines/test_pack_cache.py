@@ -327,3 +327,13 @@ def test_weights_in_memory_are_not_kept(model, cache, caplog):
     in_memory = lay_out_matrices(weights, lambda _, m: [list(row) for row in rows_of(m)], lambda _, m: rows_of(m))
     assert GPT2(config, in_memory, PackedEngine(FULL, 1, cache)).logits(IDS) == logits(model, None)
     assert not cache.folder.exists()
+
+
+def test_the_pack_of_a_gguf_is_shown_as_the_file(tmp_path):
+    for number, file in enumerate(["model.gguf", "model.safetensors"]):
+        folder = tmp_path / "packs" / f"{number:032x}"
+        folder.mkdir(parents=True)
+        description = {"files": [[str(tmp_path / file), 1, 2, 3]], "weights": [20, 25]}
+        (folder / "index.json").write_text(json.dumps({"contents": {"description": description}}))
+    shown = {name for name, _, _ in PackCache(tmp_path, 10**6).packs()}
+    assert shown == {f"{tmp_path / 'model.gguf'} (20 bits a lane)", f"{tmp_path} (20 bits a lane)"}

@@ -80,9 +80,18 @@ def test_a_file_and_what_it_needs_beside_it(kind, model, tmp_path):
     assert names(tmp_path / "new") == {f"tiny{suffix}", *FILES[kind]} - {FORMATS[kind].file_name}
 
 
-def test_a_name_with_another_suffix_is_a_folder(model, tmp_path):
-    assert convert(model, tmp_path / "model.gguf", "--format", "npz") == 0
-    assert names(tmp_path / "model.gguf") == FILES["npz"]
+def test_a_name_with_the_ending_of_another_format_is_refused(model, tmp_path, capsys):
+    for name, kind in (("x.gguf", "gguf"), ("x.BIN", "llm.c")):
+        line = refused(capsys, model, tmp_path / name, "--format", "npz")
+        assert line.endswith(f"{name}: ends as a file of {kind} does; end it in .npz, or choose --format {kind}\n")
+    (tmp_path / "old.gguf").mkdir()
+    assert convert(model, tmp_path / "old.gguf", "--format", "npz") == 0  # a folder that is there is a folder
+    assert names(tmp_path / "old.gguf") == FILES["npz"]
+
+
+def test_an_ending_in_upper_case_counts(model, tmp_path):
+    assert convert(model, tmp_path / "TINY.GGUF", "--format", "gguf") == 0
+    assert (tmp_path / "TINY.GGUF").is_file()
 
 
 OPTIONS = {"tie_word_embeddings": False, "n_inner": 17, "layer_norm_epsilon": 1e-6}
@@ -368,7 +377,13 @@ def test_no_name(model, tmp_path, capsys, monkeypatch):
 
 
 def test_no_model(tmp_path, capsys):
-    assert "no model" in refused(capsys, tmp_path / "none", tmp_path / "new", "--format", "npz")
+    none = tmp_path / "none"
+    told = f"starchart: no such file or folder: {none}\n"
+    assert refused(capsys, none, tmp_path / "new", "--format", "npz") == told
+    assert refused(capsys, "", tmp_path / "new", "--format", "npz") == "starchart: no such file or folder: ''\n"
+    line = refused(capsys, "my-gpt2", tmp_path / "new", "--format", "npz")
+    assert line.startswith("starchart: no model 'my-gpt2': there is no such folder")
+    assert "--model" not in line
 
 
 def test_too_little_room(model, tmp_path, capsys, monkeypatch):

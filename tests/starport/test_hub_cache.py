@@ -314,4 +314,36 @@ def test_no_name_reaches_out_of_the_cache(name, cache, monkeypatch):
     "name", [name for name in HOSTILE if name not in ("..", ".", "/", "/etc")], ids=lambda n: ascii(n)[:12]
 )
 def test_a_name_that_is_none_gets_one_line(name, cache):
-    assert "no model" in complaint(name)
+    assert complaint(name).startswith(("no model ", "no such file or folder: "))
+
+
+@pytest.mark.parametrize("name", ["/nope", "./nope", "~/nope", "a/b/c", "nope/", "x.gguf", "a/x.safetensors", "a\\b"])
+def test_a_path_that_is_not_there(name, cache):
+    assert complaint(name) == f"no such file or folder: {name}"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="as POSIX systems have it")
+def test_what_may_not_be_entered_and_what_is_no_file(cache, tmp_path, monkeypatch):
+    assert complaint("/dev/null") == "/dev/null: is no file or folder; give one"
+    folder = tmp_path / "closed"
+    folder.mkdir()
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # whoever is root may enter every folder
+    assert complaint(str(folder)) == f"{folder}: permission denied; this folder may not be entered"
+
+    def denied(*_, **__):
+        raise PermissionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "stat", denied)
+        line = complaint(str(folder / "model"))
+    assert "permission denied; a folder on the way to it" in line
+
+
+def test_a_short_commit(cache):
+    main = put(cache, "org--name", FILES)
+    assert find_model("org/name", COMMIT[:7])[0] == main
+    assert cached_model("org/name", COMMIT[:12].upper()) == main
+    assert cached_model("org/name", COMMIT[:6]) is None
+    shutil.copytree(main, main.parent / (COMMIT[:10] + "f" * 30))
+    assert cached_model("org/name", COMMIT[:10]) is None  # which of the two?
+    assert cached_model("org/name", COMMIT[:11]) == main

@@ -208,7 +208,7 @@ def test_no_such_model(tmp_path, capsys):
     assert main(["inspect", str(tmp_path / "none")]) == 2
     told = capsys.readouterr()
     assert told.out == ""
-    assert "no model" in told.err
+    assert told.err == f"starchart: no such file or folder: {tmp_path / 'none'}\n"
 
 
 def test_shards(tmp_path, capsys):
@@ -297,6 +297,16 @@ def test_the_table(model, capsys):
     assert rows["transformer.h.0.attn.bias"] == ["U8", "1x1x16x16", "256", "mask"]
     assert any(line.startswith("memory, packed, full precision: ") for line in lines)
     assert lines[-1].startswith("on disk: ")
+
+
+@pytest.mark.parametrize(
+    ("size", "words"),
+    [(0, "is empty; fetch it again"), (5, "is cut off after 5 bytes; fetch it again"), (8, "is cut off after 8 bytes")],
+)
+def test_weights_that_are_empty_or_cut_within_the_first_bytes(size, words, model, capsys):
+    path = model / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:size])
+    assert f"{path}: {words}" in report(capsys, model, code=2)["faults"][0]
 
 
 def test_progress_is_told(model):

@@ -22,6 +22,7 @@ from starchart.model.config import GPT2Config
 
 Tensors: TypeAlias = dict[str, StoredTensor]
 
+_SHORTEST = 8  # bytes; no format has so short a file
 _ENDS = 1000  # bytes at the beginning and at the end of a file that tell its format
 
 
@@ -75,6 +76,9 @@ def known_format(path: Path) -> Format:
         return found
     first, _ = _ends(path)
     refuse_foreign(first, str(path))
+    if len(first) <= _SHORTEST:
+        state = f"is cut off after {len(first)} bytes" if first else "is empty"
+        raise CheckpointError(f"{path}: {state}; fetch it again")
     raise CheckpointError(f"{path}: is of no format that can be read; it begins with {first[:8]!r}")
 
 

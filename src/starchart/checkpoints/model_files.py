@@ -8,6 +8,7 @@ vocab.json and merges.txt, ...       for the tokenizer; not read here
 """
 
 import os
+import re
 from pathlib import Path
 
 from starchart.checkpoints.formats import format_of
@@ -22,10 +23,11 @@ WEIGHTS_FILES = (
     "model.ckpt.index",
 )
 LAYOUT = (
-    "a model folder holds config.json, model.safetensors (or another form of the weights: see checkpoints/README.md),"
+    "a model folder holds config.json, weights (safetensors, pytorch_model.bin, GGUF, TensorFlow, llm.c or npz),"
     " vocab.json and merges.txt (or tokenizer.json)"
 )
-_SUFFIXES = (".safetensors", ".gguf", ".npz", ".bin", ".pt", ".pth", ".index")
+SUFFIXES = (".safetensors", ".gguf", ".npz", ".bin", ".pt", ".pth", ".index")
+_SHARD = re.compile(r"-[0-9]{5}-of-([0-9]{5})\.(safetensors|bin)")
 UNREAD = ("tf_model.h5", "flax_model.msgpack")
 
 
@@ -37,8 +39,10 @@ def weights_in(folder: Path) -> Path | None:
     for name in WEIGHTS_FILES:
         if os.path.isfile(folder / name):
             return folder / name
-    found = sorted(path for path in folder.iterdir() if path.suffix in _SUFFIXES and path.is_file())
+    found = sorted(path for path in folder.iterdir() if path.suffix in SUFFIXES and path.is_file())
     found = [path for path in found if format_of(path)]
+    if found:
+        _refuse_shard(found[0], "its index is missing here, fetch it: model.safetensors.index.json or the like")
     if len(found) > 1:
         names = ", ".join(shown(path.name) for path in found)
         raise CheckpointError(f"{folder}: holds more than one file of weights: {names}; give the path of one")
@@ -48,6 +52,7 @@ def weights_in(folder: Path) -> Path | None:
 def find_weights(model: Path) -> Path:
     """Return the path of the weights of a model, or of their index. Raises CheckpointError if they are not there."""
     if os.path.isfile(model):
+        _refuse_shard(model, "give the folder that holds them all")
         return model
     if not os.path.isdir(model):
         state = "is not a folder or a file" if os.path.exists(model) else "there is no such folder or file"
@@ -61,4 +66,14 @@ def find_weights(model: Path) -> Path:
                 f"{model / name}: this format is not read; convert it with transformers: "
                 "GPT2LMHeadModel.from_pretrained(folder).save_pretrained(folder)"
             )
+    for name in WEIGHTS_FILES:
+        if os.path.isdir(model / name):
+            raise CheckpointError(f"{model / name}: is a folder, not a file of weights; put the file in its place")
     raise CheckpointError(f"{model}: holds no weights; {LAYOUT}")
+
+
+def _refuse_shard(path: Path, advice: str) -> None:
+    """Raise CheckpointError if a file is one of several that make a model together, by its name."""
+    found = _SHARD.search(path.name)
+    if found and int(found[1]) > 1:
+        raise CheckpointError(f"{path}: is one shard of {int(found[1])}, not a whole model; {advice}")

@@ -23,7 +23,7 @@ def one(value, data=bytes(24)):
 
 LIES = {
     # The file
-    "empty": (b"", "0 bytes long"),
+    "empty": (b"", "is empty; fetch it again"),
     "seven bytes": (b"\1\0\0\0\0\0\0", "7 bytes long"),
     "no header": (bytes(8), "does not begin with '{'"),
     "a Git LFS pointer": (
@@ -80,7 +80,7 @@ LIES = {
     "three offsets": (one({**TRUE["a"], "data_offsets": [0, 12, 24]}), "'a': its data_offsets must be"),
     "offsets an object": (one({**TRUE["a"], "data_offsets": {"0": 24}}), "'a': its data_offsets must be"),
     "offsets reversed": (one(entry("F32", [2, 3], 24, 0)), "'a': its data_offsets are reversed"),
-    "end past the file": (one(entry("F32", [2, 4], 0, 32)), "'a': its data_offsets [0, 32] reach past the end"),
+    "end past the file": (one(entry("F32", [2, 4], 0, 32)), "'a': its data_offsets [0, 32] end at byte "),
     "start past the file": (one(entry("F32", [6], 2**64, 2**64 + 24)), "'a': its data_offsets"),
     "shape too small": (one(entry("F32", [5], 0, 24)), "'a': shape [5] of F32 does not fill the 24 bytes"),
     "shape too large": (one(entry("F32", [7], 0, 24)), "'a': shape [7] of F32"),
@@ -109,7 +109,7 @@ LIES = {
     "a hole in front": (one(entry("F32", [5], 4, 24)), "4 bytes between the header and tensor 'a'"),
     "bytes left over": (raw_file(TRUE, bytes(29)), "1 bytes after tensor 'b' belong to no tensor"),
     "bytes and no tensors": (raw_file({}, b"x"), "1 bytes after the header belong to no tensor"),
-    "data cut off": (raw_file(TRUE, bytes(27)), "'b': its data_offsets [24, 28] reach past the end of the file, 27"),
+    "data cut off": (raw_file(TRUE, bytes(27)), "'b': its data_offsets [24, 28] end at byte "),
     # Names that would spoil a message
     "a name of many lines": (raw_file({"a\nb\x1b[2J": None}), r"'a\nb\x1b[2J'"),
     "half a surrogate": (raw_file(b'{"\\ud800": null}'), r"'\ud800'"),
@@ -181,3 +181,12 @@ def test_a_lying_length_allocates_nothing(length, tmp_path):
     finally:
         tracemalloc.stop()
     assert peak < 200_000  # the file is 150 bytes long, the smallest of the lies 90 MB
+
+
+def test_where_a_file_is_cut_off_is_counted_from_its_beginning(tmp_path):
+    data = raw_file(TRUE, bytes(28))
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(data[:-1])
+    with pytest.raises(CheckpointError) as caught:
+        open_safetensors(path)
+    assert f"end at byte {len(data)} of a file that has {len(data) - 1}; fetch it again" in str(caught.value)

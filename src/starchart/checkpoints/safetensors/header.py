@@ -42,6 +42,8 @@ def read_header(file: BinaryIO, size: int, source: str) -> dict[str, TensorEntry
     length = int.from_bytes(first, "little")
     if size < 8 or length > MAX_JSON_BYTES:
         refuse_foreign(first + file.read(100), source)
+    if not size:
+        raise CheckpointError(f"{source}: is empty; fetch it again")
     if size < 8:
         raise CheckpointError(f"{source}: is {size} bytes long and cannot hold a safetensors header; fetch it again")
     if length > MAX_JSON_BYTES:
@@ -87,7 +89,8 @@ def _entry(name: str, value: Any, base: int, size: int, source: str) -> TensorEn
         raise CheckpointError(f"{what}: its data_offsets are reversed: {shown(offsets)}")
     if end > size:
         raise CheckpointError(
-            f"{what}: its data_offsets {shown(offsets)} reach past the end of the file, {size - base}"
+            f"{what}: its data_offsets {shown(offsets)} end at byte {shown(end)} of a file that has {size};"
+            " fetch it again"
         )
     if not _fits(shape, BITS[dtype], 8 * (end - start)):
         raise CheckpointError(

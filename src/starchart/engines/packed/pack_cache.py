@@ -192,7 +192,9 @@ def _title(folder: Path) -> str:
         return f"{folder.name}: unfinished"
     try:
         description = json.loads((folder / _INDEX).read_text("utf-8"))["contents"]["description"]
-        return f"{Path(description['files'][0][0]).parent} ({description['weights'][0]} bits a lane)"
+        weights = Path(description["files"][0][0])
+        model = weights if weights.suffix.lower() == ".gguf" else weights.parent  # a GGUF file is a whole model
+        return f"{model} ({description['weights'][0]} bits a lane)"
     except (OSError, ValueError, KeyError, TypeError, IndexError):
         return f"{folder.name}: damaged"
 
