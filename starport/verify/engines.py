@@ -4,6 +4,11 @@ A tap gives each operation the reference engine's own values to work on, and com
 seen where it is made: the first name that is too far off names the broken operation. The model is run without a tap
 too, fused as the engine likes, and must give the same bits; and so must more workers, a cache, and the search for the
 likeliest tokens alone.
+
+What a precision costs depends on the model. So an operation of the packed engine may be twice as far off as the
+rounding to that many bits alone is on this very model (`rounding_engine.py`). Nats a token of the whole have bars on
+models that are known, towel and the random one here. On any other they are told and fail nothing: a model that makes a
+small change large, as one with huge random weights does, makes nats large where no operation is wrong.
 """
 
 import tempfile
@@ -23,6 +28,7 @@ from starchart.gpt2 import GPT2
 from starport.engines.torch_engine import TorchEngine
 from starport.verify.check import Check, Measure, Value, attempt, short
 from starport.verify.distance import BAR, OF_LARGEST, distance, farthest, first_beyond, same_bits
+from starport.verify.rounding_engine import RoundingEngine
 from starport.verify.runs import prompt, reference_values
 from starport.verify.stand_ins import write_stand_in
 
@@ -32,21 +38,24 @@ LONG = 141  # tokens: the packed cache begins an integer of keys every 128
 
 @dataclass(frozen=True)
 class Kind:
-    """An engine with its bars: of one operation, in parts of the tensor's largest number, and of the whole, in nats."""
+    """An engine with its bars: of one operation, in parts of the tensor's largest number, and of the whole, in nats.
+
+    Where `rounding` is given, the bar of an operation is the larger of `bar` and twice what that rounding costs.
+    """
 
     name: str
     engine: Callable[[int], Engine]  # of so many workers
     bar: float
-    nats: float
+    nats: float  # on the models that are known
     exact: bool  # the same bits however it is run
+    rounding: tuple[int, int] | None = None  # the bits of a lane, and of a weight
 
 
 KINDS = (
-    # Weights have 25 bits and vectors about 24: 2^-25 of the largest of a group, and sums of them.
-    Kind("packed full", lambda workers: PackedEngine(FULL, workers), 5e-7, 1e-9, exact=True),
-    # 8 bits and 9: 2^-8 of the largest; the README of packed says what that does to a text.
-    # 1e-3 nats a token is a thousandth of the perplexity: towel comes to 7e-4, 124M of random weights to 9e-5.
-    Kind("packed fast", lambda workers: PackedEngine(FAST, workers), 0.03, 1e-3, exact=True),
+    # One product has two roundings, of 2^-25 each; sums of many have more. The bars are 4 of these.
+    Kind("packed full", lambda workers: PackedEngine(FULL, workers), 2.0**-22, 1e-9, exact=True, rounding=(52, 25)),
+    # An approximation: 8 bits, and about 8 of the vectors. Nats of towel: 7e-4 a token.
+    Kind("packed fast", lambda workers: PackedEngine(FAST, workers), 2.0**-6, 1e-3, exact=True, rounding=(20, 8)),
     Kind("torch float64", lambda _: TorchEngine("cpu", "float64"), BAR, 1e-12, exact=False),
     # 24 bits, and a hundred roundings.
     Kind("torch float32", lambda _: TorchEngine("cpu", "float32"), 3e-6, 1e-9, exact=False),
@@ -60,42 +69,68 @@ def checks(model: Path) -> Iterator[Check]:
         long = tuple((89 * n + 7) % 261 for n in range(LONG))
         for kind in KINDS:
             for name, folder, ids in ((kind.name, model, prompt(model)), (f"{kind.name}, {LONG} tokens", small, long)):
-                yield attempt("engines", name, _compare, kind, folder, ids, name)
+                yield attempt("engines", name, _compare, kind, folder, ids, name, folder == small or _is_towel(folder))
 
 
-def _compare(kind: Kind, model: Path, ids: tuple[int, ...], name: str) -> Check:
+def _is_towel(model: Path) -> bool:
+    return (model.parent.name, model.name) == ("box", "towel")
+
+
+def _compare(kind: Kind, model: Path, ids: tuple[int, ...], name: str, known: bool) -> Check:
     truth = reference_values(model, ids)
     with ExitStack() as stack:
         one = stack.enter_context(GPT2.from_pretrained(model, kind.engine(1)))
         found = one_by_one(one, ids, truth)
         logits = one.logits(ids)
-        fault = _other_ways(kind, one, ids, logits)
+        fault = _other_ways(kind, one, ids, logits, truth["logits"])
         if kind.exact and not fault:
             two = stack.enter_context(GPT2.from_pretrained(model, kind.engine(2)))
             if not same_bits(two.logits(ids), logits) or not same_bits(two.logits(ids, tap=_look), logits):
                 fault = "other bits with 2 workers"
     place, far = farthest(found)
     nats, whole = divergence(logits, truth["logits"]), distance(logits, truth["logits"])
-    values_measure = Measure(far, kind.bar, OF_LARGEST, at=place)
+    alone = _rounding_alone(kind, model, ids, truth)
+    bar = max(kind.bar, 2 * alone["worst"]) if alone else kind.bar
+    values_measure = Measure(far, bar, OF_LARGEST, at=place)
     text_measure = Measure(nats, kind.nats, "nats", at="in all")
-    measure, other = sorted((values_measure, text_measure), key=lambda found: found.share, reverse=True)
-    finding = f"{short(other.ours)} / {short(other.bar)} {other.unit}, {other.at}"
-    finding += "; same bits fused, cached, 2 workers" if kind.exact else ""
-    first = first_beyond(found, kind.bar)
-    passed = not first and not fault and nats <= kind.nats
+    measure, other = values_measure, ""
+    if known:
+        measure, second = sorted((values_measure, text_measure), key=lambda found: found.share, reverse=True)
+        other = f"{short(second.ours)} / {short(second.bar)} {second.unit}, {second.at}"
+    finding = "; ".join([other] * known + _told(kind, nats, alone, known))
+    first = first_beyond(found, bar)
+    passed = not first and not fault and not (known and nats > kind.nats)
     if not passed:
         finding = fault or f"{short(nats)} nats, bar {kind.nats:g}"
-        finding = f"first beyond {kind.bar:g}: {first}, {short(found[first])}" if first else finding
+        finding = f"first beyond {short(bar)}: {first}, {short(found[first])}" if first else finding
     values: dict[str, Value] = {
         "worst": far,
         "worst_at": place,
-        "bar": kind.bar,
+        "bar": bar,
         "logits": whole,
         "nats": nats,
-        "nats_bar": kind.nats,
+        "nats_bar": kind.nats if known else None,
+        "rounding_alone": alone,
     }
     values |= {"first_beyond": first, "fault": fault, "by_value": found}
     return Check("engines", name, passed, finding, values, measure)
+
+
+def _told(kind: Kind, nats: float, alone: Mapping[str, float] | None, known: bool) -> list[str]:
+    """Return what there is to say of a run that passed beside its measures."""
+    told = [] if known else [f"{short(nats)} nats a token on this model"]
+    if kind.name == "packed fast" and alone:
+        told.append(f"fast is approximate: its 8 bits alone cost {short(alone['nats'])} nats")
+    return told + ["same bits fused, cached, 2 workers"] * kind.exact
+
+
+def _rounding_alone(kind: Kind, model: Path, ids: tuple[int, ...], truth: Mapping[str, Any]) -> dict[str, float] | None:
+    """Return what the rounding of a kind costs this model: of the worst operation, and in nats a token."""
+    if not kind.rounding:
+        return None
+    with GPT2.from_pretrained(model, RoundingEngine(*kind.rounding)) as gpt2:
+        worst = farthest(one_by_one(gpt2, ids, truth))[1]
+        return {"worst": worst, "nats": divergence(gpt2.logits(ids), truth["logits"])}
 
 
 def one_by_one(gpt2: GPT2, ids: tuple[int, ...], truth: Mapping[str, Any]) -> dict[str, float]:
@@ -121,27 +156,38 @@ def _log_softmax(rows: Any) -> Any:
     return shifted - np.log(np.exp(shifted).sum(-1, keepdims=True))
 
 
-def _other_ways(kind: Kind, gpt2: GPT2, ids: tuple[int, ...], logits: Any) -> str | None:
-    """Return which other way of running gives other numbers than all tokens at once without a tap."""
+def _other_ways(kind: Kind, gpt2: GPT2, ids: tuple[int, ...], logits: Any, truth: Any) -> str | None:
+    """Return which other way of running gives other numbers than all tokens at once without a tap.
+
+    Ways that round otherwise may be as far apart as 4 times the distance of the run with a tap from the truth, whose
+    operations are compared one by one.
+    """
+    tapped = gpt2.logits(ids, tap=_look)
+    bar = max(kind.bar, 4 * distance(tapped, truth))
     ways = {
-        "with a tap": gpt2.logits(ids, tap=_look),
+        "with a tap": tapped,
         "with a cache": _in_parts(gpt2, ids),
         "of the last token alone": logits[:-1] + gpt2.logits(ids, last_only=True),
     }
     for way, rows in ways.items():
-        if not (same_bits(rows, logits) if kind.exact else distance(rows, logits) <= kind.bar):
+        if not (same_bits(rows, logits) if kind.exact else distance(rows, logits) <= bar):
             return f"other numbers {way}, {short(distance(rows, logits))} away"
     return None if _likeliest(gpt2, ids) else f"the {LIKELIEST} likeliest tokens are not those of the whole row"
 
 
 def _in_parts(gpt2: GPT2, ids: tuple[int, ...]) -> list[list[float]]:
-    """Return the logits of a text that is read in three parts, the last of them by way of a fork."""
-    first, second = len(ids) // 3, len(ids) - 1
-    rows, cache = gpt2.read(ids[:first], last_only=False)
-    more, cache = gpt2.read(ids[first:second], cache, last_only=False)
+    """Return the logits of a text that is read in up to three parts, the last of them by way of a fork."""
+    rows: list[list[float]] = []
+    cache = None
+    for part in (ids[: len(ids) // 3], ids[len(ids) // 3 : -1]):
+        if part:
+            more, cache = gpt2.read(part, cache, last_only=False)
+            rows += more
+    if cache is None:  # one token is all there is
+        return gpt2.read(ids)[0]
     fork = gpt2.fork(cache)
     gpt2.read([ids[0]], cache)
-    return rows + more + gpt2.read(ids[second:], fork)[0]
+    return rows + gpt2.read(ids[-1:], fork)[0]
 
 
 def _likeliest(gpt2: GPT2, ids: tuple[int, ...]) -> bool:

@@ -14,6 +14,7 @@ import torch
 import transformers
 from transformers.generation.logits_process import TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
 
+from starchart.checkpoints.checkpoint import read_config
 from starchart.generation.sampling import SamplingSettings, sample
 from starchart.generation.torch_random import TorchGenerator
 from starchart.gpt2 import GPT2
@@ -48,7 +49,8 @@ DRAWS = 400
 
 def checks(model: Path) -> Iterator[Check]:
     """Yield the checks of generation on the model in this folder, and on a small random one."""
-    yield attempt(COMPONENT, "tokens", _tokens, model, prompt(model)[:4], FEW, FEW_TOKENS, "tokens")
+    ids, count = _that_fit(prompt(model), read_config(model).n_positions)
+    yield attempt(COMPONENT, "tokens", _tokens, model, ids, FEW, count, "tokens")
     with tempfile.TemporaryDirectory() as temporary:
         small = write_stand_in(Path(temporary) / "flat", 3)
         name = "tokens of a random model"
@@ -58,6 +60,16 @@ def checks(model: Path) -> Iterator[Check]:
         yield attempt(COMPONENT, "draws", _draws)
         yield attempt(COMPONENT, "cache", _cached, small)
         yield attempt(COMPONENT, "more than the model reads", _sliding, small)
+
+
+def _that_fit(ids: tuple[int, ...], positions: int) -> tuple[tuple[int, ...], int]:
+    """Return a beginning of `ids` and a number of new tokens for which a model has room: 4 and 8 in most.
+
+    >>> _that_fit((5, 6, 7, 8, 9), 1024), _that_fit((5, 6, 7, 8), 8), _that_fit((5,), 1)
+    (((5, 6, 7, 8), 8), ((5, 6, 7, 8), 4), ((5,), 1))
+    """
+    start = ids[: max(1, min(4, positions // 2))]
+    return start, max(1, min(FEW_TOKENS, positions - len(start)))
 
 
 def _tokens(model: Path, ids: Sequence[int], settings: Sequence[SamplingSettings], count: int, name: str) -> Check:

@@ -1,5 +1,7 @@
 """Each component passes on a tiny model; break an operation, and the check that is about it fails and says where."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -9,6 +11,7 @@ from starchart.layers.key_value_cache import KeyValueCache
 from starchart.model.config import GPT2Config
 from starport.engines.torch_engine import TorchEngine
 from starport.verify import embeddings, engines, generation, model, runs
+from starport.verify.rounding_engine import RoundingEngine
 from starport.verify.run_checks import run_component
 from tests.tiny_model import write_tiny_model
 
@@ -167,3 +170,24 @@ def test_a_tied_head_that_the_file_holds_and_old_masks_are_no_fault(tmp_path):
     more = {"lm_head.weight": tensors["transformer.wte.weight"].clone(), "transformer.h.0.attn.bias": torch.ones(1, 1)}
     save_file(tensors | more, place / "model.safetensors", {"format": "pt"})
     assert model._weights(place, "weights").passed
+
+
+def test_a_model_that_makes_small_changes_large_passes_and_coarser_rounding_does_not(tmp_path):
+    wild = write_tiny_model(tmp_path, seed=1, n_embd=48, n_layer=3, scale=3.0)
+    fast = engines.KINDS[1]
+    check = engines._compare(fast, wild, runs.prompt(wild), fast.name, known=False)
+    assert check.passed
+    assert check.values["nats"] > fast.nats
+    assert "fast is approximate" in check.finding
+    coarse = replace(fast, engine=lambda _: RoundingEngine(20, 6))
+    assert "first beyond" in engines._compare(coarse, wild, runs.prompt(wild), fast.name, known=False).finding
+
+
+@pytest.mark.parametrize("positions", [1, 2, 8])
+def test_a_model_with_little_room(tmp_path, monkeypatch, positions):
+    monkeypatch.setattr(engines, "KINDS", engines.KINDS[1:3])
+    monkeypatch.setattr(engines, "LONG", 5)
+    monkeypatch.setattr(generation, "MANY", generation.MANY[:1])
+    monkeypatch.setattr(generation, "DRAWS", 5)
+    little = write_tiny_model(tmp_path, n_positions=positions)
+    assert failed("engines", little) | failed("generation", little) == {}

@@ -1,0 +1,50 @@
+"""The rounding of the packed engine, and no more of it: what a precision costs a model when nothing is broken.
+
+A weight becomes a whole number of so many bits, with a scale for every column; a vector becomes whole numbers, with the
+largest scale at which no sum over 64 rows can leave its lane. All else is float64. The widths are told here once more,
+not imported: an engine with other widths is another precision.
+"""
+
+from math import sqrt
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from starport.engines.torch_engine import TorchEngine
+
+_GROUP = 64  # rows
+
+
+class RoundingEngine(TorchEngine):
+    """PyTorch in float64, with weights of `bits` bits and vectors rounded for lanes of `lane` bits."""
+
+    def __init__(self, lane: int, bits: int) -> None:
+        super().__init__("cpu", "float64")
+        self._lane = lane
+        self._largest = (1 << (bits - 1)) - 1  # of a weight
+
+    def linear(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:  # [B][T][in], [in][out], [out] -> [B][T][out]
+        """Return x W + bias of the rounded x and W."""
+        return self._product(x, weight) + bias
+
+    def output_projection(self, x: Tensor, table: Tensor, last_only: bool) -> Tensor:  # [B][T][C], [V][C] -> [B][T][V]
+        """Return the logits, of the rounded x and table; of the last token alone with `last_only`."""
+        return self._product(x[..., -1:, :] if last_only else x, table.t())
+
+    def _product(self, x: Tensor, weight: Tensor) -> Tensor:  # [B][T][in], [in][out] -> [B][T][out]
+        steps = weight.abs().amax(0) / self._largest  # [out]
+        whole = (weight / torch.where(steps > 0, steps, 1.0)).round()
+        bound = _norms(whole.t()).max().clamp(min=self._largest)  # of the columns of whole
+        room = 2.0 ** (self._lane - 1) / (bound + 1.0) - sqrt(_GROUP) / 2
+        norms = _norms(x).amax(-1, keepdim=True)  # [B][T][1]
+        scales = room / torch.where(norms > 0, norms, 1.0)
+        product: Tensor = (x * scales).round() / scales @ (whole * steps)
+        return product
+
+
+def _norms(rows: Tensor) -> Tensor:  # [...][in] -> [...][groups]
+    """Return the norms of each row's groups of 64 numbers."""
+    padded = functional.pad(rows, (0, -rows.shape[-1] % _GROUP))
+    norms: Tensor = torch.linalg.vector_norm(padded.reshape(*rows.shape[:-1], -1, _GROUP), dim=-1)
+    return norms
