@@ -62,6 +62,14 @@ def test_the_only_file_of_weights_may_have_any_name(folder):
     )
 
 
+@pytest.mark.parametrize("name", ["weights", "my-gpt2.model", "model.safetensors.backup"])
+def test_the_only_file_of_weights_needs_no_suffix(name, folder):
+    (folder / "model.safetensors").rename(folder / name)
+    (folder / "notes").write_bytes(b"A note: {")  # the ninth byte is that of a header, the length before it is none
+    (folder / ".gitattributes").write_bytes(b"")
+    assert load_checkpoint(folder)[0].n_layer == 1
+
+
 def test_no_config(folder):
     (folder / "config.json").unlink()
     assert message_of(folder, ConfigError).startswith(

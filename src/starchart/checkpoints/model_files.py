@@ -25,7 +25,7 @@ LAYOUT = (
     "a model folder holds config.json, model.safetensors (or another form of the weights: see checkpoints/README.md),"
     " vocab.json and merges.txt (or tokenizer.json)"
 )
-_SUFFIXES = (".safetensors", ".gguf", ".npz", ".bin", ".pt", ".pth", ".index")
+_TEXTS = (".json", ".txt", ".md")  # of the tokenizer, of the configuration, about the model: not looked into
 UNREAD = ("tf_model.h5", "flax_model.msgpack")
 
 
@@ -37,7 +37,7 @@ def weights_in(folder: Path) -> Path | None:
     for name in WEIGHTS_FILES:
         if os.path.isfile(folder / name):
             return folder / name
-    found = sorted(path for path in folder.iterdir() if path.suffix in _SUFFIXES and path.is_file())
+    found = sorted(path for path in folder.iterdir() if path.suffix not in _TEXTS and path.is_file())
     found = [path for path in found if format_of(path)]
     if len(found) > 1:
         names = ", ".join(shown(path.name) for path in found)
