@@ -119,7 +119,8 @@ def test_no_weights(folder):
 
 @pytest.mark.parametrize("name", ["tf_model.h5", "flax_model.msgpack"])
 def test_another_format_is_named_with_the_way_out(name, folder):
-    (folder / "model.safetensors").rename(folder / name)
+    (folder / "model.safetensors").unlink()
+    (folder / name).write_bytes(b"\x89HDF\r\n\x1a\n")
     message = message_of(folder)
     assert message.startswith(f"{folder / name}: this format is not read; convert it with transformers")
     assert "save_pretrained" in message
