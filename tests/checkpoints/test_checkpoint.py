@@ -62,6 +62,14 @@ def test_the_only_file_of_weights_may_have_any_name(folder):
     )
 
 
+@pytest.mark.parametrize("name", ["weights", "my-gpt2.model", "model.safetensors.backup"])
+def test_the_only_file_of_weights_needs_no_suffix(name, folder):
+    (folder / "model.safetensors").rename(folder / name)
+    (folder / "notes").write_bytes(b"A note: {")  # the ninth byte is that of a header, the length before it is none
+    (folder / ".gitattributes").write_bytes(b"")
+    assert load_checkpoint(folder)[0].n_layer == 1
+
+
 def test_no_config(folder):
     (folder / "config.json").unlink()
     assert message_of(folder, ConfigError).startswith(
@@ -111,7 +119,8 @@ def test_no_weights(folder):
 
 @pytest.mark.parametrize("name", ["tf_model.h5", "flax_model.msgpack"])
 def test_another_format_is_named_with_the_way_out(name, folder):
-    (folder / "model.safetensors").rename(folder / name)
+    (folder / "model.safetensors").unlink()
+    (folder / name).write_bytes(b"\x89HDF\r\n\x1a\n")
     message = message_of(folder)
     assert message.startswith(f"{folder / name}: this format is not read; convert it with transformers")
     assert "save_pretrained" in message

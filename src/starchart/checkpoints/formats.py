@@ -1,4 +1,8 @@
-"""The formats that checkpoints come in. Which one a file has is told by its content, not by its name."""
+"""The formats that checkpoints come in. Which one a file has is told by its content, not by its name.
+
+Two things are told by a name: an index of shards, which is JSON like many another file beside it, by .index.json; and
+where the numbers of a TensorFlow checkpoint lie, whose data files are named as its index is, without .index.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -11,6 +11,7 @@ import re
 from pathlib import Path
 
 from starchart.checkpoints.most_tensors import refuse_too_many
+from starchart.checkpoints.names import is_mask, our_name
 from starchart.checkpoints.pytorch.reader import FIRST_BYTES, is_pytorch, open_pytorch
 from starchart.checkpoints.safetensors.reader import is_safetensors, open_safetensors
 from starchart.checkpoints.stored_tensor import StoredTensor, opened
@@ -19,6 +20,7 @@ from starchart.json_file import read_json_file, shown
 
 # A plain name: no folder, no drive, no "..", nothing hidden. An index must not lead out of its own folder.
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(\.safetensors|\.bin)")
+_LONGEST_NAME = 255  # that file systems have
 
 
 def open_shards(index: Path) -> dict[str, StoredTensor]:
@@ -29,10 +31,10 @@ def open_shards(index: Path) -> dict[str, StoredTensor]:
         shard = _open_shard(index.parent / file_name)
         _check_shard(shard, tensors, weight_map, file_name, index)
         tensors.update(shard)
-    lost = [name for name in weight_map if name not in tensors]
+    lost = [name for name in weight_map if name not in tensors and not is_mask(our_name(name))]
     if lost:
         name = lost[0]
-        raise CheckpointError(f"{index}: says that tensor {shown(name)} is in {weight_map[name]}, but it is not")
+        raise CheckpointError(f"{index}: says that tensor {shown(name)} is in {shown(weight_map[name])}, but it is not")
     return tensors
 
 
@@ -50,7 +52,7 @@ def _read_weight_map(index: Path) -> dict[str, str]:
         raise CheckpointError(f"{index}: must hold a weight_map from names of tensors to names of files")
     refuse_too_many(len(weight_map), str(index))
     for file_name in set(weight_map.values()):
-        if not _PLAIN_NAME.fullmatch(file_name):
+        if len(file_name) > _LONGEST_NAME or not _PLAIN_NAME.fullmatch(file_name):
             raise CheckpointError(
                 f"{index}: {shown(file_name)} is not the name of a .safetensors or .bin file in its own folder"
             )
@@ -70,4 +72,4 @@ def _check_shard(
         if name not in weight_map:
             raise CheckpointError(f"{tensor}: is not in {index.name}")
         if weight_map[name] != file_name:
-            raise CheckpointError(f"{tensor}: should be in {weight_map[name]}, says {index.name}")
+            raise CheckpointError(f"{tensor}: should be in {shown(weight_map[name])}, says {index.name}")

@@ -127,6 +127,15 @@ def test_a_tensor_under_many_names(tmp_path):
     assert peak < 50_000_000
 
 
+def test_a_large_model_of_one_small_storage(tmp_path):
+    numbers = storage(count=10_000)
+    views = {str(n): tensor((100, 100), (100, 1), of=numbers) for n in range(4)}
+    message = message_of(tmp_path, archive(state_dict(**views), {"0": bytes(40_000)}))
+    assert "its tensors share bytes: together they have 160000, and the file " in message
+    del views["3"]
+    assert len(open_pytorch(write(tmp_path, archive(state_dict(**views), {"0": bytes(40_000)})))) == 3
+
+
 def test_more_tensors_than_any_model_has(tmp_path):
     names = b"".join(b"\x8c\5%05dh\1" % n for n in range(10_000))
     data = archive(program(b"}(" + text("a") + tensor() + b"q\1" + names + b"u", protocol=4))

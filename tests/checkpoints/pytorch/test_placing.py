@@ -72,6 +72,13 @@ def test_views_with_holes_are_refused_with_the_way_out(value, options, tmp_path)
         assert [row.tolist() for row in read_rows(tensors["a"])] == value.tolist()
 
 
+@pytest.mark.parametrize("options", [{}, {"_use_new_zipfile_serialization": False}], ids=["zip", "older"])
+def test_masks_need_not_lie_one_after_another(options, tmp_path):
+    mask = torch.ones(1).expand(1, 1, 8, 8)
+    state = {"transformer.h.0.attn.bias": mask, "h.1.attn.bias": mask, "a": torch.ones(3)}
+    assert list(open_pytorch(write(tmp_path, saved(state, **options)))) == ["a"]
+
+
 def test_only_the_tensors_of_the_state_dict_are_looked_at(tmp_path):
     values = {"model": {"a": torch.ones(2, 3)}, "rest": torch.arange(12.0).view(3, 4)[:, :2]}
     assert list(open_pytorch(write(tmp_path, saved(values)))) == ["a"]

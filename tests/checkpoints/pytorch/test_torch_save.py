@@ -230,6 +230,13 @@ def test_logits_of_shards(tmp_path):
         assert gpt2.logits([1, 2, 3]) == expected
 
 
+def test_shards_with_masks(tmp_path):
+    torch.save({"a": torch.ones(3), "h.0.attn.bias": torch.ones(1).expand(1, 1, 8, 8)}, tmp_path / "1.bin")
+    index = tmp_path / "pytorch_model.bin.index.json"
+    index.write_text(json.dumps({"weight_map": {"a": "1.bin", "h.0.attn.bias": "1.bin"}}))
+    assert list(open_shards(index)) == ["a"]
+
+
 def test_shards_of_several_formats(tmp_path):
     # What is in a shard is told by its content: the names are the other way round here, and so are two of the formats.
     shards = {"1.bin": saved({"a": torch.ones(2)}), "2.safetensors": saved({"b": torch.ones(2)}, **FORMATS["older"])}

@@ -8,7 +8,7 @@ from starchart.checkpoints.stored_tensor import StoredTensor, opened, stamp_of
 
 def is_safetensors(first: bytes) -> bool:
     """Return whether these are the first bytes of a safetensors file: the length of the header, then the header."""
-    return first[8:9] == b"{"
+    return first[8:9] == b"{" and not any(first[4:8])  # a header of 4 GB and more is none: these are other bytes
 
 
 def open_safetensors(path: Path) -> dict[str, StoredTensor]:
