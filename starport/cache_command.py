@@ -5,7 +5,7 @@ import time
 
 from starchart.engines.packed.pack_cache import in_units, user_cache
 from starchart.errors import EngineError
-from starport.console import tell
+from starport.console import printable, tell
 
 SUMMARY = "Show the packed models that are kept on disk, or remove them."
 
@@ -26,6 +26,6 @@ def run(options: argparse.Namespace) -> None:
         return
     packs = cache.packs()
     for name, size, used in packs:
-        print(f"{in_units(size):>8}  {time.strftime('%Y-%m-%d %H:%M', time.localtime(used))}  {name}")
+        print(f"{in_units(size):>8}  {time.strftime('%Y-%m-%d %H:%M', time.localtime(used))}  {printable(name)}")
     total = sum(size for _, size, _ in packs)
     tell(f"{cache.folder}: {in_units(total)} of at most {in_units(cache.limit)}; --clear removes it all")

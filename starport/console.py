@@ -7,11 +7,20 @@ import sys
 _on_screen: "list[ProgressLine]" = []
 
 
+def printable(text: str) -> str:
+    r"""Return `text` with a "?" for whatever a terminal would not show but obey: names of files come from strangers.
+
+    >>> printable("a\x1b]0;b\x07.bin")
+    'a?]0;b?.bin'
+    """
+    return "".join(character if character.isprintable() else "?" for character in text)
+
+
 def tell(line: str) -> None:
     """Print one line on standard error. Where that is closed, full or broken, nobody listens, and it is dropped."""
     for progress in _on_screen:
         progress.clear()
-    _write(" ".join(line.splitlines()) + "\n")
+    _write(printable(" ".join(line.splitlines())) + "\n")
 
 
 class Warnings(logging.Handler):
@@ -51,7 +60,7 @@ class ProgressLine:
         self._shown = False
 
     def _show(self, text: str) -> None:
-        text = text[-self._room :]
+        text = printable(text)[-self._room :]
         if self._shown and text != self._text:
             _write(f"\r{' ' * len(self._text)}\r{text}")
             self._text = text

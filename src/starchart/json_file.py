@@ -64,7 +64,7 @@ def parse_json_object(data: bytes, source: str, error: type[StarchartError]) -> 
     >>> parse_json_object(b'{"n_layer": 12}', "config.json", StarchartError)
     {'n_layer': 12}
     """
-    values = sum(map(data.count, (b"[", b"{", b",")))
+    values = data.count(b"[") + data.count(b"{") + data.count(b",")
     if values > MAX_JSON_VALUES:
         raise error(f"{source}: has {values} brackets, braces and commas; the limit is {MAX_JSON_VALUES}")
     try:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from starchart.errors import ConfigError
-from starchart.json_file import read_json_file, shown
+from starchart.json_file import MAX_JSON_BYTES, read_json_file, shown
 from starchart.model.config import GPT2Config
 from starport.console import tell
 from starport.hub.cache import cache_folder
@@ -16,7 +16,7 @@ from starport.hub.client import ENDPOINT, explaining, list_model
 from starport.hub.errors import HubError
 from starport.hub.fetch import fetch_content
 from starport.hub.listing import HubFile, Listing
-from starport.hub.needed_files import is_index, needed_files, shard_names
+from starport.hub.needed_files import TENSORFLOW_DATA, is_index, needed_files, shard_names
 from starport.hub.snapshot import Snapshot
 
 T = TypeVar("T")
@@ -33,15 +33,20 @@ def download_model(repository: str, revision: str, patience: float, note: str) -
     needed = needed_files(listing.files)
     _check_needed(listing, needed.weights, needed.missing)
     snapshot, weights = Snapshot(repository, listing.commit), listing.file(needed.weights[0])
+    # All that comes before the announcement is small, or is refused.
+    small = [name for name in needed.small if name != TENSORFLOW_DATA]
+    for name in [*small, *filter(is_index, needed.weights)]:
+        _check_small(listing.file(name), listing)
     with explaining(repository, revision):
-        for name in needed.small:
+        for name in small:
             _fetch(listing, listing.file(name), snapshot)
     if "config.json" in needed.small:
         _check_config(snapshot.folder / "config.json", listing)
     with explaining(repository, revision):
         # An index comes last into the snapshot: with it, the model counts as there.
         shards = shard_names(fetch_content(listing, weights, snapshot)) if is_index(weights.name) else []
-        files = [*map(listing.file, shards), weights]
+        data = [name for name in needed.small if name == TENSORFLOW_DATA]
+        files = [*map(listing.file, (*data, *shards)), weights]
         _announce(listing, [file for file in files if not snapshot.holds(file)], snapshot, note)
         for file in files:
             _fetch(listing, file, snapshot)
@@ -85,6 +90,12 @@ def _check_needed(listing: Listing, weights: Sequence[str], missing: Sequence[st
         raise HubError(f"{where} holds no weights in a format that is read here", "take another model")
     if missing:
         raise HubError(f"{where} holds no {' and no '.join(missing)}", "take another model")
+
+
+def _check_small(file: HubFile, listing: Listing) -> None:
+    if file.size > MAX_JSON_BYTES:
+        sizes = f"{_in_units(file.size)} long, the limit is {_in_units(MAX_JSON_BYTES)}"
+        raise HubError(f"{listing.repository}: {file.name} is {sizes}", "take another model")
 
 
 def _check_config(path: Path, listing: Listing) -> None:

@@ -20,7 +20,8 @@ from starchart.json_file import read_json_file, shown
 _CONFIG = "config.json"
 _OPTIONAL = ("generation_config.json", "added_tokens.json")
 _VOCABULARY = ("vocab.json", "merges.txt")
-_TENSORFLOW = ("model.ckpt.data-00000-of-00001", "hparams.json", "encoder.json", "vocab.bpe")
+TENSORFLOW_DATA = "model.ckpt.data-00000-of-00001"
+_TENSORFLOW = (TENSORFLOW_DATA, "hparams.json", "encoder.json", "vocab.bpe")
 _SUFFIXES = (".safetensors", ".gguf", ".npz")
 # A plain name: no folder, no drive, no "..", nothing hidden. An index must not lead out of its own folder.
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")

@@ -78,7 +78,7 @@ class Inspection:
 def inspect(model: Path, values: bool, progress: Progress) -> Inspection:
     """Return what is in a model: a folder, or a file of weights. With `values` every number is read.
 
-    Raises OSError where a file cannot be read.
+    Raises CheckpointError where a file cannot be hashed.
     """
     faults: list[str] = []
     tensors: Mapping[str, StoredTensor] = {}
@@ -141,8 +141,11 @@ def _files(model: Path, weights: Path | None, tensors: Mapping[str, StoredTensor
 
 
 def _inspected_file(path: Path) -> InspectedFile:
-    with path.open("rb") as file:
-        return InspectedFile(path, path.stat().st_size, file_digest(file, "sha256").hexdigest())
+    try:
+        with path.open("rb") as file:
+            return InspectedFile(path, path.stat().st_size, file_digest(file, "sha256").hexdigest())
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read: {error.strerror}") from None
 
 
 def _vocabulary(model: Path, config: GPT2Config | None) -> tuple[str, str]:

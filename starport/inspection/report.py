@@ -6,6 +6,7 @@ from math import isfinite
 from typing import Any
 
 from starchart.json_file import shown
+from starport.console import printable
 from starport.inspection.inspect import NO_VOCABULARY, STRANGER, WEIGHT, InspectedTensor, Inspection
 from starport.inspection.memory import memory_needed
 from starport.inspection.statistics import Statistics
@@ -34,7 +35,7 @@ def inspection_text(found: Inspection) -> str:
     lines = _tensor_table(found.tensors) if found.tensors else []
     if found.tensors:
         vocabulary = found.vocabulary if found.vocabulary == NO_VOCABULARY else f"vocabulary: {found.vocabulary}"
-        lines += ["", f"{found.parameters:,} parameters; format {found.format}; {vocabulary}"]
+        lines += ["", f"{found.parameters:,} parameters; format {found.format}; {printable(vocabulary)}"]
     on_disk = sum(file.size for file in found.files)
     lines += [f"memory, {engine}: {_megabytes(size)}" for engine, size in _memory(found).items()]
     lines += ["", *_table([(file.sha256, f"{file.size:,}", str(file.path)) for file in found.files], (0, 2))]
@@ -88,6 +89,7 @@ def _numbers(values: Statistics) -> list[str]:
 
 def _table(rows: Sequence[Sequence[str]], left: Sequence[int]) -> list[str]:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    rows = [[printable(cell) for cell in row] for row in rows]
     cells = [
         [
             cell.ljust(width) if place in left else cell.rjust(width)

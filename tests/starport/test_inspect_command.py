@@ -1,7 +1,9 @@
 """`starchart inspect`: what it says of a model is what NumPy says, and a wrong model is shown, too."""
 
+import errno
 import hashlib
 import json
+import os
 import random
 from pathlib import Path
 
@@ -329,3 +331,25 @@ def test_damaged_files_are_shown_or_refused(name, tmp_path, capsys):
         assert all(line.isprintable() for line in [*told.out.splitlines(), *told.err.splitlines()])
         faults += code == 2
     assert faults > 50 or name == "vocab.json"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no such names there")
+def test_names_of_files_do_not_speak_to_the_terminal(tmp_path, capsys):
+    name = "a\x1b]0;pwned\x07\nx.bin"
+    (tmp_path / name).write_bytes(b"nothing")
+    assert main(["inspect", str(tmp_path)]) == 2
+    assert main(["inspect", str(tmp_path / name)]) == 2
+    told = capsys.readouterr()
+    assert "a?]0;pwned??x.bin" in told.out
+    assert all(line.isprintable() for line in (told.out + told.err).split("\n"))
+    assert main(["inspect", str(tmp_path), "--json"]) == 2
+    assert json.loads(capsys.readouterr().out)["files"][0]["file"].endswith(name)
+
+
+def test_a_file_that_cannot_be_read_is_named(model, monkeypatch, capsys):
+    def broken(file, kind):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr("starport.inspection.inspect.file_digest", broken)
+    assert main(["inspect", str(model)]) == 2
+    assert f"starchart: {model / 'model.safetensors'}: cannot be read: Input/output error" in capsys.readouterr().err

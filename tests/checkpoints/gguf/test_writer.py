@@ -120,6 +120,12 @@ def test_a_model_that_llama_cpp_would_take_for_another_one(option, tmp_path):
         written(tmp_path / "model.gguf", config, tensors, "F32")
 
 
+def test_an_epsilon_that_would_be_nothing(tmp_path):
+    config, _, _ = random_model(tmp_path, layer_norm_epsilon=1e-300)
+    with pytest.raises(CheckpointError, match="layer_norm_epsilon is 1e-300, which a GGUF file rounds to 0"):
+        refuse_for_gguf(config)
+
+
 def test_options_that_change_nothing_are_taken(tmp_path):
     config, _, _ = random_model(tmp_path, reorder_and_upcast_attn=True)
     refuse_for_gguf(config)

@@ -265,10 +265,6 @@ def test_a_disk_that_is_too_small(runs, hub, tiny):
     """The hub says beforehand how much there is to come."""
     usual = dict(hub.models["org/tiny"]["main"])
 
-    class Huge(bytes):
-        def __len__(self):
-            return 10**15
-
     hub.models["org/tiny"]["main"] = usual | {WEIGHTS: Huge(b"x")}
     line = runs.complaint("--model", "org/tiny")
     assert "cannot be downloaded: it needs 1000000.00 GB, and the disk of " in line
@@ -368,3 +364,32 @@ def test_what_is_no_gpt2_is_refused_before_its_weights_come(runs, hub, tiny):
     assert "org/tiny: " in errors[0]
     assert "llama" in errors[0]
     assert not any(LARGE.fullmatch(name) for name in hub.files_asked_for())
+
+
+class Huge(bytes):
+    """What the hub says is larger than any disk."""
+
+    def __len__(self):
+        return 10**15
+
+
+@pytest.mark.parametrize("name", ["config.json", "vocab.json", "merges.txt"])
+def test_a_small_file_that_is_not_small(name, runs, hub, tiny):
+    hub.models["org/tiny"]["main"] = tiny | {name: Huge(b"x")}
+    assert f"{name} is 1000000.00 GB long, the limit is 16.0 MB" in runs.complaint("--model", "org/tiny")
+    assert hub.files_asked_for() == []
+
+
+def test_an_index_that_is_not_small(runs, hub, tiny):
+    files = {name: body for name, body in tiny.items() if name != WEIGHTS}
+    hub.models["org/tiny"]["main"] = files | {"model.safetensors.index.json": Huge(b"x")}
+    assert "index.json is 1000000.00 GB long" in runs.complaint("--model", "org/tiny")
+    assert hub.files_asked_for() == []
+
+
+def test_the_data_of_tensorflow_is_announced(runs, hub):
+    data = "model.ckpt.data-00000-of-00001"
+    names = ["model.ckpt.index", "hparams.json", "encoder.json", "vocab.bpe"]
+    hub.models["org/tiny"]["main"] = dict.fromkeys(names, b"{}") | {data: Huge(b"x")}
+    assert "cannot be downloaded: it needs 1000000.00 GB" in runs.complaint("--model", "org/tiny")
+    assert data not in hub.files_asked_for()

@@ -33,7 +33,9 @@ from starchart.checkpoints.numbers.number_types import bytes_of
 from starchart.checkpoints.stored_tensor import StoredTensor
 from starchart.checkpoints.tensor_bytes import tensor_bytes
 from starchart.checkpoints.weights import in_model_order
+from starchart.errors import CheckpointError
 from starchart.gguf_header import MAGIC
+from starchart.json_file import shown
 from starchart.model.config import GPT2Config
 
 FILE_TYPES = {"F32": 0, "F16": 1, "BF16": 32}  # what the matrices of a file are
@@ -60,6 +62,9 @@ def refuse_for_gguf(config: GPT2Config) -> None:
         "scale_attn_by_inverse_layer_idx": False,
     }
     refuse_other_values(config, taken_for_granted, "GGUF")
+    if not struct.unpack("<f", struct.pack("<f", config.layer_norm_epsilon))[0]:
+        epsilon = shown(config.layer_norm_epsilon)
+        raise CheckpointError(f"layer_norm_epsilon is {epsilon}, which a GGUF file rounds to 0; write safetensors")
 
 
 def write_gguf(
