@@ -126,6 +126,9 @@ def page(outcomes, alone):
 Written by `python bench/mutants.py --write docs/MUTANTS.md`; do not edit. {date.today()}, {platform.machine()}, CPython
 {platform.python_version()}.
 
+In the commands here `python` is `.venv/bin/python`, made as the [README](../README.md) says: it has requirements.txt
+installed.
+
 A proof that cannot fail proves nothing. So the engine is broken on purpose, in {len(outcomes)} ways that a person could
 fall into, one at a time, and `compare.py` runs {way}. It has caught {good} of {len(outcomes)} and named the right
 component: the first that fails. The breaks are in `bench/mutant_list.py`.
