@@ -11,6 +11,7 @@ import argparse
 import json
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -106,6 +107,26 @@ def unbroken(model, components):
     return {(component, check) for component, checks in failed.items() for check, _ in checks}
 
 
+def readable(finding):
+    """Return a finding on one line, with characters for the escapes of those that can be printed."""
+
+    def character(escape):
+        found = chr(int(escape[1], 16))
+        return found if found.isprintable() else escape[0]
+
+    finding = re.sub(r"\\(?:u[0-9a-f]{0,3}|x[0-9a-f]?)?(?=: \d+ ids)", "...", finding)  # an escape cut short
+    return " ".join(re.sub(r"\\(?:u|x)([0-9a-f]{4}|(?<=x)[0-9a-f]{2})", character, finding).split())
+
+
+def shortened(finding, most=100):
+    """Return a finding of `most` characters or fewer: cut after the last whole item, or else after a word."""
+    if len(finding) <= most:
+        return finding
+    start = finding[: most - 3]
+    items = start.rpartition(";")[0] if ";" in start else finding[: most - 3].rpartition(" ")[0]
+    return items.rstrip(" ,;:") + " ..."
+
+
 def table(outcomes):
     """Give the lines of the table in Markdown."""
     yield "| break | in | caught by | check | it says |"
@@ -113,8 +134,7 @@ def table(outcomes):
     for outcome in outcomes:
         m = outcome.mutant
         caught = outcome.component if outcome.good else f"**{outcome.component or 'nothing'}**, not {m.component}"
-        finding = " ".join(outcome.finding.split()).replace("|", "\\|")
-        finding = finding if len(finding) <= 100 else finding[:97] + "..."
+        finding = shortened(readable(outcome.finding)).replace("|", "\\|")
         yield f"| {m.name} | `{m.file}` | {caught} | {outcome.check} | {finding} |"
 
 

@@ -29,7 +29,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--only", metavar="COMPONENT", action="append", choices=list(COMPONENTS),
         help=f"this component alone, of {', '.join(COMPONENTS)}; may be given again for another",
     )  # fmt: skip
-    add("--json", metavar="FILE", help="write everything that was found into a file; -: to standard output")
+    add(
+        "--json",
+        metavar="FILE",
+        help="write everything that was found into a file; -: to standard output, and the table to standard error",
+    )
     add(
         "--text", metavar="FILE",
         help="the raw WikiText-2 test set, its lines joined by empty ones: adds the published perplexities of OpenAI's"

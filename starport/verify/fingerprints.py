@@ -110,7 +110,7 @@ def _name(way: Way, workers: int) -> str:
 def _no_page() -> Check:
     """Return the check where there is nothing to compare with: right in an installed package, wrong in a clone."""
     installed = not (FILE.parents[1] / "compare.py").is_file()
-    finding = "not run: an installed package has no docs" if installed else f"there is no {FILE.name} in docs"
+    finding = "not run: docs/FINGERPRINTS.md is not here" if installed else f"there is no {FILE.name} in docs"
     return Check(COMPONENT, "page", installed, finding, run=not installed)
 
 

@@ -14,15 +14,30 @@ from starport.verify.components import LIBRARIES, PEERS, SHARES
 
 _GREEN, _RED, _BOLD, _DIM, _PLAIN = "\x1b[32m", "\x1b[1;31m", "\x1b[1m", "\x1b[2m", "\x1b[0m"
 _NAME, _ERROR, _BAR, _UNIT, _PEER = 31, 7, 5, 10, 9  # widths
-_WIDE = 132  # where notes are broken
-_LEGEND = """\
-ours / bar     the largest error found, beside the largest that is allowed: where the two come nearest to each other
-NumPy ...      the largest errors of the others on the same inputs; PyTorch is float64, float32 is PyTorch in float32.
-               No operation may be further from the truth than PyTorch, on any set of inputs
-right          how many of our results are the float nearest to the truth; =NumPy, =PyTorch: have the bits of theirs
-ulp            the distance from a float to the next; row ulp: that of the largest number of the row
-u sum|a b|     in parts of the sum of the sizes of the products that are added, u = 2^-53
-of largest     in parts of the largest number of the tensor; nats: natural logarithms, of the probability of a token"""
+_WIDE = 140  # where lines are broken
+_OURS = (
+    "ours / bar: the largest error found, beside the largest that is allowed: where the two come nearest to each other"
+)
+_OTHERS = """\
+NumPy, PyTorch (float64), float32 (PyTorch in float32), transformers: their largest errors on the same inputs; -: it
+has no such function. No operation may be further from the truth than PyTorch, on any set of inputs
+right: how many of our results are the float nearest to the truth; =NumPy, =PyTorch: have the bits of theirs"""
+_OF_THE_MODEL = {
+    "utils": "nothing is of the model: operations on random numbers",
+    "embeddings": "nothing is of the model: operations on random numbers",
+    "layers": "nothing is of the model: layers of random weights",
+    "model": "of the model: weights, every value, logits in float32; else small random ones",
+    "engines": "of the model: all but the lines with so many tokens, which are of a small random one",
+    "generation": "of the model: tokens; else small random ones",
+    "tokenizer": "of the model: all but merges across every cut",
+}
+_UNITS = {
+    "ulp": "ulp: the distance from a float to the next",
+    "row ulp": "row ulp: the distance from the largest number of the row to the next float",
+    "u sum|a b|": "u sum|a b|: in parts of the sum of the sizes of the products that are added, u = 2^-53",
+    "of largest": "of largest: in parts of the largest number of the tensor",
+    "nats": "nats: natural logarithms, of the probability of a token",
+}
 
 
 @dataclass
@@ -44,12 +59,14 @@ class ComponentResult:
         return any(check.run for check in self.checks)
 
     @property
-    def nearest(self) -> Check | None:
-        """The check that passed nearest to its bar; None if all are of things that are equal or not.
+    def not_run(self) -> int:
+        """How many checks had nothing to run on."""
+        return sum(not check.run for check in self.checks)
 
-        An error that is the whole bar does not count: a correctly rounded sum is half an ulp off, and that is its bar.
-        """
-        measured = [check for check in self.checks if check.measure and check.passed and check.measure.share < 1]
+    @property
+    def nearest(self) -> Check | None:
+        """The check that passed nearest to its bar; None if all are of things that are equal or not."""
+        measured = [check for check in self.checks if check.measure and check.passed]
         return max(measured, key=lambda check: check.measure.share if check.measure else 0, default=None)
 
 
@@ -58,11 +75,12 @@ class Cascade:
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
+        self._units: list[str] = []  # that were printed
         self._coloured = stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
     def title(self, text: str) -> None:
-        """Print the lines above all others: what is proved, and how to read it."""
-        self._print(f"{text}\n\n{self._in(_DIM, _LEGEND)}")
+        """Print the line above all others: what is proved."""
+        self._print(text)
 
     def component(self, name: str) -> None:
         """Print the line above the checks of a component."""
@@ -73,26 +91,38 @@ class Cascade:
 
     def check(self, check: Check) -> None:
         """Print one check."""
-        told = _one_line(check.finding)
+        told, columns = _one_line(check.finding), ""
         if check.passed and check.measure:
-            where = "; ".join(part for part in (check.measure.at, told) if part)
-            columns = _in_columns(check.measure, PEERS.get(check.component, ())) + _shares(check)
-            told = f"{columns}  {self._in(_DIM, where)}"
-        self._print(f"  {self._mark(check.passed, check.run)} {check.name:{_NAME}} {told}".rstrip())
-        for line in wrap(_one_line(check.note), _WIDE - _NAME - 10):
+            told = "; ".join(part for part in (check.measure.at, told) if part)
+            columns = f"{_in_columns(check.measure, PEERS.get(check.component, ()))}{_shares(check)}  "
+            self._units.append(check.measure.unit)
+        room = _WIDE - _NAME - 10
+        first, *others = wrap(f"{'x' * len(columns)}{told}", room) if told else [columns]
+        told = self._in(_DIM if columns else "", first[len(columns) :])
+        self._print(f"  {self._mark(check.passed, check.run)} {check.name:{_NAME}} {columns}{told}".rstrip())
+        for line in others + wrap(_one_line(check.note), room):
             self._print(f"{'':{_NAME + 10}}{self._in(_DIM, line)}")
 
     def table(self, results: Sequence[ComponentResult]) -> None:
         """Print a line for each component and one for all."""
         self._print("")
-        self._print(self._in(_BOLD, "         component    checks  failed  seconds   nearest to its bar"))
+        self._print(self._in(_BOLD, "         component        ok  failed  not run  seconds   nearest to its bar"))
         for result in results:
-            counts = f"{len(result.checks):6}  {len(result.failed):6}  {result.seconds:7.1f}"
+            counts = _counts([result])
             mark = self._mark(not result.failed, result.run)
             self._print(f"  {mark} {result.name:12} {counts}   {_nearest(result)}".rstrip())
-        checks, failed = sum(len(result.checks) for result in results), sum(len(result.failed) for result in results)
-        seconds = sum(result.seconds for result in results)
-        self._print(f"  {self._mark(not failed)} {'all':12} {checks:6}  {failed:6}  {seconds:7.1f}")
+        failed, run = any(result.failed for result in results), any(result.run for result in results)
+        self._print(f"  {self._mark(not failed, run)} {'all':12} {_counts(results)}")
+        used = [line for unit, line in _UNITS.items() if unit in self._units]
+        of_the_model = [f"{r.name}: {_OF_THE_MODEL[r.name]}" for r in results if r.run and r.name in _OF_THE_MODEL]
+        used = (
+            [_OURS] * bool(self._units)
+            + [_OTHERS] * any(result.name in PEERS for result in results)
+            + used
+            + of_the_model
+        )
+        if used:
+            self._print("\n" + self._in(_DIM, "\n".join(used)))
 
     def _mark(self, passed: bool, run: bool = True) -> str:
         if not passed:
@@ -108,7 +138,7 @@ class Cascade:
 
 def _in_columns(measure: Measure, peers: Sequence[str]) -> str:
     errors = f"{short(measure.ours):>{_ERROR}} / {short(measure.bar):{_BAR}}"
-    beside = [short(measure.peers[peer]) if peer in measure.peers else "" for peer in peers]
+    beside = [short(measure.peers[peer]) if peer in measure.peers else "-" for peer in peers]
     columns = [f"{error:>{_wide(peer)}}" for peer, error in zip(peers, beside, strict=True)]
     return f"{errors} {measure.unit:{_UNIT}}{''.join(columns)}"
 
@@ -124,6 +154,12 @@ def _wide(peer: str) -> int:
     return max(_PEER, len(peer) + 2)
 
 
+def _counts(results: Sequence[ComponentResult]) -> str:
+    not_run, failed = sum(result.not_run for result in results), sum(len(result.failed) for result in results)
+    passed = sum(len(result.checks) for result in results) - failed - not_run
+    return f"{passed:6}  {failed:6}  {not_run:7}  {sum(result.seconds for result in results):7.1f}"
+
+
 def _nearest(result: ComponentResult) -> str:
     if result.failed:
         return f"failed first: {result.failed[0].name}"
@@ -133,7 +169,7 @@ def _nearest(result: ComponentResult) -> str:
         return "         equal or not, and all are equal"
     measure = result.nearest.measure
     error = f"{short(measure.ours)} / {short(measure.bar)} {measure.unit}"
-    return f"{100 * measure.share:5.2g} %  {result.nearest.name}: {error}"
+    return f"{100 * measure.share:5.0f} %  {result.nearest.name}: {error}"
 
 
 def json_report(model: str, results: Iterable[ComponentResult]) -> dict[str, Any]:
@@ -152,6 +188,7 @@ def json_report(model: str, results: Iterable[ComponentResult]) -> dict[str, Any
                 "name": result.name,
                 "checks": len(result.checks),
                 "failed": len(result.failed),
+                "not_run": result.not_run,
                 "seconds": result.seconds,
                 "nearest": result.nearest.name if result.nearest else None,
             }
