@@ -170,7 +170,8 @@ def test_a_link_to_nothing_is_a_missing_file(cache):
 @pytest.mark.parametrize("weights", ["tf_model.h5", "flax_model.msgpack"])
 def test_weights_in_another_format_meet_the_message_of_the_loader(weights, cache, capsys):
     folder = write_tiny_model(put(cache, "org--name", []))
-    (folder / "model.safetensors").rename(folder / weights)
+    (folder / "model.safetensors").unlink()
+    (folder / weights).write_bytes(b"\x89HDF\r\n\x1a\n")
     assert main(["generate", "Hi", "--model", "org/name"]) == 2
     assert f"{weights}: this format is not read; convert it with transformers" in capsys.readouterr().err
 
