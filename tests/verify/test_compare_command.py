@@ -103,6 +103,7 @@ def test_what_passes_and_what_fails(model, components, capsys):
         "ours / bar",
         "NumPy, PyTorch (float64), float32 (PyTorch in float32), transformers",
         table[7],
+        "right",
         "ulp",
         "utils",
     ]
