@@ -197,7 +197,7 @@ def test_a_model_that_is_not_there_gets_one_line_that_says_how_to_get_it(run):
         (["one", "two"], "two"),
         (["--model"], "--model"),
         (["--model", "no/such/folder"], "no/such/folder"),
-        (["--model", ""], "--model"),
+        (["--model", ""], "no such file or folder: ''"),
         (["--model", str(RUN[1])], "is of no format that can be read"),
         (["--model", "a\0b"], "model"),
         (["x" * 41], "41 tokens"),

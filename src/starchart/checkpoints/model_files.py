@@ -28,7 +28,8 @@ LAYOUT = (
 )
 SUFFIXES = (".safetensors", ".gguf", ".npz", ".bin", ".pt", ".pth", ".index")
 _SHARD = re.compile(r"-[0-9]{5}-of-([0-9]{5})\.(safetensors|bin)")
-_TEXTS = (".json", ".txt", ".md")  # of the tokenizer, of the configuration, about the model: not looked into
+# Not looked into: texts of the tokenizer, of the configuration, about the model; and what is not whole yet.
+_NO_WEIGHTS = (".json", ".txt", ".md", ".part", ".incomplete", ".tmp")
 UNREAD = ("tf_model.h5", "flax_model.msgpack")
 
 
@@ -40,7 +41,7 @@ def weights_in(folder: Path) -> Path | None:
     for name in WEIGHTS_FILES:
         if os.path.isfile(folder / name):
             return folder / name
-    found = sorted(path for path in folder.iterdir() if path.suffix not in _TEXTS and path.is_file())
+    found = sorted(path for path in folder.iterdir() if path.suffix not in _NO_WEIGHTS and path.is_file())
     found = [path for path in found if format_of(path)]
     if found:
         _refuse_shard(found[0], "its index is missing here, fetch it: model.safetensors.index.json or the like")
