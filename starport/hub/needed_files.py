@@ -11,11 +11,9 @@ import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from starchart.checkpoints.model_files import UNREAD, WEIGHTS_FILES
-from starchart.errors import CheckpointError
-from starchart.json_file import read_json_file, shown
+from starchart.checkpoints.shards import read_weight_map
 
 _CONFIG = "config.json"
 _OPTIONAL = ("generation_config.json", "added_tokens.json")
@@ -23,9 +21,8 @@ _VOCABULARY = ("vocab.json", "merges.txt")
 TENSORFLOW_DATA = "model.ckpt.data-00000-of-00001"
 _TENSORFLOW = (TENSORFLOW_DATA, "hparams.json", "encoder.json", "vocab.bpe")
 _SUFFIXES = (".safetensors", ".gguf", ".npz")
-# A plain name: no folder, no drive, no "..", nothing hidden. An index must not lead out of its own folder.
+# A plain name: no folder, no drive, no "..", nothing hidden.
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
-_SHARD_SUFFIXES = (".safetensors", ".bin")
 
 
 @dataclass(frozen=True)
@@ -58,12 +55,7 @@ def needed_files(names: Collection[str]) -> NeededFiles:
 
 def shard_names(index: Path) -> list[str]:
     """Return the names of the files in the index of a checkpoint. Raises CheckpointError if it is no such index."""
-    weight_map = read_json_file(index, CheckpointError).get("weight_map")
-    files: list[Any] = list(weight_map.values()) if isinstance(weight_map, dict) else [None]
-    for file in files:
-        if not isinstance(file, str) or not _PLAIN_NAME.fullmatch(file) or not file.endswith(_SHARD_SUFFIXES):
-            raise CheckpointError(f"{index}: {shown(file)} is not the name of a file of weights in its own folder")
-    return sorted(set(files))
+    return sorted(set(read_weight_map(index).values()))
 
 
 def is_index(weights: str) -> bool:

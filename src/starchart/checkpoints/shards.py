@@ -25,7 +25,7 @@ _LONGEST_NAME = 255  # that file systems have
 
 def open_shards(index: Path) -> dict[str, StoredTensor]:
     """Return the tensors of all files in `index` by name. Raises CheckpointError."""
-    weight_map = _read_weight_map(index)
+    weight_map = read_weight_map(index)
     tensors: dict[str, StoredTensor] = {}
     for file_name in sorted(set(weight_map.values())):
         shard = _open_shard(index.parent / file_name)
@@ -46,7 +46,8 @@ def _open_shard(path: Path) -> dict[str, StoredTensor]:
     return open_pytorch(path) if by_name or is_pytorch(first) else open_safetensors(path)
 
 
-def _read_weight_map(index: Path) -> dict[str, str]:
+def read_weight_map(index: Path) -> dict[str, str]:
+    """Return the name of the file that each tensor is in, a plain name. Raises CheckpointError if it is no index."""
     weight_map = read_json_file(index, CheckpointError).get("weight_map")
     if not isinstance(weight_map, dict) or not all(isinstance(value, str) for value in weight_map.values()):
         raise CheckpointError(f"{index}: must hold a weight_map from names of tensors to names of files")

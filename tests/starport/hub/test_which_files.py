@@ -71,7 +71,7 @@ def test_openais_tensorflow_checkpoint_comes_with_its_own():
 def test_an_index_that_names_no_shards(weight_map, tmp_path):
     index = tmp_path / INDEX
     index.write_text(json.dumps({"weight_map": weight_map}))
-    with pytest.raises(CheckpointError, match=r"is not the name of a file of weights in its own folder\Z"):
+    with pytest.raises(CheckpointError, match="must hold a weight_map|is not the name of a .* in its own folder"):
         shard_names(index)
 
 
