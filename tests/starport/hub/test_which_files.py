@@ -71,7 +71,7 @@ def test_openais_tensorflow_checkpoint_comes_with_its_own():
 def test_an_index_that_names_no_shards(weight_map, tmp_path):
     index = tmp_path / INDEX
     index.write_text(json.dumps({"weight_map": weight_map}))
-    with pytest.raises(CheckpointError, match="must hold a weight_map|is not the name of a .* in its own folder"):
+    with pytest.raises(CheckpointError, match=r"must hold a weight_map|is not the name of a .* in its own folder"):
         shard_names(index)
 
 
@@ -112,7 +112,7 @@ def test_a_model_without_one_of_its_shards_is_not_whole(runs, hub, sharded, stor
 @pytest.mark.parametrize(
     ("shard", "words"),
     [
-        ("../../../x.safetensors", "is not the name of a file of weights"),
+        ("../../../x.safetensors", "is not the name of a .safetensors or .bin file"),
         ("x.safetensors", "has no x.safetensors, which"),
     ],
 )
