@@ -1,5 +1,8 @@
 """The drawing of the architecture says what the code says."""
 
+import re
+
+from tools import draw_token_flow
 from tools.draw_architecture import DRAWING, draw
 from tools.read_architecture import read_house, without_implied
 
@@ -28,3 +31,10 @@ def test_a_room_inside_another_is_named_in_it():
 def test_an_implied_arrow_is_left_out():
     edges = {("a", "b"), ("b", "c"), ("c", "d"), ("a", "c"), ("a", "d"), ("a", "e")}
     assert without_implied(edges) == {("a", "b"), ("b", "c"), ("c", "d"), ("a", "e")}
+
+
+def test_the_committed_token_flow_is_that_of_its_tool_and_every_file_in_it_exists():
+    assert draw_token_flow.DRAWING.read_text(encoding="utf-8") == draw_token_flow.draw()
+    files = [box.file for box in draw_token_flow.BOXES] + re.findall(r">(\w+/\w+\.py)<", draw_token_flow.draw())
+    assert len(set(files)) > 5
+    assert [file for file in files if not (draw_token_flow.ROOT / "src" / "starchart" / file).exists()] == []
