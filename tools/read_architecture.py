@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-SINGLE_FILES = {f"starchart.{name}" for name in ("engine", "errors", "gguf_fields", "gguf_header", "json_file", "tap")}
+SINGLE_FILES = {
+    f"starchart.{name}" for name in ("engine", "errors", "gguf_fields", "gguf_header", "hub_cache", "json_file", "tap")
+}
 
 Edges = set[tuple[str, str]]
 

@@ -49,7 +49,7 @@ class EngineError(StarchartError):
 
 
 class TapError(StarchartError):
-    """A change was asked for under a name that no value has."""
+    """A name or a pattern that no value has, or a value of another shape in the place of one."""
 
 
 class TrainingError(StarchartError):

@@ -1,42 +1,39 @@
 """GPT2: a checkpoint, an engine to run it on, and what to ask of it.
 
-with GPT2.from_pretrained("models/tales-6m") as gpt2:
+with GPT2.from_pretrained("towel") as gpt2:
     logits = gpt2.logits([1, 2, 3])
     tokens = list(gpt2.generate([1, 2, 3], max_new_tokens=20, temperature=0.8, seed=42))
 """
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from operator import index
 from os import PathLike
-from types import TracebackType
+from types import ModuleType, TracebackType
 from typing import Literal
 
 from starchart.box.boxed_model import model_folder
 from starchart.checkpoints.checkpoint import load_checkpoint
+from starchart.checkpoints.model_files import SUFFIXES, UNREAD, WEIGHTS_FILES
 from starchart.engine import Array, Engine
 from starchart.engines import reference
+from starchart.engines.by_name import engine_named, no_progress
 from starchart.engines.packed.filling import Progress
-from starchart.engines.packed.pack_cache import user_cache
-from starchart.engines.packed.packed_engine import PackedEngine
-from starchart.engines.packed.precision import FAST, FULL
 from starchart.errors import GenerationError
 from starchart.generation.generate import Limits, Step, generate
 from starchart.generation.sampling import SamplingSettings
 from starchart.model.cache import Cache, fork_cache, new_cache
 from starchart.model.config import GPT2Config
 from starchart.model.gpt_model import GPTModelWeights, gpt_model
+from starchart.named_weights import NamedWeights
 from starchart.tap import Tap, no_tap
 
 # Tokens of a prompt read at once, unless the engine says how many: the attention scores of a long prompt, [H][T][S],
 # need not all be in memory together.
 _TOKENS_AT_ONCE = 16
 
-_PRECISIONS = {"full": FULL, "fast": FAST}
-
-
-def _no_progress(what: str, done: int, total: int) -> None:
-    pass
+_WEIGHTS = (*WEIGHTS_FILES, *SUFFIXES, *UNREAD)  # endings of files of weights, those too that the loader refuses
 
 
 @dataclass(frozen=True)
@@ -55,16 +52,20 @@ class _Logits:
 
 
 class GPT2:
-    """A GPT-2 that is ready to run. Close it, or use it in a `with` block: an engine may hold processes."""
+    """A GPT-2 that is ready to run. Close it, or use it in a `with` block: an engine may hold processes.
+
+    `weights` has the numbers of the checkpoint by name, as lists; see `starchart.named_weights.NamedWeights`.
+    """
 
     def __init__(
         self,
         config: GPT2Config,
         weights: GPTModelWeights,
         engine: Engine = reference,
-        progress: Progress = _no_progress,
+        progress: Progress = no_progress,
     ) -> None:
         self.config = config
+        self.weights = NamedWeights(weights, config)
         self._engine = engine
         self._weights = engine.prepare(weights, config)
         self._progress = progress
@@ -76,24 +77,28 @@ class GPT2:
         model: str | PathLike[str],
         engine: str | Engine = "reference",
         *,
+        revision: str | None = None,
         precision: str = "full",
         workers: int | None = None,
         pack_cache: bool = True,
-        progress: Progress = _no_progress,
+        progress: Progress = no_progress,
     ) -> "GPT2":
-        """Load "towel", the model in the box, or a folder as transformers writes it (config.json, model.safetensors).
+        """Load a folder as transformers writes it (config.json, model.safetensors), a file of weights, or a name.
+
+        Names are "towel", the model in the box, and those of the Hugging Face Hub ("gpt2", "ORG/NAME") that are in its
+        cache, at `revision` (a branch, a tag or a commit). Nothing is downloaded. What exists under a name wins.
 
         `engine` is "reference" (exact and slow), "packed" (fast), or any object with the operations of
         `starchart.engine.Engine`. For "packed": `precision` is "full" or "fast"; `workers` processes compute, this one
         included (None: what suits the model and the machine); with `pack_cache` the packed model is kept on disk for
         the next time. `progress` is called as something long goes on.
 
-        Raises GenerationError for a name that is none of these, CheckpointError or ConfigError for a folder that is
+        Raises GenerationError for an unknown engine or precision, CheckpointError or ConfigError for a model that is
         missing, damaged or not a GPT-2, EngineError where the packed engine cannot run.
         """
         if isinstance(engine, str):
             engine = engine_named(engine, precision, workers, pack_cache, progress)
-        return cls(*load_checkpoint(model_folder(model)), engine, progress)
+        return cls(*load_checkpoint(model_folder(model, revision, endings=_WEIGHTS)), engine, progress)
 
     @property
     def workers(self) -> int:
@@ -149,15 +154,21 @@ class GPT2:
         top_p: float = 1.0,
         seed: int | None = None,
         on_full: Literal["stop", "slide"] = "stop",
+        tap: Tap = no_tap,
     ) -> Iterator[int]:  # [T] -> new ids
         """Return an iterator over new ids, each computed when it is asked for. The names are those of transformers.
 
         temperature 0 is greedy; top_k 0 and top_p 1 cut nothing; the same seed gives the tokens that it gives in
-        transformers, no seed gives others every time. See `starchart.generation.generate` for the end of a text.
+        transformers, no seed gives others every time. These defaults draw from all tokens. Those of the command line
+        (temperature 0.8, top_k 40, 60 new tokens) do not, so one seed gives another text there unless you pass them.
+
+        `tap` sees or changes every named value of each step: first of the T tokens of the prompt, then of one token at
+        a time. A `Recording` holds the last step. See `starchart.generation.generate` for the end of a text.
         Raises GenerationError at once for a setting out of its range or a prompt that does not fit.
         """
         settings = SamplingSettings(temperature, top_k, top_p, seed)
-        return (step.token for step in self.steps(ids, settings, max_new_tokens=max_new_tokens, on_full=on_full))
+        steps = self.steps(ids, settings, max_new_tokens=max_new_tokens, on_full=on_full, tap=tap)
+        return (step.token for step in steps)
 
     def steps(
         self,
@@ -166,14 +177,23 @@ class GPT2:
         *,
         max_new_tokens: int = 20,
         on_full: Literal["stop", "slide"] = "stop",
+        tap: Tap = no_tap,
     ) -> Iterator[Step]:  # [T] -> new tokens
         """Return an iterator over the steps of `generate`: tokens with their logits and the reason of the end."""
         limits = Limits(self.config.n_positions, self.config.eos_token_ids, max_new_tokens, on_full)
-        return generate(checked_ids(ids, self.config.vocab_size), self._read_last, limits, settings)
+        return generate(checked_ids(ids, self.config.vocab_size), partial(self._read_last, tap), limits, settings)
 
     def close(self) -> None:
         """Give back what the engine holds. The model is not used afterwards."""
         self._engine.close()
+
+    def __repr__(self) -> str:
+        c, engine = self.config, self._engine
+        name = f"{engine.__name__.rpartition('.')[2]} engine" if isinstance(engine, ModuleType) else repr(engine)
+        return (
+            f"GPT2({c.n_layer} layers, {c.n_head} heads, {c.n_embd} channels, {c.n_positions} positions,"
+            f" {c.vocab_size} tokens; {name})"
+        )
 
     def __enter__(self) -> "GPT2":
         return self
@@ -206,37 +226,24 @@ class GPT2:
         if length > self.config.n_positions:
             raise GenerationError(f"{length} tokens do not fit: this model reads at most {self.config.n_positions}")
 
-    def _read_last(self, ids: Sequence[int], cache: Cache | None) -> tuple[_Logits, Cache]:  # [T] -> [V]
-        parts, cache = self._read(ids, cache, last_only=True)
+    def _read_last(self, tap: Tap, ids: Sequence[int], cache: Cache | None) -> tuple[_Logits, Cache]:  # [T] -> [V]
+        parts, cache = self._read(ids, cache, last_only=True, tap=tap)
         return _Logits(parts[-1], self._engine), cache
 
 
 def checked_ids(ids: Iterable[int], vocab_size: int) -> list[int]:
     """Return `ids` as a list, or raise GenerationError unless they are one or more numbers from 0 to vocab_size - 1."""
+    if isinstance(ids, str | bytes):
+        raise GenerationError(
+            "token ids are wanted, not a text: Tokenizer.from_pretrained(model).encode(text) has them"
+        )
     try:
         checked = [index(token) for token in ids]
     except TypeError as error:
-        raise GenerationError(f"token ids must be whole numbers: {error}") from None
+        raise GenerationError(f"token ids must be whole numbers, those of one text: {error}") from None
     if not checked:
         raise GenerationError("there are no tokens to read; begin with the end-of-text token")
     for token in checked:
         if not 0 <= token < vocab_size:
             raise GenerationError(f"token id {token} is not one of the model's {vocab_size}: use 0 to {vocab_size - 1}")
     return checked
-
-
-def engine_named(
-    name: str, precision: str, workers: int | None, pack_cache: bool, progress: Progress = _no_progress
-) -> Engine:
-    """Return the engine called `name`, or raise GenerationError."""
-    if name not in ("reference", "packed"):
-        raise GenerationError(f"there is no engine {name!r}; known are reference and packed")
-    if name == "reference" and precision == "full":
-        if workers not in (None, 1):
-            raise GenerationError(f"the reference engine computes in 1 process, not {workers}; leave workers out")
-        return reference
-    if name == "reference" or precision not in _PRECISIONS:
-        raise GenerationError(
-            f"the {name} engine has no precision {precision!r}; packed has full and fast, reference full"
-        )
-    return PackedEngine(_PRECISIONS[precision], workers, user_cache() if pack_cache else None, progress)

@@ -2,16 +2,21 @@
 
 A tap is any function of a name and a value that returns the value to go on with: the same one to look, another of the
 same shape to patch or ablate. The names form one namespace with the weights (`h.3.attn.scores` beside
-`h.3.attn.c_attn`); docs/NAMES.md lists them with their shapes. Values arrive as lists of floats, whatever the engine.
+`h.3.attn.c_attn`); docs/NAMES.md lists them with their shapes. Values arrive as lists of floats, whatever the engine,
+and may go back as lists or as what has `tolist`: an array of NumPy, a tensor of PyTorch. In a generation the same names
+come by in each step: first with the T tokens of the prompt, then with one new token at a time.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from fnmatch import fnmatchcase
 from types import TracebackType
 from typing import Any, TypeAlias
 
 from starchart.errors import TapError
 
 Tap: TypeAlias = Callable[[str, Any], Any]
+
+_MOST_SHOWN = 6  # names in the repr of a recording
 
 
 def no_tap(name: str, value: Any) -> Any:
@@ -31,53 +36,111 @@ def under(tap: Tap, prefix: str) -> Tap:
 
 
 def same_shape(tap: Tap) -> Tap:
-    """Return a tap that raises TapError where `tap` returns a value of another shape than it was given."""
+    """Return a tap whose results are nested lists of the shape that `tap` was given.
+
+    What has `tolist` (an array of NumPy, a tensor of PyTorch) is put into lists. Raises TapError where `tap` returns a
+    value of another shape.
+    """
 
     def checked(name: str, value: Any) -> Any:
         result = tap(name, value)
         if result is value:
             return value
-        shape = _shape(value)
+        result, shape = _in_lists(result), _shape(value)
         if _shape(result) != shape:
-            raise TapError(f"the tap returned a value of shape {_shape(result)} for {name}, which has shape {shape}")
+            raise TapError(f"the tap returned {_described(result)} for {name}; it must have the shape {shape}")
         return result
 
     return checked
 
 
-def _shape(value: Any) -> list[int] | str:
-    """Return the lengths of nested lists, [T, C] for a matrix, or what is there instead of lists of equal lengths."""
+def _in_lists(value: Any) -> Any:
+    """Return nested lists of what is made of lists and arrays."""
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    return [_in_lists(part) for part in value] if isinstance(value, list | tuple) else value
+
+
+def _shape(value: Any) -> list[int] | None:
+    """Return the lengths of nested lists, [T, C] for a matrix; None where they are no lists of numbers of one shape."""
     if isinstance(value, float | int):
         return []
-    if not isinstance(value, list | tuple):
-        return f"{type(value).__name__}, no list"
+    if not isinstance(value, list):
+        return None
     inner = [_shape(part) for part in value]
     first = inner[0] if inner else []
-    if isinstance(first, str) or any(other != first for other in inner):
-        return "unequal rows" if not isinstance(first, str) else first
-    return [len(value), *first]
+    return None if first is None or any(other != first for other in inner) else [len(value), *first]
+
+
+def _lengths(value: Any) -> list[int]:
+    """Return the shape of nested lists that have one, without a look at every row."""
+    return [len(value), *(_lengths(value[0]) if len(value) else [])] if hasattr(value, "__len__") else []
+
+
+def _described(value: Any) -> str:
+    shape = _shape(value)
+    if shape is not None:
+        return f"a value of shape {shape}"
+    if isinstance(value, list):
+        return "lists that are not numbers in rows of equal length"
+    return "None" if value is None else f"a value of type {type(value).__name__}"
 
 
 class Recording(dict[str, Any]):
-    """A tap that keeps every value under its name.
+    """A tap that keeps every value under its name, or with patterns those whose names match one of them.
 
-    >>> recording = Recording()
-    >>> recording("ln_f", [[1.0]])
-    [[1.0]]
-    >>> recording["ln_f"]
-    [[1.0]]
+    In a pattern `*` stands for any characters: `Recording("h.*.attn.pattern", "logits")`. A value that comes by again,
+    as in each step of a generation, takes the place of the one before.
+
+    A name that was not recorded is a KeyError when it is asked for. At the end of a `with` block, a pattern that no
+    value matched is a TapError, so that a misspelt name cannot pass for an empty recording.
+
+    >>> with Recording("ln_*") as recording:
+    ...     recording("ln_f", [[1.0]]), recording("logits", [[2.0]])
+    ([[1.0]], [[2.0]])
+    >>> recording["ln_f"], recording
+    ([[1.0]], Recording(1 value: ln_f [1, 1]))
     """
 
+    def __init__(self, *patterns: str) -> None:
+        super().__init__()
+        if not all(isinstance(pattern, str) for pattern in patterns):
+            raise TapError(f'patterns are strings, one after another: Recording("wte", "ln_f"), not {patterns!r:.100}')
+        self._patterns = patterns
+
     def __call__(self, name: str, value: Any) -> Any:
-        """Keep `value` and return it."""
-        self[name] = value
+        """Keep `value` if its name matches, and return it."""
+        if not self._patterns or any(fnmatchcase(name, pattern) for pattern in self._patterns):
+            self[name] = value
         return value
+
+    def __missing__(self, name: str) -> Any:
+        asked = f", and {' and '.join(self._patterns)} alone were asked for" if self._patterns else ""
+        raise KeyError(f"no value called {name} was recorded{asked}; docs/NAMES.md lists the names")
+
+    def __enter__(self) -> "Recording":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Raise TapError for patterns that no value matched, unless another error is on its way."""
+        unused = [pattern for pattern in self._patterns if not any(fnmatchcase(name, pattern) for name in self)]
+        _refuse_unused(unused, error)
+
+    def __repr__(self) -> str:
+        names = [*self]
+        if len(names) > _MOST_SHOWN:
+            names[_MOST_SHOWN - 2 : -1] = ["..."]
+        shown = ", ".join(f"{name} {_lengths(self[name])}" if name in self else name for name in names)
+        return f"Recording({len(self)} value{'s' * (len(self) != 1)}{': ' * bool(self)}{shown})"
 
 
 class Changes:
     """A tap that puts some values through functions. Use it as `with Changes({name: function}) as tap:`.
 
     A name that never came by is an error at the end of the block, so that a misspelt name cannot pass for "no effect".
+    A function may return nested lists, or what has `tolist`, of the shape that it was given.
 
     >>> with Changes({"mlp.act": lambda value: [[0.0]]}) as tap:
     ...     tap("mlp.act", [[5.0]])
@@ -102,5 +165,9 @@ class Changes:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Raise TapError for names that never ran, unless another error is on its way."""
-        if self._unused and error is None:
-            raise TapError(f"no value called {', '.join(sorted(self._unused))} came by; docs/NAMES.md lists the names")
+        _refuse_unused(sorted(self._unused), error)
+
+
+def _refuse_unused(names: Sequence[str], error: BaseException | None) -> None:
+    if names and error is None:
+        raise TapError(f"no value called {', '.join(names)} came by within the block; docs/NAMES.md lists the names")

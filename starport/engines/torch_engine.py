@@ -52,6 +52,9 @@ class TorchEngine:
         self._device = checked_device(device)
         self._dtype = DTYPES[dtype]
 
+    def __repr__(self) -> str:
+        return f"TorchEngine({str(self._device)!r}, {str(self._dtype).removeprefix('torch.')!r})"
+
     def prepare(self, weights: GPTModelWeights, config: GPT2Config) -> GPTModelWeights:
         """Return the weights as tensors. Raises CheckpointError for numbers that cannot be weights."""
         prepared: GPTModelWeights = map_leaves(weights, lambda leaf: to_tensor(leaf).to(self._device, self._dtype))

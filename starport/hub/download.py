@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TypeVar
 
 from starchart.errors import ConfigError
+from starchart.hub_cache import cache_folder
 from starchart.json_file import MAX_JSON_BYTES, read_json_file, shown
 from starchart.model.config import GPT2Config
 from starport.console import tell
-from starport.hub.cache import cache_folder
 from starport.hub.client import ENDPOINT, explaining, list_model
 from starport.hub.errors import HubError
 from starport.hub.fetch import fetch_content

@@ -5,7 +5,7 @@ import re
 from typing import Any
 
 from starchart.errors import CheckpointError
-from starport.hub.cache import cache_folder
+from starchart.hub_cache import cache_folder
 
 _MAX_SHOWN = 200
 # Retry-After: 120, or RateLimit: "api";r=0;t=55, of which t are the seconds to wait

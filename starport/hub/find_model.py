@@ -7,9 +7,10 @@ from stat import S_ISDIR, S_ISREG
 from starchart.box.boxed_model import NAMES, model_folder
 from starchart.checkpoints.model_files import SUFFIXES
 from starchart.errors import CheckpointError
+from starchart.hub_cache import MAIN, cache_folder, cached_folders, is_revision, repository_of
 from starchart.json_file import shown
-from starport.hub.cache import MAIN, cache_folder, cached_model, is_revision, missing_files, repository_of
 from starport.hub.errors import HubError
+from starport.hub.needed_files import missing_files
 
 DEFAULT = "gpt2"
 IN_THE_BOX = "towel"
@@ -43,6 +44,11 @@ def find_model(name: str | None, revision: str | None = None, option: str = "--m
             f"no such file or folder: {shown(name) if not name.isprintable() else name or repr(name)}"
         )
     return _model_of_the_hub(name, revision, option)
+
+
+def cached_model(name: str, revision: str = MAIN) -> Path | None:
+    """Return the folder of a model in the cache, the fuller one where it is there under two names; None without one."""
+    return min(cached_folders(name, revision), key=lambda folder: len(missing_files(folder)), default=None)
 
 
 def _is_path(name: str) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from starport.hub.cache import COMMIT
+from starchart.hub_cache import COMMIT
 from starport.hub.errors import HubError
 
 _CHECKSUM = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")

@@ -7,13 +7,16 @@ the weights                                                 safetensors before P
 A GGUF file needs none of the others. OpenAI's TensorFlow checkpoint comes with files of its own.
 """
 
+import os
 import re
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from starchart.checkpoints.model_files import UNREAD, WEIGHTS_FILES
 from starchart.checkpoints.shards import read_weight_map
+from starchart.errors import CheckpointError
 
 _CONFIG = "config.json"
 _OPTIONAL = ("generation_config.json", "added_tokens.json")
@@ -51,6 +54,21 @@ def needed_files(names: Collection[str]) -> NeededFiles:
     if not weights and not any(name in names for name in UNREAD):
         missing.insert(_CONFIG in missing, WEIGHTS_FILES[0])
     return NeededFiles(small, weights, missing)
+
+
+def missing_files(folder: Path) -> list[str]:
+    """Return the names of files that a model needs and `folder` lacks: a download may have been of some files only.
+
+    Weights in a format that cannot be read are not missing; the loader says what to do about them, and about an index
+    that is damaged.
+    """
+    names = [name for name in os.listdir(folder) if os.path.isfile(folder / name)]
+    needed = needed_files(names)
+    missing = list(needed.missing)
+    if needed.weights and is_index(needed.weights[0]):
+        with suppress(CheckpointError):
+            missing += [name for name in shard_names(folder / needed.weights[0]) if name not in names]
+    return missing
 
 
 def shard_names(index: Path) -> list[str]:

@@ -8,7 +8,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from starport.hub.cache import repository_folder
+from starchart.hub_cache import repository_folder
 from starport.hub.listing import HubFile
 
 

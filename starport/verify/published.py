@@ -11,7 +11,8 @@ from starchart import GPT2, Tokenizer
 from starchart.checkpoints.checkpoint import load_checkpoint
 from starchart.checkpoints.stored_tensor import StoredTensor
 from starchart.generation.sampling import SamplingSettings
-from starport.hub.cache import cached_model, missing_files
+from starport.hub.find_model import cached_model
+from starport.hub.needed_files import missing_files
 from starport.verify.check import Check, Value
 from starport.verify.published_facts import (
     CONTINUATIONS,

@@ -4,6 +4,7 @@ from math import inf
 
 import numpy as np
 import pytest
+import torch
 
 from starchart.errors import GenerationError
 from starchart.generation.generate import Limits, generate
@@ -186,3 +187,34 @@ def test_settings_are_checked_at_once(gpt2, setting):
 def test_an_unknown_engine_is_refused_by_name(tmp_path):
     with pytest.raises(GenerationError, match="warp"):
         GPT2.from_pretrained(tmp_path, engine="warp")
+
+
+@pytest.mark.parametrize(
+    ("ids", "said"),
+    [
+        ("Once upon a time", r"token ids are wanted, not a text: Tokenizer\.from_pretrained\(model\)\.encode\(text\)"),
+        ("", "token ids are wanted, not a text"),
+        (b"ab", "token ids are wanted, not a text"),
+        ([[65, 66]], "token ids must be whole numbers, those of one text: 'list' object"),
+        (np.array([65.0, 66.0]), "token ids must be whole numbers, those of one text: 'numpy.float64' object"),
+        (65, "token ids must be whole numbers, those of one text: 'int' object is not iterable"),
+        ([np.int64(261)], "token id 261 is not one of the model's 261: use 0 to 260"),
+    ],
+    ids=str,
+)
+def test_what_is_said_of_ids_that_are_none(gpt2, ids, said):
+    for ask in (gpt2.logits, gpt2.generate, gpt2.log_probabilities):
+        with pytest.raises(GenerationError, match=said):
+            ask(ids)
+
+
+def test_ids_of_other_integer_types(gpt2):
+    for ids in (
+        np.array([65, 66], dtype=np.uint16),
+        (np.int32(65), np.int64(66)),
+        torch.tensor([65, 66]),
+        {65: 0, 66: 0},
+    ):
+        assert list(gpt2.generate(ids, max_new_tokens=3, temperature=0)) == list(
+            gpt2.generate([65, 66], max_new_tokens=3, temperature=0)
+        )

@@ -14,7 +14,8 @@ FLOORS = {
     "gguf_fields": {"errors", "json_file"},
     "gguf_header": {"gguf_fields", "json_file"},
     "tap": {"errors"},
-    "box": set(),
+    "hub_cache": set(),
+    "box": {"errors", "hub_cache", "json_file"},
     "tokenizer": {"box", "errors", "gguf_fields", "gguf_header", "json_file"},
     "engine": {"tap"},
     "embeddings": {"engine", "tap", "utils"},
@@ -23,7 +24,8 @@ FLOORS = {
     "checkpoints": {"embeddings", "errors", "gguf_fields", "gguf_header", "json_file", "layers", "model", "utils"},
     "engines": {"checkpoints", "embeddings", "engine", "errors", "layers", "model", "tap", "utils"},
     "generation": {"errors", "model", "utils"},
-    "gpt2": {"box", "checkpoints", "engine", "engines", "errors", "generation", "model", "tap"},
+    "named_weights": {"checkpoints", "model"},
+    "gpt2": {"box", "checkpoints", "engine", "engines", "errors", "generation", "model", "named_weights", "tap"},
     "__init__": {"gpt2", "tokenizer"},
 }
 MODULES = {

@@ -11,9 +11,10 @@ import pytest
 
 from starchart.box.boxed_model import model_folder
 from starchart.errors import CheckpointError
+from starchart.hub_cache import cache_folder
 from starport.cli import main
-from starport.hub.cache import cache_folder, cached_model, missing_files
-from starport.hub.find_model import find_model
+from starport.hub.find_model import cached_model, find_model
+from starport.hub.needed_files import missing_files
 from tests.tiny_model import write_tiny_model
 
 VARIABLES = ["HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "HF_HOME", "XDG_CACHE_HOME"]

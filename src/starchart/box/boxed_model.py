@@ -1,19 +1,64 @@
-"""From a folder, or the name of a model in the box, to the folder that holds its files."""
+"""From a folder, or the name of a model, to the folder that holds its files: nothing is downloaded here."""
 
 import os
 from pathlib import Path
+
+from starchart.errors import CheckpointError, StarchartError
+from starchart.hub_cache import MAIN, cache_folder, cached_folders, is_revision, repository_of
+from starchart.json_file import shown
 
 _BOX = Path(__file__).parent
 NAMES = ("towel",)
 
 
-def model_folder(name: str | os.PathLike[str]) -> Path:
-    """Return the folder of a model in the box if `name` is its name; else `name` itself.
+def model_folder(
+    name: str | os.PathLike[str],
+    revision: str | None = None,
+    *,
+    endings: tuple[str, ...] = ("",),
+    error: type[StarchartError] = CheckpointError,
+) -> Path:
+    """Return the folder of the model `name`: a path that exists, else a model in the box, else one in the HF cache.
 
-    An existing folder of that name wins.
+    The cache is that of the Hugging Face Hub's tools; `revision` is a branch, a tag or a commit there (None: main).
+    A folder of the box or of the cache counts where a file in it has one of `endings`. What cannot be the name of a
+    model of the hub is returned as a path. Raises `error` for a model of the hub that is not cached, and for a revision
+    of anything else.
 
     >>> model_folder("towel").name
     'towel'
     """
-    boxed = isinstance(name, str) and name in NAMES and not os.path.isdir(name)
-    return _BOX / name if boxed else Path(name)
+    if revision is not None and not is_revision(revision):
+        raise error(f"revision {shown(revision)} is not the name of a branch, a tag or a commit")
+    if isinstance(name, str) and not os.path.exists(name):
+        boxed = [_BOX / name] if name in NAMES and revision is None else []
+        cached = cached_folders(name, revision or MAIN)
+        for folder in (*boxed, *cached):
+            if _holds(folder, endings):
+                return folder
+        if repository := repository_of(name):
+            raise error(_not_cached(name, repository, revision, cached))
+    if revision is not None:
+        raise error(f"revision {shown(revision)}: {shown(str(name))} is not a model of the hub; leave the revision out")
+    return Path(name)
+
+
+def _holds(folder: Path, endings: tuple[str, ...]) -> bool:
+    try:
+        return any(name.endswith(endings) and os.path.isfile(folder / name) for name in os.listdir(folder))
+    except OSError:  # a folder that may not be read
+        return False
+
+
+def _not_cached(name: str, repository: str, revision: str | None, partial: list[Path]) -> str:
+    """Return what to say of a model that is not in the cache, or in part only."""
+    state = f"it is not in the Hugging Face cache ({cache_folder()})"
+    if partial:
+        state = f"the Hugging Face cache has other files of it only ({partial[0]})"
+    at = f" at revision {revision}" if revision else ""
+    option = f" --revision {revision}" if revision else ""
+    return (
+        f"no model {shown(name)}{at}: there is no such file or folder, and {state}; download it with `hf download"
+        f" {repository}{option}` or `python -m starport generate --model {name}{option}`, which need huggingface_hub,"
+        " or give a folder"
+    )

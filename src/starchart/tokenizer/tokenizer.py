@@ -19,7 +19,7 @@ from starchart.json_file import shown
 from starchart.tokenizer.byte_pair_encoding import merge_word
 from starchart.tokenizer.pre_tokenizer import repair, split_chunks, split_words
 from starchart.tokenizer.vocabulary import Vocabulary, make_vocabulary
-from starchart.tokenizer.vocabulary_files import read_vocabulary
+from starchart.tokenizer.vocabulary_files import FILES, read_vocabulary
 
 END_OF_TEXT = "<|endoftext|>"
 
@@ -67,15 +67,21 @@ class Tokenizer:
         self.special_tokens: Mapping[str, int] = dict(vocabulary.special_tokens)
         self.end_of_text = self.special_tokens.get(END_OF_TEXT)
 
+    def __repr__(self) -> str:
+        return f"Tokenizer({self.vocab_size} tokens, end of text: {self.end_of_text})"
+
     @classmethod
-    def from_pretrained(cls, model: str | PathLike[str]) -> Self:
-        """Return the tokenizer of "towel", the model in the box, of a folder, or of a GGUF file.
+    def from_pretrained(cls, model: str | PathLike[str], *, revision: str | None = None) -> Self:
+        """Return the tokenizer of a folder, of a GGUF file, of "towel", the model in the box, or of a cached model.
+
+        A cached model is one of the Hugging Face Hub ("gpt2", "ORG/NAME") that is in its cache, at `revision` (a
+        branch, a tag or a commit). Nothing is downloaded.
 
         A folder holds vocab.json and merges.txt, or tokenizer.json alone, or a GGUF file. A GGUF file has its own.
 
         Raises VocabularyError for a model that is missing, damaged or not GPT-2's.
         """
-        return cls(read_vocabulary(model_folder(model)))
+        return cls(read_vocabulary(model_folder(model, revision, endings=FILES, error=VocabularyError)))
 
     @classmethod
     def from_merges(cls, ids: Mapping[str, int], merges: Iterable[tuple[str, str]]) -> Self:

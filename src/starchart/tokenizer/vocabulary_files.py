@@ -7,6 +7,7 @@ special tokens that were added later.
 Every fault is a VocabularyError that names the file, and the line where there is one.
 """
 
+from itertools import chain
 from os import PathLike
 from os.path import isdir, isfile
 from pathlib import Path
@@ -19,6 +20,7 @@ from starchart.tokenizer.tokenizer_json import parse_tokenizer_json
 from starchart.tokenizer.vocabulary import MAX_TOKENS, Vocabulary, make_vocabulary
 
 _PAIRS = (("vocab.json", "merges.txt"), ("encoder.json", "vocab.bpe"))
+FILES = (*chain(*_PAIRS), "tokenizer.json", ".gguf")  # endings of the files that hold a vocabulary
 
 
 def read_vocabulary(model: str | PathLike[str]) -> Vocabulary:

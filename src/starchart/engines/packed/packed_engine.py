@@ -23,7 +23,7 @@ from starchart.engines.packed.limits import refuse_too_many_positions, refuse_to
 from starchart.engines.packed.memory import refuse_if_too_large
 from starchart.engines.packed.pack_cache import PackCache
 from starchart.engines.packed.packed_matrix import Rounded, products
-from starchart.engines.packed.precision import FULL, Precision
+from starchart.engines.packed.precision import FAST, FULL, Precision
 from starchart.engines.packed.process_group import ProcessGroup
 from starchart.engines.packed.rounding import round_for, scale_for
 from starchart.engines.packed.screening import MOST_CANDIDATES, Candidate, look_at, winners
@@ -101,6 +101,11 @@ class PackedEngine:
         head_layer: Any = PackedLayer(HEAD, bounds[HEAD])
         return replace(prepared, lm_head=EmbeddingWeights(head_layer))
 
+    def __repr__(self) -> str:
+        precision = {FULL: "full", FAST: "fast"}.get(self._precision, str(self._precision))
+        workers = f", {self.workers} worker{'s' * (self.workers != 1)}" if hasattr(self, "_group") else ""
+        return f"PackedEngine({precision}{workers})"
+
     @property
     def workers(self) -> int:
         """How many processes compute, this one included."""
@@ -151,6 +156,8 @@ class PackedEngine:
 
     def top_logits(self, logits: Deferred, count: int) -> Sequence[float]:  # [T][V] -> [V]
         """Return the last row, with -inf for tokens that are certainly not among the `count` likeliest."""
+        if not isinstance(logits, Deferred):
+            return self.to_lists(logits)[-1]  # a tap has seen them all
         last = Deferred(logits.x[-1:], logits.layer)
         screen, lanes = self._precision.screen, self._precision.weights
         if screen and 0 < count <= MOST_CANDIDATES:

@@ -6,11 +6,7 @@ files, as links to blobs/{checksum}.
 
 import os
 import re
-from contextlib import suppress
 from pathlib import Path
-
-from starchart.errors import CheckpointError
-from starport.hub.needed_files import is_index, needed_files, shard_names
 
 # OpenAI's models moved under an organisation; older caches have them under the bare name.
 ORGANISATIONS = {
@@ -61,32 +57,16 @@ def repository_folder(repository: str) -> Path:
     return cache_folder() / f"models--{repository.replace('/', '--')}"
 
 
-def cached_model(name: str, revision: str = MAIN) -> Path | None:
-    """Return the folder of the model `name` ("gpt2", "org/name") in the cache, or None if there is none.
+def cached_folders(name: str, revision: str = MAIN) -> list[Path]:
+    """Return the folders of the model `name` ("gpt2", "org/name") in the cache: none, one, or both of its two names.
 
-    `revision` is a branch, a tag or a commit. Files may be missing in the folder: see `missing_files`. Where the cache
-    has the model under two names, the fuller folder is returned.
+    `revision` is a branch, a tag or a commit. Files may be missing in a folder: a download may have been of some only.
     """
     if not _NAME.fullmatch(name) or not is_revision(revision):
-        return None
+        return []
     names = [f"{ORGANISATIONS[name]}/{name}", name] if name in ORGANISATIONS else [name]
     snapshots = [_snapshot(repository_folder(candidate), revision) for candidate in names]
-    return min(filter(None, snapshots), key=lambda snapshot: len(missing_files(snapshot)), default=None)
-
-
-def missing_files(folder: Path) -> list[str]:
-    """Return the names of files that a model needs and `folder` lacks: a download may have been of some files only.
-
-    Weights in a format that cannot be read are not missing; the loader says what to do about them, and about an index
-    that is damaged.
-    """
-    names = [name for name in os.listdir(folder) if os.path.isfile(folder / name)]
-    needed = needed_files(names)
-    missing = list(needed.missing)
-    if needed.weights and is_index(needed.weights[0]):
-        with suppress(CheckpointError):
-            missing += [name for name in shard_names(folder / needed.weights[0]) if name not in names]
-    return missing
+    return [snapshot for snapshot in snapshots if snapshot]
 
 
 def _snapshot(repository: Path, revision: str) -> Path | None:
