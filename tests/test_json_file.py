@@ -60,9 +60,14 @@ def test_more_values_than_any_model_has(mark, tmp_path):
 
 
 def test_a_missing_file_and_a_folder(tmp_path):
-    for path in (tmp_path, tmp_path / "none.json", tmp_path / ("x" * 5000)):
-        with pytest.raises(CheckpointError, match="there is no such file"):
+    for path, words in (
+        (tmp_path, "it is a folder, not a regular file"),
+        (tmp_path / "none.json", "there is no such file"),
+        (tmp_path / ("x" * 5000), "File name too long"),
+    ):
+        with pytest.raises(CheckpointError) as caught:
             read_json_file(path, CheckpointError)
+        assert str(caught.value) == f"{path}: cannot be read: {words}"
 
 
 def test_shown_keeps_strange_text_on_one_short_line():

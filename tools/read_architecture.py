@@ -10,7 +10,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 SINGLE_FILES = {
-    f"starchart.{name}" for name in ("engine", "errors", "gguf_fields", "gguf_header", "hub_cache", "json_file", "tap")
+    f"starchart.{name}"
+    for name in ("engine", "errors", "gguf_fields", "gguf_header", "hub_cache", "json_file", "regular_file", "tap")
 }
 
 Edges = set[tuple[str, str]]

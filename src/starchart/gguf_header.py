@@ -19,6 +19,7 @@ from typing import Any
 
 from starchart.gguf_fields import GGUFFields
 from starchart.json_file import shown
+from starchart.regular_file import open_regular_file
 
 MAGIC = b"GGUF"
 MAX_COUNT = 1 << 16  # tensors, and entries of metadata; the largest GPT-2 has 580 tensors
@@ -44,9 +45,7 @@ def begins_as_gguf(first: bytes) -> bool:
 def is_gguf(path: str | os.PathLike[str]) -> bool:
     """Return whether there is a file at `path` that begins as GGUF does."""
     try:
-        if not os.path.isfile(path):
-            return False
-        with open(path, "rb") as file:
+        with open_regular_file(path) as file:
             return file.read(len(MAGIC)) == MAGIC
     except OSError:
         return False

@@ -8,6 +8,8 @@ import os
 import re
 from pathlib import Path
 
+from starchart.regular_file import read_regular_file
+
 # OpenAI's models moved under an organisation; older caches have them under the bare name.
 ORGANISATIONS = {
     "gpt2": "openai-community",
@@ -73,7 +75,7 @@ def _snapshot(repository: Path, revision: str) -> Path | None:
     if COMMIT.fullmatch(revision) and os.path.isdir(repository / "snapshots" / revision):
         return repository / "snapshots" / revision
     try:
-        commit = (repository / "refs" / revision).read_text(encoding="utf-8").strip()
+        commit = read_regular_file(repository / "refs" / revision).decode().strip()
     except (OSError, UnicodeDecodeError):
         return _snapshot_that_begins(repository, revision.lower())
     folder = repository / "snapshots" / commit

@@ -13,6 +13,7 @@ from reprlib import Repr
 from typing import Any
 
 from starchart.errors import StarchartError
+from starchart.regular_file import open_regular_file
 
 # A value takes up to 250 bytes in memory, a character up to 8 beside the file's own. At both limits: 190 MB and 0.8 s,
 # as measured with Python 3.12. GPT-2's tokenizer.json has 200,000 values in 3 MB, an index of 10,000 tensors 10,000.
@@ -46,10 +47,8 @@ def read_json_file(path: Path, error: type[StarchartError]) -> dict[str, Any]:
 
 def read_small_file(path: Path, error: type[StarchartError]) -> bytes:
     """Return the bytes of the file at `path`. Raises `error` where it is no regular file or too long."""
-    if not os.path.isfile(path):
-        raise error(f"{path}: there is no such file")
     try:
-        with open(path, "rb") as file:
+        with open_regular_file(path) as file:
             data = file.read(min(os.fstat(file.fileno()).st_size, MAX_JSON_BYTES) + 1)
     except OSError as fault:
         raise error(f"{path}: cannot be read: {fault.strerror}") from None

@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 
 from huggingface_hub.utils import WeakFileLock, tqdm  # type: ignore[attr-defined]
 
+from starchart.regular_file import open_regular_file
 from starport.hub.client import open_file
 from starport.hub.errors import HubError, is_of
 from starport.hub.listing import HubFile, Listing
@@ -125,7 +126,7 @@ def _checksum(path: Path, file: HubFile) -> str:
         digest = hashlib.sha256()
     else:
         digest = hashlib.sha1(f"blob {file.size}\0".encode(), usedforsecurity=False)
-    with open(path, "rb") as content:
+    with open_regular_file(path) as content:
         while block := content.read(_BLOCK):
             digest.update(block)
     return digest.hexdigest()

@@ -11,10 +11,11 @@ from starchart.checkpoints.formats import known_format
 from starchart.checkpoints.model_files import find_weights
 from starchart.checkpoints.names import is_mask, our_name
 from starchart.checkpoints.numbers.number_types import is_weight_dtype
-from starchart.checkpoints.stored_tensor import StoredTensor, read_parts
+from starchart.checkpoints.stored_tensor import StoredTensor, read_parts, stamp_of
 from starchart.checkpoints.weights import tensor_shapes
 from starchart.errors import CheckpointError, NoVocabularyError, VocabularyError
 from starchart.model.config import GPT2Config
+from starchart.regular_file import open_regular_file
 from starchart.tokenizer.tokenizer import Tokenizer
 from starport.engine_options import check_vocabulary
 from starport.inspection.statistics import Statistics, statistics_of
@@ -142,8 +143,8 @@ def _files(model: Path, weights: Path | None, tensors: Mapping[str, StoredTensor
 
 def _inspected_file(path: Path) -> InspectedFile:
     try:
-        with path.open("rb") as file:
-            return InspectedFile(path, path.stat().st_size, file_digest(file, "sha256").hexdigest())
+        with open_regular_file(path) as file:
+            return InspectedFile(path, stamp_of(file)[0], file_digest(file, "sha256").hexdigest())
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read: {error.strerror}") from None
 

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable
 
 from starchart.errors import TextError
+from starchart.regular_file import open_regular_file
 from starchart.tokenizer.tokenizer import END_OF_TEXT
 
 # In this mode ^ and $ see \n only, so \x0b, \x85 and \u2028 end no line.
@@ -37,21 +38,18 @@ def decoded_documents(raw: bytes, name: str) -> list[str]:
     return documents
 
 
-def read_documents(files: Iterable[str | os.PathLike[str]]) -> list[str]:
+def read_documents(files: Iterable[str | os.PathLike[str]], or_pipes: bool = True) -> list[str]:
     """Return the documents of all files, in order; no document goes on in the next file.
 
-    Raises TextError, which names the file, for one that is missing, no regular file, unreadable, not UTF-8 or empty.
-    A pipe or a device is refused, since it may never end.
+    A file may be a pipe, unless not `or_pipes`; a device is refused, since it may never end. Raises TextError, which
+    names the file, for one that is missing, of another type, unreadable, not UTF-8 or empty.
     """
-    return [document for file in files for document in decoded_documents(_contents(file), os.fspath(file))]
+    return [document for file in files for document in decoded_documents(_contents(file, or_pipes), os.fspath(file))]
 
 
-def _contents(file: str | os.PathLike[str]) -> bytes:
-    if not os.path.isfile(file):
-        fault = "it is not a regular file" if os.path.exists(file) else "there is no such file"
-        raise TextError(f"{os.fspath(file)}: cannot be read: {fault}; give files of text")
+def _contents(file: str | os.PathLike[str], or_pipe: bool) -> bytes:
     try:
-        with open(file, "rb") as opened:
+        with open_regular_file(file, or_pipe) as opened:
             return opened.read()
     except OSError as error:
-        raise TextError(f"{os.fspath(file)}: cannot be read: {error.strerror}") from None
+        raise TextError(f"{os.fspath(file)}: cannot be read: {error.strerror}; give files of text") from None

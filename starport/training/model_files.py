@@ -11,6 +11,7 @@ from torch import Tensor
 
 from starchart.checkpoints.names import name_in_file
 from starchart.model.config import GPT2Config
+from starchart.regular_file import is_file_or_warn, open_regular_file
 from starport.config_files import CONFIG_FILES, write_config_files
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
@@ -24,8 +25,9 @@ def write_model(folder: Path, config: GPT2Config, named: Mapping[str, Tensor], v
     write_config_files(folder, config, dtype)
     write_tensors(folder / WEIGHTS, {name_in_file(name): value.to(DTYPES[dtype]) for name, value in named.items()})
     for name in VOCABULARY_FILES:
-        if (vocabulary / name).is_file():
-            shutil.copyfile(vocabulary / name, folder / name)
+        if is_file_or_warn(vocabulary / name):
+            with open_regular_file(vocabulary / name) as source, (folder / name).open("wb") as copy:
+                shutil.copyfileobj(source, copy)
 
 
 def write_tensors(file: Path, tensors: Mapping[str, Tensor]) -> None:

@@ -9,6 +9,7 @@ from types import TracebackType
 from tqdm import tqdm
 
 from starchart.errors import TrainingError
+from starchart.regular_file import read_regular_file
 from starport.console import tell
 from starport.training.settings import TrainingSettings
 
@@ -71,7 +72,7 @@ class Record:
 def read_rows(file: Path) -> list[Sequence[str]]:
     """Return the whole rows of losses.csv, without the first, which names the columns."""
     try:
-        lines = file.read_bytes().decode("utf-8", errors="replace").splitlines()[1:]
+        lines = read_regular_file(file).decode("utf-8", errors="replace").splitlines()[1:]
     except OSError:
         return []
     return [row for row in csv.reader(lines) if _is_whole(row)]

@@ -49,7 +49,8 @@ def _train(options: argparse.Namespace, processes: Processes) -> None:
     folder = OutputFolder.for_training(options.out, options.resume)
     fill_options(options, read_run(folder.checkpoint)[1] if folder.checkpoint else {})
     check_options(options)
-    texts, held_out = read_documents(options.texts), read_documents(options.valid)
+    alone = processes.count == 1  # a pipe gives its bytes to one process only
+    texts, held_out = (read_documents(files, or_pipes=alone) for files in (options.texts, options.valid))
     if processes.is_first and not options.resume:
         lay_vocabulary(folder.vocabulary, options, texts)
     processes.wait()

@@ -12,6 +12,7 @@ from pathlib import Path
 from starchart import GPT2, Tokenizer
 from starchart.generation.fingerprint import fingerprint
 from starchart.generation.sampling import SamplingSettings
+from starchart.regular_file import read_regular_file
 from starport.verify.check import Check, attempt
 
 COMPONENT = "fingerprints"
@@ -68,7 +69,7 @@ def model_digest(model: Path) -> str:
     """Return the sha256 of the files that decide what a model says."""
     digest = sha256()
     for name in ("config.json", "model.safetensors", "vocab.json", "merges.txt"):
-        digest.update(sha256((model / name).read_bytes()).digest() if (model / name).is_file() else b"none")
+        digest.update(sha256(read_regular_file(model / name)).digest() if (model / name).is_file() else b"none")
     return digest.hexdigest()
 
 
@@ -77,7 +78,7 @@ def checks(model: Path) -> Iterator[Check]:
     if not FILE.is_file():
         yield _no_page()
         return
-    kept_digest, kept = read_page(FILE.read_text(encoding="utf-8"))
+    kept_digest, kept = read_page(read_regular_file(FILE).decode())
     found_digest = model_digest(model)
     if kept_digest != found_digest:
         yield _other_model(model, kept_digest, found_digest)

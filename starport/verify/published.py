@@ -11,6 +11,7 @@ from starchart import GPT2, Tokenizer
 from starchart.checkpoints.checkpoint import load_checkpoint
 from starchart.checkpoints.stored_tensor import StoredTensor
 from starchart.generation.sampling import SamplingSettings
+from starchart.regular_file import read_regular_file
 from starport.hub.find_model import cached_model
 from starport.hub.needed_files import missing_files
 from starport.verify.check import Check, Value
@@ -44,7 +45,8 @@ def checks(model: Path, text: Path | None = None) -> Iterator[Check]:
         for perplexity in PERPLEXITIES:
             if text and perplexity.model == name:
                 yield perplexity_check(
-                    perplexity, perplexity_of(folder, text.read_text(encoding="utf-8"), perplexity.stride)
+                    perplexity,
+                    perplexity_of(folder, read_regular_file(text).decode().replace("\r\n", "\n"), perplexity.stride),
                 )
 
 

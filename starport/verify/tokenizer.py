@@ -9,6 +9,7 @@ from pathlib import Path
 import tiktoken
 import tokenizers
 
+from starchart.regular_file import read_regular_file
 from starchart.tokenizer.tokenizer import Tokenizer
 from starport.verify.byte_characters import BYTE_CHARACTERS, IN_ORDER
 from starport.verify.check import Check, attempt
@@ -130,11 +131,11 @@ def peers(model: Path) -> dict[str, Callable[[str], list[int]]]:
 def read_vocabulary(model: Path) -> tuple[dict[str, int], list[tuple[str, str]]]:
     """Return the ids and the merges of vocab.json and merges.txt, or else of tokenizer.json."""
     if (model / "vocab.json").exists() and (model / "merges.txt").exists():
-        ids = json.loads((model / "vocab.json").read_text(encoding="utf-8"))
-        lines = (model / "merges.txt").read_text(encoding="utf-8").split("\n")
+        ids = json.loads(read_regular_file(model / "vocab.json"))
+        lines = read_regular_file(model / "merges.txt").decode().replace("\r\n", "\n").split("\n")
         pairs = [line.split(" ") for line in lines if line and not line.startswith("#version")]
     else:
-        values = json.loads((model / "tokenizer.json").read_text(encoding="utf-8"))["model"]
+        values = json.loads(read_regular_file(model / "tokenizer.json"))["model"]
         ids = values["vocab"]
         pairs = [merge.split(" ") if isinstance(merge, str) else merge for merge in values["merges"]]
     return ids, [(left, right) for left, right in pairs]

@@ -2,13 +2,18 @@
 
 import os
 import struct
+from functools import partial
 from math import inf, nan
 
 import pytest
 
 from starchart.checkpoints.checkpoint import load_checkpoint
+from starchart.checkpoints.stored_tensor import read_rows
+from starchart.engines.packed.packed_engine import PackedEngine
+from starchart.engines.packed.process_group import ProcessGroup
 from starchart.errors import CheckpointError
 from starchart.gpt2 import GPT2
+from tests.hanging import needs_pipes, no_hang, put_pipe
 from tests.tiny_model import DEFAULTS, tensor_shapes, write_tiny_model
 
 CONFIG = DEFAULTS | {"n_layer": 1, "n_inner": 5, "vocab_size": 11, "tie_word_embeddings": False}
@@ -63,7 +68,7 @@ def test_a_vector_that_is_not_finite_is_refused_at_once(name, folder):
 def test_a_file_that_goes_away_before_the_matrices_are_read(folder):
     config, weights = load_checkpoint(folder)
     (folder / "model.safetensors").unlink()
-    words = "cannot be read: No such file or directory"
+    words = "cannot be read: there is no such file"
     assert message_of(GPT2, config, weights) == f"{folder / 'model.safetensors'}: {words}"
 
 
@@ -72,3 +77,26 @@ def test_a_file_that_becomes_shorter_before_the_matrices_are_read(folder):
     path = folder / "model.safetensors"
     os.truncate(path, path.stat().st_size - 1)
     assert message_of(GPT2, config, weights) == f"{path}: has changed since it was opened; open the model again"
+
+
+@needs_pipes
+@pytest.mark.parametrize("workers", [None, 1, 2])
+def test_a_pipe_in_the_place_of_the_file_hangs_no_engine(workers, folder):
+    config, weights = load_checkpoint(folder)
+    path = put_pipe(folder / "model.safetensors")
+    with no_hang():
+        message = message_of(GPT2, config, weights, *([] if workers is None else [PackedEngine(workers=workers)]))
+    assert message == f"{path}: cannot be read: it is a pipe, not a regular file"
+
+
+@needs_pipes
+def test_a_pipe_in_the_place_of_the_file_hangs_no_worker(folder):
+    tensor = load_checkpoint(folder)[1].wte.weight
+    path = put_pipe(folder / "model.safetensors")
+    group = ProcessGroup([partial(tuple), partial(read_rows, tensor)])  # this process reads nothing
+    try:
+        with no_hang():
+            message = message_of(group.call, "__call__")
+    finally:
+        group.close()
+    assert message == f"{path}: cannot be read: it is a pipe, not a regular file"

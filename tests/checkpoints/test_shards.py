@@ -49,13 +49,13 @@ def test_a_shard_that_goes_away_after_it_was_opened(tmp_path):
     assert list(read_vector(tensors["a"])) == [97.0]
     with pytest.raises(CheckpointError) as caught:
         read_vector(tensors["b"])
-    assert str(caught.value) == f"{tmp_path / SECOND}: cannot be read: No such file or directory"
+    assert str(caught.value) == f"{tmp_path / SECOND}: cannot be read: there is no such file"
 
 
 def test_a_shard_is_missing(tmp_path):
     index = write_shards(tmp_path)
     (tmp_path / SECOND).unlink()
-    assert message_of(index) == f"{tmp_path / SECOND}: there is no such file"
+    assert message_of(index) == f"{tmp_path / SECOND}: cannot be read: there is no such file"
 
 
 def test_a_shard_lies(tmp_path):

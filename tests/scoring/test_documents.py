@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from starchart.errors import TextError
 from starport.scoring.documents import read_documents, split_documents
+from tests.hanging import needs_pipes, no_hang, put_pipe
 
 END = "<|endoftext|>"
 
@@ -82,16 +83,27 @@ def test_refused(tmp_path, content, words):
     assert str(error.value).startswith(f"{bad}: ")
 
 
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names")
+@needs_pipes
 def test_a_pipe_does_not_hang(tmp_path):
-    os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(TextError, match="not a regular file"):
-        read_documents([tmp_path / "pipe"])
+    put_pipe(tmp_path / "pipe")
+    for or_pipes, words in ((True, "there is no text in it"), (False, "it is a pipe, not a regular file")):
+        with no_hang(), pytest.raises(TextError, match=words):
+            read_documents([tmp_path / "pipe"], or_pipes)
+
+
+@needs_pipes
+def test_a_pipe_is_read(tmp_path):
+    reader, writer = os.pipe()
+    os.write(writer, b"One.\n<|endoftext|>\nTwo.")
+    os.close(writer)
+    with no_hang():
+        assert read_documents([f"/dev/fd/{reader}"]) == ["One.", "Two."]
+    os.close(reader)
 
 
 def test_a_file_that_cannot_be_read(tmp_path, monkeypatch):
     # By a stand-in for open: as root, whom the tests may run as, one reads everything.
-    def refuse(file, mode):
+    def refuse(file, mode, **_):
         raise PermissionError(13, "Permission denied", file)
 
     (tmp_path / "a").write_text("one")

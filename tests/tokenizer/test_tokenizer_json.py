@@ -1,6 +1,7 @@
 """tokenizer.json: files of the tokenizers library are read, and what is not GPT-2 is refused by name."""
 
 import json
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,13 @@ def test_reads_what_the_library_writes(tmp_path: Path, content: dict[str, Any], 
     assert ours.special_tokens == {"<|endoftext|>": 0}
     with_special = "the star<|endoftext|>shines"
     assert ours.encode(with_special, allow_special=True) == library_tokenizer().encode(with_special).ids
+
+
+def test_a_folder_in_the_place_of_vocab_json_is_ignored_with_a_warning(tmp_path, content, caplog) -> None:
+    (tmp_path / "vocab.json").mkdir()
+    with caplog.at_level(logging.WARNING, "starchart"):
+        assert read(tmp_path, content).vocab_size == 400
+    assert caplog.messages == [f"{tmp_path / 'vocab.json'}: is ignored: it is a folder, not a regular file"]
 
 
 def test_an_added_token_may_be_new(tmp_path: Path, content: dict[str, Any]) -> None:

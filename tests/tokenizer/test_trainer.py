@@ -13,6 +13,7 @@ from starchart.tokenizer.tokenizer import Tokenizer
 from starchart.tokenizer.trainer import train_bpe
 from starchart.tokenizer.training_files import read_lines, save_vocabulary
 from tests.data import shared
+from tests.hanging import needs_pipes, no_hang, put_pipe
 
 
 def test_by_hand() -> None:
@@ -102,22 +103,28 @@ def test_unreadable_texts(tmp_path: Path) -> None:
     bad.write_bytes(b"fine\n\xff\n")
     with pytest.raises(VocabularyError, match=r"bad\.txt: line 2 is not UTF-8"):
         train_bpe(read_lines([bad]), 300)
-    for missing in (tmp_path / "nowhere.txt", tmp_path / "a\0b", tmp_path / ("x" * 5000)):
-        with pytest.raises(VocabularyError, match="cannot be read: there is no such file"):
-            train_bpe(read_lines([missing]), 300)
-    with pytest.raises(VocabularyError, match="cannot be read: it is not a regular file"):
-        train_bpe(read_lines([tmp_path]), 300)
-
-
-def test_what_may_never_end_is_not_read(tmp_path: Path) -> None:
-    endless = [os.devnull]
-    if hasattr(os, "mkfifo"):
-        os.mkfifo(tmp_path / "fifo")  # nobody writes to it: opening it would wait for ever
-        endless.append(str(tmp_path / "fifo"))
-    for file in endless:
+    for file, fault in (
+        (tmp_path / "nowhere.txt", "there is no such file"),
+        (tmp_path / "a\0b", "there is no such file"),
+        (tmp_path, "it is a folder, not a regular file"),
+        (os.devnull, "it is a device, not a regular file"),  # it may never end
+    ):
         with pytest.raises(VocabularyError) as caught:
-            list(read_lines([file]))
-        assert str(caught.value) == f"{file}: cannot be read: it is not a regular file; give files of text"
+            train_bpe(read_lines([file]), 300)
+        assert str(caught.value) == f"{file}: cannot be read: {fault}; give files of text"
+
+
+@needs_pipes
+def test_a_pipe_is_read_and_one_that_nobody_writes_to_is_empty(tmp_path: Path) -> None:
+    pipe = put_pipe(tmp_path / "pipe")
+    with no_hang():
+        assert list(read_lines([pipe])) == []
+        reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+        writer = os.open(pipe, os.O_WRONLY)
+        os.write(writer, "one\nn\u00e4chste".encode())
+        os.close(writer)
+        assert list(read_lines([pipe])) == ["one\n", "n\u00e4chste"]
+        os.close(reader)
 
 
 def test_a_failed_save_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

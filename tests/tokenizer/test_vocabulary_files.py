@@ -1,18 +1,19 @@
 """Vocabularies on disk: what is read, and that every damaged file is refused in one line that names it."""
 
 import json
-import os
+import logging
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from starchart.errors import VocabularyError
+from starchart.errors import NoVocabularyError, VocabularyError
 from starchart.json_file import MAX_JSON_BYTES
 from starchart.tokenizer.byte_alphabet import ALPHABET
 from starchart.tokenizer.tokenizer import Tokenizer
 from starchart.tokenizer.vocabulary import MAX_TOKENS, make_vocabulary
 from starchart.tokenizer.vocabulary_files import read_vocabulary
+from tests.hanging import needs_pipes, no_hang, put_pipe
 from tests.tokenizer.small_vocabulary import TALE, small_vocabulary
 
 LONG = "b" * 1_000_000  # file content that a message must not repeat
@@ -193,9 +194,28 @@ def test_more_tokens_than_any_vocabulary_has():
         make_vocabulary({str(i): i for i in range(MAX_TOKENS + 1)}, [])
 
 
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with a name here")
-def test_a_pipe_is_no_file(folder):
-    (folder / "merges.txt").unlink()
-    os.mkfifo(folder / "merges.txt")
-    with pytest.raises(VocabularyError, match=r"no merges.txt"):
+NEEDED = "needed are vocab.json and merges.txt, or tokenizer.json"
+
+
+@needs_pipes
+@pytest.mark.parametrize("names", [["merges.txt"], ["merges.txt", "vocab.json"], ["encoder.json"], ["tokenizer.json"]])
+def test_a_pipe_is_no_file_and_not_the_same_as_none(names, folder):
+    if names[0] != "merges.txt":
+        (folder / "vocab.json").unlink()
+        (folder / "merges.txt").unlink()
+    for name in names:
+        put_pipe(folder / name)
+    with no_hang(), pytest.raises(VocabularyError) as caught:
         read_vocabulary(folder)
+    first = min(names, key=["vocab.json", "merges.txt", "encoder.json", "tokenizer.json"].index)
+    assert str(caught.value) == (f"{folder / first}: cannot be read: it is a pipe, not a regular file; {NEEDED}")
+    assert not isinstance(caught.value, NoVocabularyError)
+
+
+@needs_pipes
+def test_what_is_no_file_is_ignored_with_a_warning_where_it_may_be_missing(folder, caplog):
+    whole = read_vocabulary(folder)
+    put_pipe(folder / "added_tokens.json")
+    with caplog.at_level(logging.WARNING, "starchart"), no_hang():
+        assert read_vocabulary(folder) == whole
+    assert caplog.messages == [f"{folder / 'added_tokens.json'}: is ignored: it is a pipe, not a regular file"]

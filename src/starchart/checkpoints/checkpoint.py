@@ -58,7 +58,7 @@ def _read_config(path: Path, kind: Format) -> GPT2Config:
 
 def _config_in(folder: Path) -> GPT2Config:
     file = folder / "config.json"
-    if not os.path.isfile(file):
+    if not os.path.lexists(file):
         raise ConfigError(f"{folder}: holds no config.json; {LAYOUT}")
     values = read_json_file(file, ConfigError)
     try:

@@ -3,12 +3,12 @@
 Such formats are OpenAI's hparams.json and the header of llm.c.
 """
 
-from os.path import isfile
 from pathlib import Path
 
 from starchart.errors import ConfigError
 from starchart.json_file import read_json_file
 from starchart.model.config import token_ids
+from starchart.regular_file import is_file_or_warn
 
 _END_OF_TEXT = "<|endoftext|>"
 
@@ -19,7 +19,7 @@ def generation_end_of_text(folder: Path) -> tuple[int, ...] | None:
     Raises ConfigError where it cannot be read.
     """
     path = folder / "generation_config.json"
-    if not isfile(path):
+    if not is_file_or_warn(path):
         return None
     values = read_json_file(path, ConfigError)
     try:
@@ -38,7 +38,8 @@ def end_of_text(folder: Path, vocab_size: int) -> tuple[int, ...]:
     if ids is not None:
         return ids
     for vocabulary in (folder / "vocab.json", folder / "encoder.json"):
-        found = read_json_file(vocabulary, ConfigError).get(_END_OF_TEXT) if isfile(vocabulary) else None
+        there = is_file_or_warn(vocabulary)
+        found = read_json_file(vocabulary, ConfigError).get(_END_OF_TEXT) if there else None
         if type(found) is int and 0 <= found < vocab_size:
             return (found,)
     return (vocab_size - 1,)

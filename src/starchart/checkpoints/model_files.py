@@ -9,11 +9,13 @@ vocab.json and merges.txt, ...       for the tokenizer; not read here
 
 import os
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from starchart.checkpoints.formats import format_of
 from starchart.errors import CheckpointError
 from starchart.json_file import shown
+from starchart.regular_file import is_file_or_warn, what_is_there
 
 WEIGHTS_FILES = (
     "model.safetensors",
@@ -38,8 +40,9 @@ def weights_in(folder: Path) -> Path | None:
 
     Raises CheckpointError if there are several to choose from and none has a name of WEIGHTS_FILES.
     """
-    for name in WEIGHTS_FILES:
+    for place, name in enumerate(WEIGHTS_FILES):
         if os.path.isfile(folder / name):
+            _warn_of_others(folder, WEIGHTS_FILES[:place])
             return folder / name
     found = sorted(path for path in folder.iterdir() if path.suffix not in _NO_WEIGHTS and path.is_file())
     found = [path for path in found if format_of(path)]
@@ -48,6 +51,8 @@ def weights_in(folder: Path) -> Path | None:
     if len(found) > 1:
         names = ", ".join(shown(path.name) for path in found)
         raise CheckpointError(f"{folder}: holds more than one file of weights: {names}; give the path of one")
+    if found:
+        _warn_of_others(folder, WEIGHTS_FILES)
     return found[0] if found else None
 
 
@@ -57,7 +62,7 @@ def find_weights(model: Path) -> Path:
         _refuse_shard(model, "give the folder that holds them all")
         return model
     if not os.path.isdir(model):
-        state = "is not a folder or a file" if os.path.exists(model) else "there is no such folder or file"
+        state = what_is_there(model) or "there is no such folder or file"
         raise CheckpointError(f"{model}: {state}; {LAYOUT}")
     path = weights_in(model)
     if path:
@@ -68,10 +73,17 @@ def find_weights(model: Path) -> Path:
                 f"{model / name}: this format is not read; convert it with transformers: "
                 "GPT2LMHeadModel.from_pretrained(folder).save_pretrained(folder)"
             )
-    for name in WEIGHTS_FILES:
-        if os.path.isdir(model / name):
-            raise CheckpointError(f"{model / name}: is a folder, not a file of weights; put the file in its place")
+    others = sorted(path for path in model.iterdir() if path.suffix in SUFFIXES)
+    for path in (*(model / name for name in WEIGHTS_FILES), *others):
+        if fault := what_is_there(path):
+            raise CheckpointError(f"{path}: cannot be read: {fault}; put the file of the weights in its place")
     raise CheckpointError(f"{model}: holds no weights; {LAYOUT}")
+
+
+def _warn_of_others(folder: Path, names: Iterable[str]) -> None:
+    """Warn of what has one of these names, which come first, and is no regular file."""
+    for name in names:
+        is_file_or_warn(folder / name)
 
 
 def _refuse_shard(path: Path, advice: str) -> None:

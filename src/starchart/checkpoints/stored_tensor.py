@@ -25,6 +25,7 @@ from starchart.checkpoints.numbers.number_types import (
 from starchart.checkpoints.zip.member import ZipMember, read_member
 from starchart.errors import CheckpointError
 from starchart.json_file import shown
+from starchart.regular_file import open_regular_file
 from starchart.utils.matrix import Matrix, Vector
 
 Stamp: TypeAlias = tuple[int, ...]  # size and times of a file: another one in its place is noticed
@@ -103,10 +104,8 @@ def stamp_of(file: BinaryIO) -> Stamp:
 @contextmanager
 def opened(path: Path, stamp: Stamp | None = None) -> Iterator[BinaryIO]:
     """Give the open file, which must have the stamp if there is one; an OSError becomes a CheckpointError."""
-    if not stamp and not os.path.isfile(path):
-        raise CheckpointError(f"{path}: is not a file" if os.path.exists(path) else f"{path}: there is no such file")
     try:
-        with path.open("rb") as file:
+        with open_regular_file(path) as file:
             if stamp and stamp != stamp_of(file):
                 raise CheckpointError(f"{path}: has changed since it was opened; open the model again")
             yield file

@@ -22,6 +22,7 @@ from starchart.errors import VocabularyError
 from starchart.gguf_fields import GGUFFields
 from starchart.gguf_header import read_gguf_header
 from starchart.json_file import shown
+from starchart.regular_file import open_regular_file
 from starchart.tokenizer.vocabulary import Vocabulary, make_vocabulary
 
 _PREFIX = "tokenizer.ggml."
@@ -60,7 +61,7 @@ def read_gguf_vocabulary(path: Path) -> Vocabulary | None:
 
 def _read_metadata(path: Path) -> dict[str, Any]:
     try:
-        with path.open("rb") as file:
+        with open_regular_file(path) as file:
             size = os.fstat(file.fileno()).st_size
             fields = GGUFFields(file, size, str(path), VocabularyError)
             return read_gguf_header(fields, (_TOKENS, _TYPES, _MERGES)).metadata

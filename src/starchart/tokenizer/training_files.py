@@ -5,28 +5,25 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from os import PathLike
-from os.path import exists, isfile
 from pathlib import Path
 
 from starchart.errors import VocabularyError
+from starchart.regular_file import open_regular_file
 
 
 def read_lines(files: Iterable[str | PathLike[str]]) -> Iterator[str]:
-    """Yield the lines of UTF-8 text files, each with its line feed. Raises VocabularyError, which names the file.
+    """Yield the lines of UTF-8 text files or pipes, each with its line feed. Raises VocabularyError with the file.
 
-    The tokenizers library trains on files line by line; with these as its texts, so does ours. A pipe or a
-    device is refused, since it may never end.
+    The tokenizers library trains on files line by line; with these as its texts, so does ours. A device is refused,
+    since it may never end.
     """
     for file in files:
-        if not isfile(file):
-            fault = "it is not a regular file" if exists(file) else "there is no such file"
-            raise VocabularyError(f"{file}: cannot be read: {fault}; give files of text")
         try:
-            with open(file, "rb") as lines:
+            with open_regular_file(file, or_pipe=True) as lines:
                 for number, line in enumerate(lines, 1):
                     yield _decode(line, file, number)
         except OSError as error:
-            raise VocabularyError(f"{file}: cannot be read: {error.strerror}") from None
+            raise VocabularyError(f"{file}: cannot be read: {error.strerror}; give files of text") from None
 
 
 def _decode(line: bytes, file: str | PathLike[str], number: int) -> str:

@@ -15,6 +15,7 @@ from pathlib import Path
 from starchart.errors import NoVocabularyError, VocabularyError
 from starchart.gguf_header import is_gguf
 from starchart.json_file import read_json_file, read_small_file, shown
+from starchart.regular_file import is_file_or_warn, what_is_there
 from starchart.tokenizer.gguf_vocabulary import read_gguf_vocabulary
 from starchart.tokenizer.tokenizer_json import parse_tokenizer_json
 from starchart.tokenizer.vocabulary import MAX_TOKENS, Vocabulary, make_vocabulary
@@ -39,22 +40,34 @@ def read_vocabulary(model: str | PathLike[str]) -> Vocabulary:
     single = place / "tokenizer.json"
     vocab, merges = max(([place / name for name in pair] for pair in _PAIRS), key=_number_there)
     if isfile(single) and not (vocab.name == "vocab.json" and isfile(vocab) and isfile(merges)):
+        _warn_of_others(vocab, merges)
         return parse_tokenizer_json(read_json_file(single, VocabularyError), str(single))
     missing = [file.name for file in (vocab, merges) if not isfile(file)]
     if missing:
         inside = [file for file in place.glob("*.gguf") if is_gguf(file)] if isdir(model) else []
         if len(inside) == 1 and len(missing) == 2 and (own := read_gguf_vocabulary(inside[0])):
+            _warn_of_others(vocab, merges, single)
             return own
+        needed = "needed are vocab.json and merges.txt, or tokenizer.json"
+        for file in (single, *(place / name for pair in _PAIRS for name in pair)):
+            if fault := what_is_there(file):
+                raise VocabularyError(f"{file}: cannot be read: {fault}; {needed}")
         kind = NoVocabularyError if len(missing) == 2 and not inside else VocabularyError
-        raise kind(f"{place}: no {' and no '.join(missing)}; needed are vocab.json and merges.txt, or tokenizer.json")
+        raise kind(f"{place}: no {' and no '.join(missing)}; {needed}")
     ids = read_json_file(vocab, VocabularyError)
     pairs, first_line = _read_merges(merges)
     added = place / "added_tokens.json"
-    for token, i in read_json_file(added, VocabularyError).items() if isfile(added) else ():
+    for token, i in read_json_file(added, VocabularyError).items() if is_file_or_warn(added) else ():
         if ids.setdefault(token, i) != i:
             here, there = shown(i), shown(ids[token])
             raise VocabularyError(f"{added}: {shown(token)} has the id {here} here and {there} in {vocab.name}")
     return make_vocabulary(ids, pairs, ids_name=str(vocab), merge_name=f"{merges}: line", first=first_line)
+
+
+def _warn_of_others(*files: Path) -> None:
+    """Warn of files that come first and are no regular files."""
+    for file in files:
+        is_file_or_warn(file)
 
 
 def _number_there(files: list[Path]) -> int:

@@ -1,7 +1,6 @@
 """Every way in which the header of a safetensors file can lie: one CheckpointError that names file and tensor."""
 
 import json
-import os
 import tracemalloc
 
 import pytest
@@ -9,6 +8,7 @@ import pytest
 from starchart.checkpoints.safetensors.reader import open_safetensors
 from starchart.errors import CheckpointError
 from tests.checkpoints.raw_file import entry, one_tensor, raw_file, write
+from tests.hanging import needs_pipes, no_hang, put_pipe
 
 TRUE = {"a": entry("F32", [2, 3], 0, 24), "b": entry("F16", [2], 24, 28)}
 
@@ -158,16 +158,15 @@ def test_no_tensors_at_all(tmp_path):
 
 
 def test_a_missing_file_and_a_folder(tmp_path):
-    for path, words in ((tmp_path / "none.safetensors", "there is no such file"), (tmp_path, "is not a file")):
+    for path, words in ((tmp_path / "none.safetensors", "there is no such file"), (tmp_path, "it is a folder")):
         with pytest.raises(CheckpointError, match=words):
             open_safetensors(path)
 
 
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes on this system")
+@needs_pipes
 def test_a_pipe_is_refused_rather_than_waited_for(tmp_path):
-    os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(CheckpointError, match="is not a file"):
-        open_safetensors(tmp_path / "pipe")
+    with no_hang(), pytest.raises(CheckpointError, match="it is a pipe, not a regular file"):
+        open_safetensors(put_pipe(tmp_path / "pipe"))
 
 
 @pytest.mark.parametrize("length", [90_000_000, 100_000_001, 2**40, 2**64 - 1])

@@ -7,7 +7,6 @@ import struct
 from array import array
 from dataclasses import replace
 from math import inf, nan
-from pathlib import Path
 
 import pytest
 
@@ -124,7 +123,7 @@ def test_a_file_that_becomes_shorter_while_it_is_read(tmp_path):
 def test_a_file_that_goes_away_after_it_was_opened(shape, read, tmp_path):
     tensor = stored(tmp_path, "F32", shape, bytes(8))
     tensor.path.unlink()
-    assert message_of(read, tensor) == f"{tensor.path}: cannot be read: No such file or directory"
+    assert message_of(read, tensor) == f"{tensor.path}: cannot be read: there is no such file"
 
 
 class BrokenDisk:
@@ -142,7 +141,7 @@ class BrokenDisk:
 
 def test_an_error_of_the_disk_names_the_file(tmp_path, monkeypatch):
     tensor = stored(tmp_path, "F32", [1], bytes(4))
-    monkeypatch.setattr(Path, "open", lambda *arguments: BrokenDisk())
+    monkeypatch.setattr("starchart.checkpoints.stored_tensor.open_regular_file", lambda path: BrokenDisk())
     assert message_of(read_vector, tensor) == f"{tensor.path}: cannot be read: Input/output error"
 
 

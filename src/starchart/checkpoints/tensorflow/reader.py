@@ -71,7 +71,7 @@ def _data_file(index: Path, shard: int, shards: int) -> Path:
 
 
 def _stamp(data: Path, index: Path) -> Stamp:
-    if not os.path.isfile(data):
+    if not os.path.lexists(data):
         raise CheckpointError(f"{data}: there is no such file; it must lie beside {index.name}, whose numbers it holds")
     with opened(data) as file:
         return stamp_of(file)

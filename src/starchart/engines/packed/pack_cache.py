@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from starchart.errors import EngineError
+from starchart.regular_file import read_regular_file
 
 _INDEX = "index.json"
 _UNFINISHED = "unfinished-"
@@ -54,8 +55,7 @@ class PackCache:
         """Return the pack of what is described, if there is one that is whole as far as its index says."""
         folder = self.folder / _key(description)
         try:
-            text = (folder / _INDEX).read_text("utf-8")
-            index = json.loads(text)
+            index = json.loads(read_regular_file(folder / _INDEX))
             contents = index["contents"]
             if index["sha256"] != _hash(contents) or contents["description"] != _plain(description):
                 return None
@@ -191,7 +191,7 @@ def _title(folder: Path) -> str:
     if folder.name.startswith(_UNFINISHED):
         return f"{folder.name}: unfinished"
     try:
-        description = json.loads((folder / _INDEX).read_text("utf-8"))["contents"]["description"]
+        description = json.loads(read_regular_file(folder / _INDEX))["contents"]["description"]
         weights = Path(description["files"][0][0])
         model = weights if weights.suffix.lower() == ".gguf" else weights.parent  # a GGUF file is a whole model
         return f"{model} ({description['weights'][0]} bits a lane)"

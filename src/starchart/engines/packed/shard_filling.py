@@ -24,6 +24,7 @@ from starchart.engines.packed.tiles import (
     tile_rows,
     tile_size,
 )
+from starchart.regular_file import open_regular_file
 from starchart.utils.matrix import Vector
 
 TileChecksums = Mapping[int, Sequence[int]]  # slice -> of its tiles
@@ -121,7 +122,7 @@ class ShardFiller:
         offset = self._offsets.get(slice_, 0)
         self._offsets[slice_] = offset + sum(sizes)
         try:
-            with slice_file(folder, slice_).open("rb") as file:
+            with open_regular_file(slice_file(folder, slice_)) as file:
                 file.seek(offset)
                 tiles = [file.read(size) for size in sizes]
         except OSError:

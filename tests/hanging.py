@@ -1,0 +1,40 @@
+"""Pipes in the place of files, and a limit for what would wait for them for ever."""
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+_PATIENCE = 120  # seconds; on a busy machine, too, all that is tested takes a few
+
+needs_pipes = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+
+
+class HangsError(BaseException):
+    """What was tested did not end. No Exception: whatever is caught on the way, this is not."""
+
+
+@contextmanager
+def no_hang() -> Iterator[None]:
+    """Raise HangsError in what is done here when it takes minutes, even in the middle of a call of the system."""
+
+    def end(*_: object) -> None:
+        raise HangsError
+
+    before = signal.signal(signal.SIGALRM, end)
+    signal.alarm(_PATIENCE)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def put_pipe(path: Path) -> Path:
+    """Put a pipe that nobody writes to in the place of whatever is at `path`."""
+    path.unlink(missing_ok=True)
+    os.mkfifo(path)
+    return path
