@@ -8,11 +8,13 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from starchart import Tokenizer
 from starchart.checkpoints.checkpoint import load_checkpoint
 from starchart.errors import TextError
-from starport.engine_options import choose_model
-from starport.hub.find_model import IN_THE_BOX, REVISION_HELP
-from starport.verify.components import COMPONENTS, WITH_TEXT
+from starchart.regular_file import open_regular_file
+from starport.engine_options import check_vocabulary
+from starport.hub.find_model import IN_THE_BOX, REVISION_HELP, find_model
+from starport.verify.components import COMPONENTS, WITH_TEXT, WITH_VOCABULARY
 from starport.verify.readable_model import readable_model
 from starport.verify.report import Cascade, ComponentResult, json_report
 from starport.verify.run_checks import require_libraries, run_component
@@ -47,11 +49,14 @@ def run(options: argparse.Namespace) -> int:
     require_libraries(names)
     text = _readable(options.text, names)
     _check_destination(options.json)
-    model = choose_model(options.model, options.revision)
-    load_checkpoint(model.folder)  # a damaged model is bad input, not a failed check
+    model, told = find_model(options.model, options.revision)
+    config, _ = load_checkpoint(model)  # a damaged model is bad input, not a failed check
+    with_vocabulary = bool(set(names) & set(WITH_VOCABULARY))
+    if with_vocabulary:
+        check_vocabulary(Tokenizer.from_pretrained(model), config.vocab_size)
     cascade = Cascade(sys.stderr if options.json == "-" else sys.stdout)
-    with readable_model(model.folder) as (folder, written):
-        cascade.title(model.told + written)
+    with readable_model(model, with_vocabulary) as (folder, written):
+        cascade.title(told + written)
         results = [_run_component(name, folder, text, cascade) for name in names]
     cascade.table(results)
     if options.json:
@@ -76,8 +81,10 @@ def _readable(text: str | None, names: Sequence[str]) -> Path | None:
     if not set(WITH_TEXT) & set(names):
         only = " or ".join(WITH_TEXT)
         raise TextError(f"--text is for the component {only}; leave it out, or add --only {only}")
-    if not os.path.isfile(text):
-        raise TextError(f"--text {text}: there is no such file; give the raw WikiText-2 test set")
+    try:
+        open_regular_file(text).close()
+    except OSError as error:
+        raise TextError(f"--text {text}: cannot be read: {error.strerror}; give the raw WikiText-2 test set") from None
     return Path(text)
 
 

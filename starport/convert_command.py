@@ -4,7 +4,7 @@ import argparse
 
 from starport.console import ProgressLine, tell
 from starport.conversion.convert import Conversion
-from starport.conversion.formats import FORMATS
+from starport.conversion.formats import DTYPES, FORMATS
 from starport.hub.find_model import REVISION_HELP, find_model
 from starport.termination import cleaning_up_when_terminated
 
@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--revision", metavar="REV", help=REVISION_HELP)
     add("--format", required=True, choices=list(FORMATS), help="what to write")
     add(
-        "--dtype", choices=["f32", "f16", "bf16"],
+        "--dtype", choices=list(DTYPES),
         help="the type of the numbers (default: the source's own where the format has it, else f32)",
     )  # fmt: skip
     add("--overwrite", action="store_true", help="replace files that are there already")

@@ -9,7 +9,7 @@ from starport.inspection.inspect import inspect
 from starport.inspection.report import inspection_report, inspection_text
 
 SUMMARY = (
-    "Show the tensors of a model, its size, and what is wrong with it: the exit code is 2 if anything is."
+    "Show what a model is, its tensors, its size, and what is wrong with it: the exit code is 2 if anything is."
     " Weights without a vocabulary are nothing wrong: it says 'no vocabulary'."
 )
 
@@ -30,7 +30,9 @@ def run(options: argparse.Namespace) -> int:
     progress = ProgressLine(f"{told}: reading it")
     found = inspect(model, not options.no_values, progress)
     progress.end()
-    print(json.dumps(inspection_report(found)) if options.json else inspection_text(found), flush=True)
+    text = json.dumps(inspection_report(found)) if options.json else inspection_text(found)
+    if text:
+        print(text, flush=True)
     for fault in found.faults:
         tell(f"starchart: {fault}")
     return 2 if found.faults else 0

@@ -16,6 +16,8 @@ from starchart.checkpoints.stored_tensor import StoredTensor
 from starchart.errors import ConversionError
 from starchart.model.config import GPT2Config
 
+DTYPES = ("f32", "f16", "bf16")  # that --dtype offers; F64 is written only where the source has it
+
 Tensors = Mapping[str, StoredTensor]
 Write = Callable[[BinaryIO, GPT2Config, Tensors, str, GGUFVocabulary | None], None]
 
@@ -83,7 +85,7 @@ def choose_dtype(target: TargetFormat, tensors: Tensors, asked: str | None) -> t
     """
     if asked:
         if asked.upper() not in target.dtypes:
-            known = ", ".join(dtype.lower() for dtype in target.dtypes)
+            known = " and ".join(dtype for dtype in DTYPES if dtype.upper() in target.dtypes)
             raise ConversionError(f"--dtype {asked}: this format has {known}")
         return asked.upper(), ""
     # Where a format has F32 for some tensors whatever the rest are, theirs does not count.

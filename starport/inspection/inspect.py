@@ -103,7 +103,7 @@ def inspect(model: Path, values: bool, progress: Progress) -> Inspection:
             faults += _fault(tensor, found)
         rows.append(InspectedTensor(tensor, our_name(name), use, found))
     vocabulary, fault = _vocabulary(model, config)
-    faults += [fault] if fault else []
+    faults += [fault] if fault and fault not in faults else []  # a damaged GGUF file is both
     return Inspection(kind.name if kind else None, files, rows, config, used, vocabulary, faults)
 
 
@@ -132,13 +132,11 @@ def _fault(tensor: StoredTensor, values: Statistics | None) -> Iterator[str]:
 
 
 def _files(model: Path, weights: Path | None, tensors: Mapping[str, StoredTensor]) -> list[Path]:
-    """Return the files of weights, and then those beside them."""
+    """Return the files of weights, and then those beside them; none where there are no weights."""
     folder = model if model.is_dir() else model.parent
     found = [*([weights] if weights else []), *(tensor.path for tensor in tensors.values())]
     beside = [folder / name for name in _BESIDE if (folder / name).is_file()]
-    if not found and model.is_dir():  # no weights that we know: all there is
-        beside = sorted(file for file in folder.iterdir() if file.is_file())
-    return list(dict.fromkeys([*found, *beside]))
+    return list(dict.fromkeys([*found, *beside])) if found else []
 
 
 def _inspected_file(path: Path) -> InspectedFile:

@@ -31,15 +31,30 @@ def inspection_report(found: Inspection) -> dict[str, Any]:
 
 
 def inspection_text(found: Inspection) -> str:
-    """Return an inspection as tables."""
-    lines = _tensor_table(found.tensors) if found.tensors else []
-    if found.tensors:
-        vocabulary = found.vocabulary if found.vocabulary == NO_VOCABULARY else f"vocabulary: {found.vocabulary}"
-        lines += ["", f"{found.parameters:,} parameters; format {found.format}; {printable(vocabulary)}"]
+    """Return an inspection as tables: what the model is, its tensors, its files. "" where there are no files."""
+    if not found.files:
+        return ""
+    lines = [*_summary(found), "", *_tensor_table(found.tensors), ""] if found.tensors else []
     on_disk = sum(file.size for file in found.files)
     lines += [f"memory, {engine}: {_megabytes(size)}" for engine, size in _memory(found).items()]
     lines += ["", *_table([(file.sha256, f"{file.size:,}", str(file.path)) for file in found.files], (0, 2))]
     return "\n".join([*lines, f"on disk: {_megabytes(on_disk)}"])
+
+
+def _summary(found: Inspection) -> list[str]:
+    """Return the few lines that say what a model is; how large, only if it can be loaded."""
+    config = found.config
+    rows = [("kind", "GPT-2" if config else "not a GPT-2 that can be loaded")]
+    if config:
+        sizes = f"{config.n_layer} layers, {config.n_head} heads, {config.n_embd} channels"
+        rows.append(("size", f"{sizes}, {config.n_positions} positions"))
+    vocabulary = "none" if found.vocabulary == NO_VOCABULARY else found.vocabulary
+    if config and vocabulary != f"{config.vocab_size} tokens":
+        vocabulary += f"; the model has {config.vocab_size} tokens"
+    rows.append(("vocabulary", vocabulary))
+    dtypes = sorted({tensor.stored.dtype for tensor in found.tensors if tensor.use == WEIGHT})
+    rows += [("parameters", f"{found.parameters:,}"), ("format", f"{found.format}, {' and '.join(dtypes)}")]
+    return _table(rows, (0, 1))
 
 
 def _memory(found: Inspection) -> dict[str, int]:

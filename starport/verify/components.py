@@ -19,6 +19,9 @@ COMPONENTS = {
 # Those whose `checks(model, text)` takes the text of --text too, where there is one.
 WITH_TEXT = ("published",)
 
+# Those that read the vocabulary of the model; the others do without.
+WITH_VOCABULARY = ("tokenizer", "published", "fingerprints")
+
 # Whose errors stand beside ours.
 PEERS = {
     "utils": ("NumPy", "PyTorch", "float32"),

@@ -21,14 +21,15 @@ _OF_NUMPY = ("F64", "F32", "F16")  # it has no bfloat16
 
 
 @contextmanager
-def readable_model(model: Path) -> Iterator[tuple[Path, str]]:
+def readable_model(model: Path, with_vocabulary: bool = True) -> Iterator[tuple[Path, str]]:
     """Give a folder that the peers can read, and what to tell of it: WRITTEN, or nothing where it is the model's own.
 
-    A folder that was written is gone afterwards. Raises StarchartError for a model that cannot be written.
+    The vocabulary need not be there unless the check is `with_vocabulary`. A folder that was written is gone
+    afterwards. Raises StarchartError for a model that cannot be written.
     """
     tensors = open_tensors(model)[1]
     folder = model if model.is_dir() else model.parent
-    if _is_readable(folder, tensors):
+    if _is_readable(folder, tensors, with_vocabulary):
         yield folder, ""
         return
     with tempfile.TemporaryDirectory() as temporary, cleaning_up_when_terminated():
@@ -43,13 +44,13 @@ def readable_model(model: Path) -> Iterator[tuple[Path, str]]:
         yield written, WRITTEN
 
 
-def _is_readable(folder: Path, tensors: Mapping[str, StoredTensor]) -> bool:
+def _is_readable(folder: Path, tensors: Mapping[str, StoredTensor], with_vocabulary: bool) -> bool:
     """Return whether these tensors are just those that the peers find in a folder, by their names, and the rest too."""
     plain = all(
         tensor.name.removeprefix(_PREFIX) == name and not tensor.transposed and tensor.dtype in _OF_NUMPY
         for name, tensor in tensors.items()
     )
-    vocabulary = all((folder / name).is_file() for name in ("vocab.json", "merges.txt"))
+    vocabulary = not with_vocabulary or all((folder / name).is_file() for name in ("vocab.json", "merges.txt"))
     return (
         plain
         and {tensor.path.name for tensor in tensors.values()}

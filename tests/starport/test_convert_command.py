@@ -18,11 +18,14 @@ from transformers import AutoTokenizer, GPT2LMHeadModel
 from starchart import GPT2, Tokenizer
 from starchart.checkpoints.checkpoint import read_config
 from starchart.checkpoints.formats import format_of
+from starchart.errors import CheckpointError
 from starchart.tokenizer.vocabulary_files import read_vocabulary
 from starport.cli import main
 from starport.conversion import destination
+from starport.conversion.convert import Conversion
 from starport.conversion.formats import FORMATS
 from tests.checkpoints.gguf.write_gguf import TRANSPOSED, write_gguf
+from tests.hanging import needs_pipes, no_hang, put_pipe
 from tests.random_gpt2 import write_random_gpt2
 from tests.tiny_model import END_OF_TEXT, MERGES, write_tiny_model, write_vocabulary
 
@@ -285,9 +288,11 @@ def test_vectors_of_float32_do_not_count_where_the_format_has_them_so(model, tmp
     assert ": F16, " in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("kind", "dtype"), [("npz", "bf16"), ("llm.c", "f16")])
-def test_a_type_that_the_format_does_not_have(kind, dtype, model, tmp_path, capsys):
-    assert f"--dtype {dtype}: this format has f" in refused(
+@pytest.mark.parametrize(
+    ("kind", "dtype", "others"), [("npz", "bf16", "f32 and f16"), ("llm.c", "f16", "f32 and bf16")]
+)
+def test_a_type_that_the_format_does_not_have(kind, dtype, others, model, tmp_path, capsys):
+    assert f"--dtype {dtype}: this format has {others}\n" in refused(
         capsys, model, tmp_path / "new", "--format", kind, "--dtype", dtype
     )
 
@@ -538,3 +543,14 @@ def test_a_model_of_the_box_and_a_single_file(tmp_path, model):
     assert convert("towel", tmp_path / "towel", "--format", "safetensors") == 0
     assert convert(model / "model.safetensors", tmp_path / "new", "--format", "npz") == 0
     assert names(tmp_path / "new") == FILES["npz"]
+
+
+@needs_pipes
+@pytest.mark.parametrize("kind", FORMATS)
+def test_a_pipe_that_comes_in_the_place_of_the_source_is_refused_and_nothing_written(kind, model, tmp_path):
+    conversion = Conversion.prepared(model, str(tmp_path / "new"), kind, None, overwrite=False)
+    pipe = put_pipe(model / "model.safetensors")
+    with no_hang(), pytest.raises(CheckpointError) as caught:
+        conversion.run(lambda done, total: None)
+    assert str(caught.value) == f"{pipe}: cannot be read: it is a pipe, not a regular file"
+    assert not (tmp_path / "new").exists()

@@ -20,6 +20,8 @@ from starport.cli import main
 from starport.engine_options import choose_model
 from starport.inspection.inspect import inspect
 from tests.checkpoints.damage import damage
+from tests.checkpoints.gguf.raw_gguf import entry, gguf_file
+from tests.hanging import needs_pipes, no_hang, put_pipe
 from tests.random_gpt2 import write_random_gpt2
 from tests.tiny_model import write_tiny_model, write_vocabulary
 
@@ -202,8 +204,19 @@ def test_a_file_that_is_no_checkpoint(model, capsys):
 def test_a_folder_without_weights(model, capsys):
     (model / "model.safetensors").rename(model / "weights.safetensors.part")
     found = report(capsys, model, code=2)
-    assert "weights.safetensors.part" in {Path(file["file"]).name for file in found["files"]}
+    assert (found["files"], found["tensors"], found["parameters"]) == ([], [], 0)
     assert "holds no weights" in found["faults"][0]
+
+
+def test_a_folder_that_has_no_model_is_one_line(tmp_path, capsys):
+    for number in range(20):
+        (tmp_path / f"photo-{number}").write_bytes(b"no model")
+    assert main(["inspect", str(tmp_path)]) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert [line[: len(str(tmp_path)) + 30] for line in told.err.splitlines()] == [
+        f"starchart: {tmp_path}: holds no weights;"
+    ]
 
 
 def test_no_such_model(tmp_path, capsys):
@@ -236,7 +249,7 @@ def test_a_vocabulary_that_does_not_fit(tmp_path, capsys):
     write_random_gpt2(tmp_path)
     assert report(capsys, tmp_path)["vocabulary"] == "no vocabulary"
     assert main(["inspect", str(tmp_path)]) == 0
-    assert "parameters; format safetensors; no vocabulary\n" in capsys.readouterr().out
+    assert "vocabulary  none; the model has 61 tokens" in capsys.readouterr().out.splitlines()[:5]
     write_vocabulary(tmp_path)
     found = report(capsys, tmp_path, code=2)
     assert found["vocabulary"] == "none that fits"
@@ -272,7 +285,7 @@ def test_nan_and_infinite_are_counted_apart_and_columns_without_values_are_left_
     assert row[-2:] == ["1", "2"]
     assert main(["inspect", "--no-values", str(model)]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].split() == ["tensor", "dtype", "shape", "parameters"]
+    assert lines[6].split() == ["tensor", "dtype", "shape", "parameters"]
     assert [WPE, "F32", "16x12", "192"] in [line.split() for line in lines]
 
 
@@ -291,8 +304,16 @@ def test_the_table(model, capsys):
     told = capsys.readouterr()
     assert told.err == ""
     lines = told.out.splitlines()
-    assert lines[0].split() == ["tensor", "dtype", "shape", "parameters", "min", "mean", "max", "std", "nan", "inf"]
-    rows = {line.split()[0]: line.split()[1:] for line in lines[1:30]}
+    assert lines[:6] == [
+        "kind        GPT-2",
+        "size        2 layers, 3 heads, 12 channels, 16 positions",
+        "vocabulary  261 tokens",
+        f"parameters  {report(capsys, model)['parameters']:,}",
+        "format      safetensors, F32",
+        "",
+    ]
+    assert lines[6].split() == ["tensor", "dtype", "shape", "parameters", "min", "mean", "max", "std", "nan", "inf"]
+    rows = {line.split()[0]: line.split()[1:] for line in lines[7:36]}
     numbers = load_file(model / "model.safetensors")["transformer.h.1.mlp.c_fc.weight"].numpy()
     shown = [f"{x:.4g}" for x in (numbers.min(), numbers.mean(), numbers.max(), numbers.std())]
     assert rows["transformer.h.1.mlp.c_fc.weight"] == ["F32", "12x17", "204", *shown]
@@ -342,7 +363,7 @@ def test_names_of_files_do_not_speak_to_the_terminal(tmp_path, capsys):
     told = capsys.readouterr()
     assert "a?]0;pwned??x.bin" in told.out
     assert all(line.isprintable() for line in (told.out + told.err).split("\n"))
-    assert main(["inspect", str(tmp_path), "--json"]) == 2
+    assert main(["inspect", str(tmp_path / name), "--json"]) == 2
     assert json.loads(capsys.readouterr().out)["files"][0]["file"].endswith(name)
 
 
@@ -353,3 +374,40 @@ def test_a_file_that_cannot_be_read_is_named(model, monkeypatch, capsys):
     monkeypatch.setattr("starport.inspection.inspect.file_digest", broken)
     assert main(["inspect", str(model)]) == 2
     assert f"starchart: {model / 'model.safetensors'}: cannot be read: Input/output error" in capsys.readouterr().err
+
+
+def test_what_cannot_be_loaded_begins_with_what_is_known(model, capsys):
+    (model / "config.json").unlink()
+    assert main(["inspect", "--no-values", str(model)]) == 2
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:2] == ["kind        not a GPT-2 that can be loaded", "vocabulary  261 tokens"]
+    assert [line.split()[0] for line in lines[2:5] if line] == ["parameters", "format"]
+
+
+@pytest.mark.parametrize("damaged", ["version", "metadata"])
+@pytest.mark.parametrize("as_file", [True, False])
+def test_a_damaged_gguf_file_is_one_fault_though_two_readers_see_it(damaged, as_file, tmp_path, capsys):
+    data = gguf_file(version=0) if damaged == "version" else gguf_file([entry("a", 13, b"")])
+    (tmp_path / "model.gguf").write_bytes(data)
+    assert main(["inspect", str(tmp_path / "model.gguf" if as_file else tmp_path)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"starchart: {tmp_path / 'model.gguf'}: ")
+
+
+@needs_pipes
+def test_a_pipe_that_comes_in_the_place_of_the_weights(model, capsys):
+    def replace(what, done, total):
+        if not done:
+            put_pipe(model / "model.safetensors")
+
+    with no_hang(), pytest.raises(CheckpointError, match="it is a pipe, not a regular file"):
+        inspect(model, True, replace)
+
+
+@needs_pipes
+def test_a_pipe_beside_the_weights_is_told_once(model, capsys):
+    put_pipe(model / "generation_config.json")
+    with no_hang():
+        assert main(["inspect", "--no-values", str(model)]) == 0
+    fault = "is ignored: it is a pipe, not a regular file"
+    assert capsys.readouterr().err == f"starchart: {model / 'generation_config.json'}: {fault}\n"
