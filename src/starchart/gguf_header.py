@@ -22,11 +22,12 @@ from starchart.json_file import shown
 from starchart.regular_file import open_regular_file
 
 MAGIC = b"GGUF"
+ALIGNMENT_KEY = "general.alignment"
 MAX_COUNT = 1 << 16  # tensors, and entries of metadata; the largest GPT-2 has 580 tensors
 MAX_ITEMS = 1 << 20  # texts in arrays, and numbers in an array that is kept; gpt2 has 100,000 texts
 
 _NUMBERS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "B", 10: "Q", 11: "q", 12: "d"}  # as in struct
-_BOOL, _TEXT, _ARRAY = 7, 8, 9
+_U32, _BOOL, _TEXT, _ARRAY = 4, 7, 8, 9
 
 
 @dataclass(frozen=True)
@@ -70,10 +71,14 @@ def read_gguf_header(fields: GGUFFields, arrays: Collection[str] = ()) -> GGUFHe
     for number in range(1, entries + 1):
         key = fields.text(f"the key of entry {number} of {entries}")
         what = f"the metadata {shown(key)}"
+        if not key:
+            raise fields.refusal(f"the key of entry {number} of {entries} is empty; convert the model again")
         if key in keys:
             raise fields.refusal(f"has {what} twice")
         keys.add(key)
         kind = fields.count(4, what)
+        if key == ALIGNMENT_KEY and kind != _U32:
+            raise fields.refusal(f"{what} is of type {kind}, not {_U32} (u32), as it must be; convert the model again")
         if kind != _ARRAY:
             metadata[key] = _value(kind, what, fields)
             continue

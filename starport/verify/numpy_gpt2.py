@@ -29,17 +29,25 @@ def of(function: str, x: Array) -> Any:
     return np.vectorize(erf, otypes=[x.dtype])(x) if function == "erf" else getattr(np, function)(x)
 
 
-def gelu_new(x: Array) -> Any:
+def gelu_new(x: Array, root: str = "0.79788456080286535587989211986876373695") -> Any:
     """Return x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))), its constants in the arithmetic of x."""
     number: Callable[[str], Any] = mpmath.mpf if x.dtype == object else x.dtype.type
-    root = number("0.79788456080286535587989211986876373695")
-    return x / 2 * (1 + of("tanh", root * (x + number("0.044715") * x * x * x)))
+    return x / 2 * (1 + of("tanh", number(root) * (x + number("0.044715") * x * x * x)))
+
+
+def gelu(x: Array) -> Any:
+    """Return x/2 (1 + erf(x / sqrt(2)))."""
+    return x / 2 * (1 + of("erf", x / of("sqrt", 0 * x + 2)))
 
 
 ACTIVATIONS: dict[str, Callable[[Array], Any]] = {
     "gelu_new": gelu_new,
     "gelu_pytorch_tanh": gelu_new,
-    "gelu": lambda x: x / 2 * (1 + of("erf", x / of("sqrt", 0 * x + 2))),
+    "gelu_python_tanh": gelu_new,
+    "gelu_accurate": gelu_new,
+    "gelu": gelu,
+    "gelu_python": gelu,
+    "gelu_fast": lambda x: gelu_new(x, "0.7978845608"),
     "relu": lambda x: np.maximum(x, 0 * x),
     "silu": lambda x: x / (1 + of("exp", -x)),
     "swish": lambda x: x / (1 + of("exp", -x)),

@@ -18,10 +18,19 @@ from starchart.regular_file import read_regular_file
 
 Weights: TypeAlias = Mapping[str, Tensor]
 
+
+def _gelu_new(x: Tensor) -> Tensor:
+    return functional.gelu(x, approximate="tanh")
+
+
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    "gelu_new": lambda x: functional.gelu(x, approximate="tanh"),
-    "gelu_pytorch_tanh": lambda x: functional.gelu(x, approximate="tanh"),
+    "gelu_new": _gelu_new,
+    "gelu_pytorch_tanh": _gelu_new,
+    "gelu_python_tanh": _gelu_new,
+    "gelu_accurate": _gelu_new,
     "gelu": functional.gelu,
+    "gelu_python": functional.gelu,
+    "gelu_fast": lambda x: x / 2 * (1 + torch.tanh(0.7978845608 * x * (1 + 0.044715 * x * x))),
     "relu": functional.relu,
     "silu": functional.silu,
     "swish": functional.silu,

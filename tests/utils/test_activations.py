@@ -20,10 +20,17 @@ def gelu_new(x):
     return tanh_form(x, mpmath.sqrt(2 / mpmath.pi))
 
 
+def gelu(x):
+    return x * mpmath.erfc(-x / mpmath.sqrt(2)) / 2
+
+
 TRUTHS = {
     "gelu_new": gelu_new,
-    "gelu": lambda x: x * mpmath.erfc(-x / mpmath.sqrt(2)) / 2,
+    "gelu": gelu,
     "gelu_pytorch_tanh": gelu_new,
+    "gelu_python_tanh": gelu_new,
+    "gelu_accurate": gelu_new,
+    "gelu_python": gelu,
     "gelu_fast": lambda x: tanh_form(x, mpf("0.7978845608")),
     "relu": lambda x: max(x, mpf(0)),
     "silu": lambda x: x / (1 + mpmath.exp(-x)),
@@ -36,6 +43,9 @@ BOUNDS = {
     "gelu_new": TANH_FORM,
     "gelu": (5.0, 1.6, 1.6, 1.0),
     "gelu_pytorch_tanh": TANH_FORM,
+    "gelu_python_tanh": TANH_FORM,
+    "gelu_accurate": TANH_FORM,
+    "gelu_python": (5.0, 1.6, 1.6, 1.0),
     "gelu_fast": TANH_FORM,
     "relu": (0.0, 0.0, 0.0, 0.0),
     "silu": (2.5, 2.5, 2.5, 2.5),

@@ -31,6 +31,7 @@ F32_TENSOR, F16_TENSOR, Q4_0, Q8_0, Q4_K = 0, 1, 2, 8, 12
 A, B = tensor("a", [3, 2], F32_TENSOR, 0), tensor("b", [2], F16_TENSOR, 32)
 DATA = bytes(24 + 8 + 4)
 HUGE = 2**64 - 1
+ALIGNMENT = "the metadata 'general.alignment' is of type {}, not 4 (u32), as it must be"
 
 
 def one(entry_of_tensor, data=bytes(24)):
@@ -68,6 +69,8 @@ LIES = {
     "a key past the end": (gguf_file([text("a", 1000)]), "the key of entry 2 of 2 takes 1000 bytes"),
     "a key without end": (gguf_file([text("a", HUGE)]), f"says it is {HUGE} bytes long; the limit for a text is"),
     "a key that is not UTF-8": (key(b"a\xff", U32, 1), "the key of entry 2 of 2 is not UTF-8 text: byte 1 is 0xff"),
+    "an empty key": (key("", U32, 1), "the key of entry 2 of 2 is empty; convert the model again"),
+    "an empty key of an array": (key("", ARRAY, (U8, [])), "the key of entry 2 of 2 is empty"),
     "a key twice": (values(entry("a", U32, 1), entry("a", U32, 1)), "has the metadata 'a' twice"),
     "a key of arrays twice": (values(entry("a", ARRAY, (U8, [])), entry("a", U32, 1)), "has the metadata 'a' twice"),
     "a type that is none": (key("a", 13, b"\0" * 8), "the metadata 'a' is of type 13, which GGUF does not have"),
@@ -110,16 +113,21 @@ LIES = {
     "an architecture of many lines": (gguf_file(architecture="a\nb"), r"is a model of type 'a\nb'"),
     "one of several files": (key("split.count", 2, struct.pack("<H", 3)), "is one of 3 parts; join them"),
     # Alignment
-    "alignment 0": (key("general.alignment", U32, 0), "its general.alignment must be a multiple of 8"),
+    "alignment 0": (key("general.alignment", U32, 0), "its general.alignment must be a power of 2 from 8 to the size"),
     "alignment 4": (
         key("general.alignment", U32, 4),
-        "general.alignment must be a multiple of 8 that is smaller than the file, not 4",
+        "its general.alignment must be a power of 2 from 8 to the size of the file, not 4",
     ),
     "alignment 12": (key("general.alignment", U32, 12), "not 12"),
-    "alignment without end": (key("general.alignment", U32, 2**32 - 8), "not 4294967288"),
-    "alignment a text": (key("general.alignment", TEXT, "32"), "not '32'"),
-    "alignment a truth": (key("general.alignment", BOOL, 1), "not True"),
-    "alignment a float": (key("general.alignment", F32, 32.0), "not 32.0"),
+    "alignment 24": (gguf_file([entry("general.alignment", U32, 24)], [A], bytes(24), alignment=24), "not 24"),
+    "alignment without end": (key("general.alignment", U32, 2**31), "not 2147483648"),
+    "alignment a text": (key("general.alignment", TEXT, "32"), ALIGNMENT.format(8)),
+    "alignment a truth": (key("general.alignment", BOOL, 1), ALIGNMENT.format(7)),
+    "alignment a float": (key("general.alignment", F32, 32.0), ALIGNMENT.format(6)),
+    "alignment an u8": (key("general.alignment", U8, 32), ALIGNMENT.format(0)),
+    "alignment an i32": (key("general.alignment", I32, 32), ALIGNMENT.format(5)),
+    "alignment an u64": (key("general.alignment", U64, 32), ALIGNMENT.format(10)),
+    "alignment an array": (key("general.alignment", ARRAY, (U32, [32])), ALIGNMENT.format(9)),
     "alignment of other offsets": (
         key("general.alignment", U32, 64),
         "tensor 'b' is at offset 32, which is not a multiple of the alignment, 64",

@@ -17,6 +17,7 @@ from typing import Any
 
 from starchart.checkpoints.gguf.tensor_types import TENSOR_TYPES
 from starchart.gguf_fields import GGUFFields
+from starchart.gguf_header import ALIGNMENT_KEY
 from starchart.json_file import shown
 
 _MAX_NAME_BYTES = 64
@@ -58,12 +59,9 @@ def read_tensor_entries(fields: GGUFFields, count: int, metadata: Mapping[str, A
 
 
 def _alignment(metadata: Mapping[str, Any], fields: GGUFFields) -> int:
-    value = metadata.get("general.alignment", ALIGNMENT)
-    # type() and not isinstance: true is an int to Python.
-    if type(value) is not int or value < 8 or value % 8 or value >= fields.size:
-        raise fields.refusal(
-            f"its general.alignment must be a multiple of 8 that is smaller than the file, not {shown(value)}"
-        )
+    value: int = metadata.get(ALIGNMENT_KEY, ALIGNMENT)
+    if value < 8 or value & (value - 1) or value >= fields.size:
+        raise fields.refusal(f"its {ALIGNMENT_KEY} must be a power of 2 from 8 to the size of the file, not {value}")
     return value
 
 

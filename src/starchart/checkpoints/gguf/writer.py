@@ -34,7 +34,7 @@ from starchart.checkpoints.stored_tensor import StoredTensor
 from starchart.checkpoints.tensor_bytes import tensor_bytes
 from starchart.checkpoints.weights import in_model_order
 from starchart.errors import CheckpointError
-from starchart.gguf_header import MAGIC
+from starchart.gguf_header import ALIGNMENT_KEY, MAGIC
 from starchart.json_file import shown
 from starchart.model.config import GPT2Config
 
@@ -92,7 +92,7 @@ def write_gguf(
 def _of_the_model(config: GPT2Config, dtype: str) -> list[bytes]:
     return [
         text_value("general.architecture", "gpt2"),
-        u32_value("general.alignment", ALIGNMENT),
+        u32_value(ALIGNMENT_KEY, ALIGNMENT),
         u32_value("general.file_type", FILE_TYPES[dtype]),
         *metadata_of_config(config),
     ]
