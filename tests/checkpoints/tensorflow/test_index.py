@@ -102,9 +102,26 @@ LIES = {
     "an unknown compression": (table_of([block(TRUE)], [b"z"], 9), "is compressed (type 9)"),
     "an empty block": (with_block(b""), "a block of 0 bytes says that it has 0 restart points"),
     "restart points past the block": (with_block(b"\xff" * 8), "a block of 8 bytes says that it has 4294967295"),
+    "no restart points": (with_block(record(0, b"", header()) + restarts([])), "do not rise from 0"),
+    "restart points that begin later": (with_block(block(TRUE)[:-8] + restarts([9])), "do not rise from 0"),
+    "a restart point twice": (with_block(block(TRUE)[:-8] + restarts([0, 0])), "do not rise from 0"),
+    "restart points that fall": (with_block(block(TRUE, 1)[:-16] + restarts([0, 40, 11])), "do not rise from 0"),
+    "a restart point inside an entry": (
+        with_block(block(TRUE)[:-8] + restarts([0, 5])),
+        "a block has a restart point at 5, where none of its entries begins",
+    ),
+    "a restart point after the entries": (
+        with_block(block(TRUE)[:-8] + restarts([0, len(block(TRUE)) - 8])),
+        f"a block has a restart point at {len(block(TRUE)) - 8}, where none",
+    ),
+    "a restart point far away": (with_block(block(TRUE)[:-8] + restarts([0, 2**32 - 1])), "at 4294967295, where none"),
+    "a restart point of the index block": (
+        with_index(block([(b"z", WHOLE)])[:-8] + restarts([0, 1]), FIRST),
+        "a block has a restart point at 1",
+    ),
     # Entries of a block
     "a key shared with none": (
-        with_block(record(1, b"a", b"") + restarts([9])),
+        with_block(record(1, b"a", b"") + restarts([0])),
         "a key shares 1 bytes with that before",
     ),
     "more shared than there is": (
@@ -178,6 +195,28 @@ LIES = {
         "is said to be in data file 1 (from 0), but",
     ),
     "a data file below 0": (with_wte(entry([5, 2], 24, 40, shard=-1)), "is said to be in data file -1"),
+    # A variable that is no weight
+    "an optimizer's, past the end": (
+        table([*TRUE, (b"model/wte/Adam", entry([2], 60, 8))]),
+        "tensor 'model/wte/Adam': ends at byte 68 of a data file that has 64",
+    ),
+    "a counter in the bytes of a weight": (
+        table([TRUE[0], (b"global_step", entry([], 20, 8, INT64)), *TRUE[1:]]),
+        "tensor 'global_step': overlaps the tensor before it, which ends at byte 24",
+    ),
+    "a counter in a data file that is none": (
+        table([TRUE[0], (b"global_step", entry([], 20, 8, INT64, shard=1)), *TRUE[1:]]),
+        "tensor 'global_step': is said to be in data file 1 (from 0), but there are 1",
+    ),
+    "a counter that is no message": (
+        table([TRUE[0], (b"global_step\xff", b"\xff"), *TRUE[1:]]),
+        r"tensor 'global_step\\xff': a number is cut off",
+    ),
+    # The data file
+    "a data file that is too long": (
+        table([TRUE[0], TRUE[1]]),
+        "the tensors in data file 0 (from 0) end at byte 24, but it has 64; fetch both again",
+    ),
     # Names
     "a name that is no text": (
         table([*TRUE, (b"model/\xff", WPE)]),
@@ -230,10 +269,13 @@ def test_several_data_blocks(index):
     assert [*open_tensorflow(index)] == ["wpe.weight", "wte.weight"]
 
 
-def test_variables_that_are_no_weights_are_not_looked_at(index):
-    others = [(b"beta1_power", b"\xff"), (b"global_step", entry([], 0, 8, INT64))]
-    slots = [(name + slot, b"\xff") for name in (b"model/wpe", b"model/wte") for slot in (b"/Adam", b"/Momentum")]
-    index.write_bytes(table(sorted([*TRUE, *others, *slots, (b"\0slice", b"\xff")])))
+def test_of_variables_that_are_no_weights_only_the_place_counts(index):
+    data = index.with_name("model.ckpt.data-00000-of-00001")
+    data.write_bytes(bytes(64 + 8 + 4 * 5))
+    others = [(b"note", entry([2], 64, 5, STRING)), (b"global_step", entry([], 69, 3, 99))]
+    names = [name + slot for name in (b"model/wpe", b"model/wte") for slot in (b"/Adam", b"/Momentum")]
+    slots = [(name, entry([-1] * 9, 72 + 5 * n, 5)) for n, name in enumerate(names)]
+    index.write_bytes(table(sorted([*TRUE, *others, *slots, (b"\0slice", entry([], 0, 0) + text(7, b""))])))
     assert [*open_tensorflow(index)] == ["wpe.weight", "wte.weight"]
 
 

@@ -11,7 +11,7 @@ Source: TensorFlow, core/protobuf/tensor_bundle.proto, core/framework/tensor_sha
 from dataclasses import dataclass
 
 from starchart.checkpoints.numbers.dtypes import item_bytes
-from starchart.checkpoints.tensorflow.protobuf import messages, one_number, read_message
+from starchart.checkpoints.tensorflow.protobuf import Message, messages, one_number, read_message
 from starchart.errors import CheckpointError
 
 HEADER_KEY = b""
@@ -24,14 +24,21 @@ _MOST_AXES = 8
 
 
 @dataclass(frozen=True)
-class BundleEntry:
+class BundlePlace:
     """Where a tensor lies: `offset` counts from the first byte of data file number `shard`."""
 
-    dtype: str
-    shape: tuple[int, ...]
     shard: int
     offset: int
     size: int
+
+
+@dataclass(frozen=True)
+class BundleEntry:
+    """A tensor of numbers."""
+
+    dtype: str
+    shape: tuple[int, ...]
+    place: BundlePlace
 
 
 def read_bundle_header(value: bytes, source: str) -> int:
@@ -51,8 +58,13 @@ def read_bundle_header(value: bytes, source: str) -> int:
     return shards
 
 
+def read_bundle_place(value: bytes, shards: int, source: str) -> BundlePlace:
+    """Return where a tensor lies, whatever is in it. `source` names file and tensor in CheckpointError."""
+    return _place(read_message(value, source), shards, source)
+
+
 def read_bundle_entry(value: bytes, shards: int, source: str) -> BundleEntry:
-    """Return where a tensor lies, checked by itself. `source` names file and tensor in CheckpointError."""
+    """Return a tensor of numbers, checked by itself. `source` names file and tensor in CheckpointError."""
     fields = read_message(value, source)
     if 7 in fields:
         raise CheckpointError(f"{source}: is saved in slices; save it whole, from variables that are not partitioned")
@@ -61,17 +73,24 @@ def read_bundle_entry(value: bytes, shards: int, source: str) -> BundleEntry:
         raise CheckpointError(f"{source}: is of TensorFlow's type number {number}, which is no type of a weight")
     dtype = _DTYPES[number]
     shape = _shape(value, source)
+    place = _place(fields, shards, source)
+    expected = item_bytes(dtype)
+    for length in shape:
+        expected *= length
+    if expected != place.size:
+        raise CheckpointError(
+            f"{source}: shape {list(shape)} of {dtype} does not fill the {place.size} bytes it is given"
+        )
+    return BundleEntry(dtype, shape, place)
+
+
+def _place(fields: Message, shards: int, source: str) -> BundlePlace:
     shard, offset, size = (one_number(fields, field, source) for field in (3, 4, 5))
     if not 0 <= shard < shards:
         raise CheckpointError(f"{source}: is said to be in data file {shard} (from 0), but there are {shards}")
     if offset < 0 or size < 0:
         raise CheckpointError(f"{source}: offset {offset} and size {size} must be at least 0")
-    expected = item_bytes(dtype)
-    for length in shape:
-        expected *= length
-    if expected != size:
-        raise CheckpointError(f"{source}: shape {list(shape)} of {dtype} does not fill the {size} bytes it is given")
-    return BundleEntry(dtype, shape, shard, offset, size)
+    return BundlePlace(shard, offset, size)
 
 
 def _shape(value: bytes, source: str) -> tuple[int, ...]:

@@ -11,11 +11,19 @@ core/util/tensor_bundle/tensor_bundle.h.
 """
 
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from starchart.checkpoints.most_tensors import refuse_too_many
 from starchart.checkpoints.stored_tensor import Stamp, StoredTensor, opened, stamp_of
-from starchart.checkpoints.tensorflow.bundle import HEADER_KEY, BundleEntry, read_bundle_entry, read_bundle_header
+from starchart.checkpoints.tensorflow.bundle import (
+    HEADER_KEY,
+    BundleEntry,
+    BundlePlace,
+    read_bundle_entry,
+    read_bundle_header,
+    read_bundle_place,
+)
 from starchart.checkpoints.tensorflow.names import hugging_face_name, is_weight
 from starchart.checkpoints.tensorflow.table import read_table
 from starchart.errors import CheckpointError
@@ -39,16 +47,17 @@ def open_tensorflow(index: Path) -> dict[str, StoredTensor]:
         name: read_bundle_entry(value, shards, f"{index}: tensor {shown(name)}")
         for name, value in _weights(table, index).items()
     }
-    stamps = {shard: _stamp(_data_file(index, shard, shards), index) for shard in {e.shard for e in entries.values()}}
-    _check_places(entries, stamps, index)
+    used = {entry.place.shard for entry in entries.values()}
+    stamps = {shard: _stamp(_data_file(index, shard, shards), index) for shard in used}
+    _check_places(_places(table, shards, index), stamps, index)
     return {
         hugging_face_name(name): StoredTensor(
             name,
             entry.dtype,
             _shape(name, entry),
-            _data_file(index, entry.shard, shards),
-            entry.offset,
-            stamps[entry.shard],
+            _data_file(index, entry.place.shard, shards),
+            entry.place.offset,
+            stamps[entry.place.shard],
         )
         for name, entry in entries.items()
     }
@@ -66,6 +75,12 @@ def _weights(table: dict[bytes, bytes], index: Path) -> dict[str, bytes]:
     return weights
 
 
+def _places(table: Mapping[bytes, bytes], shards: int, index: Path) -> list[tuple[str, BundlePlace]]:
+    """Return where every variable lies, weight or not, under words for a message."""
+    whats = [f"{index}: tensor {shown(name.decode(errors='backslashreplace'))}" for name in table]
+    return [(what, read_bundle_place(value, shards, what)) for what, value in zip(whats, table.values(), strict=True)]
+
+
 def _data_file(index: Path, shard: int, shards: int) -> Path:
     return index.with_name(f"{index.stem}.data-{shard:05}-of-{shards:05}")
 
@@ -77,17 +92,27 @@ def _stamp(data: Path, index: Path) -> Stamp:
         return stamp_of(file)
 
 
-def _check_places(entries: dict[str, BundleEntry], stamps: dict[int, Stamp], index: Path) -> None:
-    """Refuse tensors that reach past the end of their data file, or share bytes with another."""
+def _check_places(places: Sequence[tuple[str, BundlePlace]], stamps: Mapping[int, Stamp], index: Path) -> None:
+    """Refuse tensors past the end of their data file or with bytes of another, and data files that go on after them.
+
+    Variables that are no weights count too, in the data files that have weights.
+    """
     ends = dict.fromkeys(stamps, 0)
-    for name, entry in sorted(entries.items(), key=lambda item: (item[1].shard, item[1].offset, item[1].size)):
-        end, size = entry.offset + entry.size, stamps[entry.shard][0]
-        what = f"{index}: tensor {shown(name)}"
+    for what, place in sorted(places, key=lambda item: (item[1].shard, item[1].offset, item[1].size)):
+        if place.shard not in stamps:
+            continue
+        end, size = place.offset + place.size, stamps[place.shard][0]
         if end > size:
             raise CheckpointError(f"{what}: ends at byte {end} of a data file that has {size}; fetch that again")
-        if entry.offset < ends[entry.shard]:
-            raise CheckpointError(f"{what}: overlaps the tensor before it, which ends at byte {ends[entry.shard]}")
-        ends[entry.shard] = end
+        if place.offset < ends[place.shard]:
+            raise CheckpointError(f"{what}: overlaps the tensor before it, which ends at byte {ends[place.shard]}")
+        ends[place.shard] = end
+    for shard, end in ends.items():
+        if end < stamps[shard][0]:
+            raise CheckpointError(
+                f"{index}: the tensors in data file {shard} (from 0) end at byte {end}, but it has {stamps[shard][0]};"
+                " fetch both again"
+            )
 
 
 def _shape(name: str, entry: BundleEntry) -> tuple[int, ...]:

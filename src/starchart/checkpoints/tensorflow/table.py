@@ -10,7 +10,7 @@
     block            entries; then their restart points, u32 each; then how many these are, u32
     entry            three varints: how many bytes of the key are those of the key before, how many follow, the length
                      of the value; then the bytes of the key that follow, and the value
-    restart point    where an entry begins that has its whole key
+    restart point    where an entry begins that has its whole key; the first is 0, and they rise
 
 Source: LevelDB, doc/table_format.md, and the layout of blocks in its block_builder. TensorFlow has written such tables
 without compression since version 1.2. Stricter than TensorFlow: blocks must stand in order and may not overlap, so that
@@ -19,6 +19,7 @@ reading never takes longer than the file is long.
 
 import struct
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import BinaryIO, TypeAlias
 
 from starchart.checkpoints.tensorflow.crc32c import masked_crc32c
@@ -112,7 +113,9 @@ def _entries(block: bytes, source: str) -> Iterator[tuple[bytes, bytes]]:
     """Give the entries of a block. The key of each is made from that before it."""
     points, limit = _restart_points(block, source)
     block, place, key = block[:limit], 0, b""
+    starts = {0}
     while place < limit:
+        starts.add(place)
         most = 0 if place in points else len(key)
         shared, place = read_varint(block, place, source)
         more, place = read_varint(block, place, source)
@@ -127,12 +130,17 @@ def _entries(block: bytes, source: str) -> Iterator[tuple[bytes, bytes]]:
         place += more
         yield key, block[place : place + length]
         place += length
+    if lost := points - starts:
+        raise CheckpointError(f"{source}: a block has a restart point at {min(lost)}, where none of its entries begins")
 
 
 def _restart_points(block: bytes, source: str) -> tuple[frozenset[int], int]:
-    """Return the restart points of a block, and where its entries end."""
+    """Return the restart points of a block, which must rise from 0, and where its entries end."""
     count = int.from_bytes(block[-4:], "little")
     limit = len(block) - 4 - 4 * count
     if len(block) < 4 or limit < 0:
         raise CheckpointError(f"{source}: a block of {len(block)} bytes says that it has {count} restart points")
-    return frozenset(struct.unpack_from(f"<{count}I", block, limit)), limit
+    points = struct.unpack_from(f"<{count}I", block, limit)
+    if not points or points[0] or any(before >= after for before, after in pairwise(points)):
+        raise CheckpointError(f"{source}: the restart points of a block do not rise from 0")
+    return frozenset(points), limit
