@@ -67,7 +67,12 @@ def parse_json_object(data: bytes, source: str, error: type[StarchartError]) -> 
     if values > MAX_JSON_VALUES:
         raise error(f"{source}: has {values} brackets, braces and commas; the limit is {MAX_JSON_VALUES}")
     try:
-        value = json.loads(data.decode(), object_pairs_hook=_without_duplicates, parse_constant=_refuse_constant)
+        value = json.loads(
+            data.decode(),
+            object_pairs_hook=_without_duplicates,
+            parse_constant=_refuse_constant,
+            parse_int=_whole_number,
+        )
     except UnicodeDecodeError as fault:
         raise error(f"{source}: is not UTF-8 text: byte {fault.start} is {data[fault.start]:#04x}") from None
     except RecursionError:
@@ -86,6 +91,10 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
         raise ValueError(f"the name {shown(twice)} appears twice")
     return values
+
+
+def _whole_number(text: str) -> int | float:
+    return -0.0 if text == "-0" else int(text)  # -0 is no whole number: only floats have it
 
 
 def _refuse_constant(name: str) -> None:

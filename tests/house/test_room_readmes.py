@@ -6,6 +6,13 @@ import re
 
 import pytest
 
+from starchart.checkpoints.most_tensors import MOST_TENSORS
+from starchart.checkpoints.safetensors.header import _MOST_AXES
+from starchart.gguf_fields import MAX_HEAD_BYTES, MAX_TEXT_BYTES
+from starchart.gguf_header import MAX_COUNT, MAX_ITEMS
+from starchart.json_file import MAX_JSON_BYTES, MAX_JSON_VALUES
+from starchart.tokenizer.vocabulary import MAX_TOKENS
+from starchart.utils.fixed_point import FRACTION_BITS
 from tests.house.source_tree import ROOT, SRC, parse
 
 ROOMS = ["utils", "embeddings", "layers", "model"]
@@ -31,6 +38,40 @@ def test_everything_public_is_named(room):
         if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_")
     }
     assert public - set(re.findall(r"\w+", page(room).read_text(encoding="utf-8"))) == set()
+
+
+def test_every_file_of_the_tokenizer_is_named():
+    text = page("tokenizer").read_text(encoding="utf-8")
+    assert {f"`{file.name}`" for file in page("tokenizer").parent.glob("*.py")} - {"`__init__.py`"} - set(
+        re.findall(r"`[\w.]+`", text)
+    ) == set()
+
+
+# page -> what it says, with the number that the code has
+NUMBERS = {
+    "src/starchart/utils/README.md": [f"in integers of {FRACTION_BITS} binary places"],
+    "src/starchart/checkpoints/README.md": [f"over {MAX_JSON_BYTES / 1e6:.0f} MB, nested too deeply"],
+    "src/starchart/checkpoints/safetensors/README.md": [
+        f"longer than the file or than {MAX_JSON_BYTES / 1e6:.0f} MB",
+        f"more than {_MOST_AXES} axes or {MOST_TENSORS:,} tensors, and a header over {MAX_JSON_BYTES / 1e6:.0f} MB",
+    ],
+    "src/starchart/checkpoints/gguf/README.md": [
+        f"more than {MAX_COUNT:,} tensors or entries, more than 2^{MAX_ITEMS.bit_length() - 1} texts in arrays",
+        f"a head of more than {MAX_HEAD_BYTES >> 20} MB",
+        f"a text of more than {MAX_TEXT_BYTES >> 20} MB",
+    ],
+    "docs/SECURITY.md": [
+        f"JSON is read up to {MAX_JSON_BYTES / 1e6:.0f} MB and {MAX_JSON_VALUES:,} values",
+        f"a vocabulary up to 2^{MAX_TOKENS.bit_length() - 1} tokens",
+        f"no GPT-2 has more than {MOST_TENSORS}",
+    ],
+}
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_numbers_are_those_of_the_code(name):
+    text = " ".join((ROOT / name).read_text(encoding="utf-8").split())
+    assert [words for words in NUMBERS[name] if words not in text] == []
 
 
 @pytest.mark.parametrize("init", CHECKPOINT_ROOMS, ids=lambda init: init.parent.name)

@@ -43,7 +43,9 @@ LIES = {
     "length of 64 bits": (raw_file(TRUE, bytes(28), length=2**64 - 1), "18446744073709551615 bytes"),
     "length cuts the JSON": (raw_file(TRUE, bytes(28), length=40), "cannot be read as JSON"),
     # The JSON
-    "begins with a space": (raw_file(b' {"a": {}}'), "does not begin with '{'"),
+    "begins with a byte-order mark": (raw_file(b'\xef\xbb\xbf{"a": {}}'), "does not begin with '{' but with b'\\xef"),
+    "begins with white space that JSON has not": (raw_file(b'\f{"a": {}}'), "does not begin with '{' but with b'\\x0c"),
+    "nothing but white space": (raw_file(b" \n\t\r"), "does not begin with '{' but with b''"),
     "a list": (raw_file(b"[]"), "does not begin with '{'"),
     "not JSON": (raw_file(b"{a: 1}"), "cannot be read as JSON"),
     "not UTF-8": (raw_file(b'{"\xc3": 1}'), "not UTF-8"),
@@ -55,7 +57,10 @@ LIES = {
     "metadata is a list": (raw_file({"__metadata__": ["pt"]}), "__metadata__"),
     "metadata holds a number": (raw_file({"__metadata__": {"step": 7}}), "__metadata__"),
     "metadata holds an object": (raw_file({"__metadata__": {"format": {}}}), "__metadata__"),
-    "metadata is null": (raw_file({"__metadata__": None}), "__metadata__"),
+    "metadata of half a character": (
+        raw_file(b'{"__metadata__":{"a":"\\ud83d"}}'),
+        "__metadata__ has half of a character, U+D83D",
+    ),
     # One entry
     "entry is null": (one(None), "'a': its entry must be an object"),
     "entry is a list": (one(["F32", [2, 3], [0, 24]]), "'a': its entry must be an object"),
@@ -75,6 +80,11 @@ LIES = {
     "shape of texts": (one(entry("F32", ["6"], 0, 24)), "'a': its shape"),
     "shape null": (one(entry("F32", None, 0, 24)), "'a': its shape"),
     "offsets negative": (one(entry("F32", [2, 3], -24, 0)), "'a': its data_offsets must be"),
+    "an offset of -0": (one({**TRUE["a"], "data_offsets": [-0.0, 24]}), "'a': its data_offsets must be"),
+    "an offset of -0, without a point": (
+        raw_file(b'{"a":{"dtype":"U8","shape":[0],"data_offsets":[-0,0]}}'),
+        "'a': its data_offsets must be",
+    ),
     "offsets of floats": (one(entry("F32", [2, 3], 0.0, 24.0)), "'a': its data_offsets must be"),
     "offsets of truths": (one(entry("U8", [1], False, True), b"1"), "'a': its data_offsets must be"),
     "three offsets": (one({**TRUE["a"], "data_offsets": [0, 12, 24]}), "'a': its data_offsets must be"),
@@ -112,7 +122,7 @@ LIES = {
     "data cut off": (raw_file(TRUE, bytes(27)), "'b': its data_offsets [24, 28] end at byte "),
     # Names that would spoil a message
     "a name of many lines": (raw_file({"a\nb\x1b[2J": None}), r"'a\nb\x1b[2J'"),
-    "half a surrogate": (raw_file(b'{"\\ud800": null}'), r"'\ud800'"),
+    "half a surrogate": (raw_file(b'{"\\ud800": null}'), r"'\ud800' has half of a character, U+D800, which is no text"),
     "a name of a megabyte": (raw_file({"x" * 10**6: None}), "'xxxx"),
 }
 

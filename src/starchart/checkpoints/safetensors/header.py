@@ -1,13 +1,14 @@
 """The header of a safetensors file: which tensors it holds, and where.
 
     8 bytes    N, unsigned, little-endian
-    N bytes    JSON, UTF-8, begins with "{", may end in spaces:
+    N bytes    JSON, UTF-8, an object, with white space before and after it or not:
                {"NAME": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}, ..., "__metadata__": {...}}
     the rest   the numbers, row by row, little-endian; offsets count from here; no holes and no overlaps
 
 Source: the README of huggingface/safetensors, section "Format". Nothing in the header is believed before it is checked,
-and each way in which a header can be wrong has its own message. Here we are stricter than the safetensors library:
-names that appear twice and fields that the format does not have are refused.
+and each way in which a header can be wrong has its own message. What the safetensors library (0.8) refuses is refused.
+Refused here and read there are: a name twice, fields that the format does not have, an entry that is a list, more than
+8 axes, more than MOST_TENSORS tensors, a header of more than MAX_JSON_BYTES bytes or MAX_JSON_VALUES values.
 """
 
 from collections.abc import Iterable
@@ -22,6 +23,7 @@ from starchart.json_file import MAX_JSON_BYTES, parse_json_object, shown
 
 _DTYPES = BITS.keys() - {"C128"}  # every type of number that the format has
 _MOST_AXES, _MOST_LENGTH = 8, 2**63 - 1
+WHITE_SPACE = b" \t\n\r"  # of JSON
 _FIELDS = {"dtype", "shape", "data_offsets"}
 
 
@@ -53,10 +55,11 @@ def read_header(file: BinaryIO, size: int, source: str) -> dict[str, TensorEntry
             f"{source}: says its header is {length} bytes long, but the file ends after {size - 8}; fetch it again"
         )
     header = file.read(length)
-    if not header.startswith(b"{"):
-        raise CheckpointError(f"{source}: its header does not begin with '{{' but with {header[:8]!r}")
+    text = header.lstrip(WHITE_SPACE)
+    if not text.startswith(b"{"):
+        raise CheckpointError(f"{source}: its header does not begin with '{{' but with {text[:8]!r}")
     values = parse_json_object(header, f"{source}: header", CheckpointError)
-    _check_metadata(values.pop("__metadata__", {}), source)
+    _check_metadata(values.pop("__metadata__", None), source)
     refuse_too_many(len(values), source)
     entries = [_entry(name, value, 8 + length, size, source) for name, value in values.items()]
     _check_coverage(entries, 8 + length, size, source)
@@ -64,13 +67,18 @@ def read_header(file: BinaryIO, size: int, source: str) -> dict[str, TensorEntry
 
 
 def _check_metadata(metadata: Any, source: str) -> None:
+    if metadata is None:
+        return
     if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
         raise CheckpointError(f"{source}: its __metadata__ must map names to texts, not be {shown(metadata)}")
+    for text in (*metadata, *metadata.values()):
+        _refuse_half_character(text, f"{source}: its __metadata__")
 
 
 def _entry(name: str, value: Any, base: int, size: int, source: str) -> TensorEntry:
     """Return one entry, its fields checked by themselves and against the size of the file."""
     what = f"{source}: tensor {shown(name)}"
+    _refuse_half_character(name, what)
     if not isinstance(value, dict):
         raise CheckpointError(f"{what}: its entry must be an object, not {shown(value)}")
     if value.keys() != _FIELDS:
@@ -97,6 +105,15 @@ def _entry(name: str, value: Any, base: int, size: int, source: str) -> TensorEn
             f"{what}: shape {shown(shape)} of {dtype} does not fill the {end - start} bytes it is given"
         )
     return TensorEntry(name, dtype, tuple(shape), start, end)
+
+
+def _refuse_half_character(text: str, what: str) -> None:
+    """Raise CheckpointError for half of a surrogate pair, which JSON can write and UTF-8 cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        half = f"U+{ord(text[error.start]):04X}"
+        raise CheckpointError(f"{what} has half of a character, {half}, which is no text; convert it again") from None
 
 
 def _is_list_of_counts(value: Any) -> bool:

@@ -2,13 +2,18 @@
 
 from pathlib import Path
 
-from starchart.checkpoints.safetensors.header import read_header
+from starchart.checkpoints.safetensors.header import WHITE_SPACE, read_header
 from starchart.checkpoints.stored_tensor import StoredTensor, opened, stamp_of
 
 
 def is_safetensors(first: bytes) -> bool:
-    """Return whether these are the first bytes of a safetensors file: the length of the header, then the header."""
-    return first[8:9] == b"{" and not any(first[4:8])  # a header of 4 GB and more is none: these are other bytes
+    """Return whether these are the first bytes of a safetensors file: the length of the header, then the header.
+
+    The header is an object, which may begin after white space, perhaps more of it than these bytes.
+    """
+    header = first[8:].lstrip(WHITE_SPACE)
+    is_object = header.startswith(b"{") or (len(first) > 8 and not header)
+    return is_object and not any(first[4:8])  # a header of 4 GB and more is none: these are other bytes
 
 
 def open_safetensors(path: Path) -> dict[str, StoredTensor]:
