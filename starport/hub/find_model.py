@@ -9,6 +9,7 @@ from starchart.checkpoints.model_files import SUFFIXES
 from starchart.errors import CheckpointError
 from starchart.hub_cache import MAIN, cache_folder, cached_folders, is_revision, repository_of
 from starchart.json_file import shown
+from starchart.regular_file import what_is_there
 from starport.hub.errors import HubError
 from starport.hub.needed_files import missing_files
 
@@ -40,9 +41,9 @@ def find_model(name: str | None, revision: str | None = None, option: str = "--m
             raise CheckpointError(f"--revision {revision}: {name} is not a model of the hub; leave it out")
         return found
     if _is_path(name):
-        raise CheckpointError(
-            f"no such file or folder: {shown(name) if not name.isprintable() else name or repr(name)}"
-        )
+        fault = what_is_there(name)
+        named = shown(name) if not name.isprintable() else name or repr(name)
+        raise CheckpointError(f"no such file or folder: {named}{f'; {fault}' if fault else ''}")
     return _model_of_the_hub(name, revision, option)
 
 

@@ -1,6 +1,7 @@
 """A model folder: which files are read, and what is said of those that are missing or wrong."""
 
 import json
+import logging
 import os
 
 import pytest
@@ -9,6 +10,7 @@ from starchart.checkpoints.checkpoint import load_checkpoint
 from starchart.checkpoints.stored_tensor import rows_of
 from starchart.errors import CheckpointError, ConfigError
 from tests.data import shared
+from tests.hanging import needs_pipes, no_hang, put_pipe
 from tests.read_matrices import read_matrices
 from tests.tiny_model import DEFAULTS, write_tiny_model
 
@@ -184,3 +186,50 @@ def test_a_folder_in_the_place_of_the_weights(folder):
         f"{folder / 'model.safetensors'}: cannot be read: it is a folder, not a regular file;"
         " put the file of the weights in its place"
     )
+
+
+def put_link(path):
+    path.unlink(missing_ok=True)
+    path.symlink_to("../blobs/0123")
+
+
+PIPE = "it is a pipe, not a regular file"
+LINK = "it is a link to '../blobs/0123', where there is no file"
+ADVICE = "put the file of the weights in its place"
+
+
+@needs_pipes
+@pytest.mark.parametrize(("put", "fault"), [(put_pipe, PIPE), (put_link, LINK)], ids=["pipe", "link"])
+@pytest.mark.parametrize("name", ["model.safetensors", "pytorch_model.bin.index.json", "mine.gguf", "config.json"])
+def test_what_lies_in_the_place_of_a_file_is_named(name, put, fault, folder):
+    if name != "config.json":
+        (folder / "model.safetensors").unlink()
+    put(folder / name)
+    with no_hang():
+        message = message_of(folder)
+    assert message == f"{folder / name}: cannot be read: {fault}{'' if name == 'config.json' else f'; {ADVICE}'}"
+
+
+@needs_pipes
+def test_a_pipe_that_is_named_itself(tmp_path):
+    assert message_of(put_pipe(tmp_path / "model.safetensors")).startswith(f"{tmp_path / 'model.safetensors'}: {PIPE};")
+
+
+@needs_pipes
+@pytest.mark.parametrize(("put", "fault"), [(put_pipe, PIPE), (put_link, LINK)], ids=["pipe", "link"])
+def test_what_may_be_missing_is_ignored_with_one_line(put, fault, folder, caplog):
+    put(folder / "generation_config.json")
+    with caplog.at_level(logging.WARNING, "starchart"), no_hang():
+        for _ in range(2):
+            assert load_checkpoint(folder)[0].eos_token_ids == (DEFAULTS["eos_token_id"],)
+    assert caplog.messages == [f"{folder / 'generation_config.json'}: is ignored: {fault}"]
+
+
+@needs_pipes
+@pytest.mark.parametrize("other", ["pytorch_model.bin", "mine.safetensors"])
+def test_weights_that_come_first_and_are_no_file_are_ignored_with_one_line(other, folder, caplog):
+    (folder / "model.safetensors").rename(folder / other)
+    put_pipe(folder / "model.safetensors")
+    with caplog.at_level(logging.WARNING, "starchart"), no_hang():
+        load_checkpoint(folder)
+    assert caplog.messages == [f"{folder / 'model.safetensors'}: is ignored: {PIPE}"]

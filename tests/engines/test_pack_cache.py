@@ -21,6 +21,7 @@ from starchart.engines.packed.packed_engine import PackedEngine
 from starchart.engines.packed.precision import FAST, FULL
 from starchart.engines.packed.shard_filling import ShardFiller
 from starchart.errors import EngineError
+from tests.hanging import needs_pipes, no_hang, put_pipe
 from tests.tiny_model import write_tiny_model
 
 SRC = Path(__file__).resolve().parents[2] / "src"
@@ -337,3 +338,16 @@ def test_the_pack_of_a_gguf_is_shown_as_the_file(tmp_path):
         (folder / "index.json").write_text(json.dumps({"contents": {"description": description}}))
     shown = {name for name, _, _ in PackCache(tmp_path, 10**6).packs()}
     assert shown == {f"{tmp_path / 'model.gguf'} (20 bits a lane)", f"{tmp_path} (20 bits a lane)"}
+
+
+@needs_pipes
+@pytest.mark.parametrize("name", ["index.json", "slice-000.bin"])
+def test_a_pipe_in_a_pack_costs_the_pack(name, model, cache, packings):
+    before = logits(model, cache)
+    put_pipe(only_pack(cache) / name)
+    with no_hang():
+        assert logits(model, cache) == before
+        assert len(cache.packs()) == 1
+        packed = len(packings)
+        assert logits(model, cache) == before
+    assert len(packings) == packed > 0

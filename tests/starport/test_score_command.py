@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import pytest
 
 from starport.cli import main
+from tests.hanging import needs_pipes, no_hang
 from tests.scoring.transformers_score import transformers_score
 from tests.starport.terminal import run_on_terminal
 from tests.tiny_model import END_OF_TEXT, write_tiny_model
@@ -163,7 +164,7 @@ def test_files_that_are_of_no_use(capsys, model, text, tmp_path, content, words)
     ("arguments", "words"),
     [
         (["none.txt"], "none.txt: cannot be read: there is no such file"),
-        (["."], ".: cannot be read: it is not a regular file"),
+        (["."], ".: cannot be read: it is a folder, not a regular file"),
         ([""], "cannot be read"),
         (["a\0b"], "cannot be read"),
         (["tale.txt", "tale.txt"], "given twice"),
@@ -248,3 +249,15 @@ def test_progress_is_shown_on_a_terminal(tmp_path, model):
     assert percents[-1] > 90
     assert "reading" not in shown.partition("scoring")[2]
     assert shown.rstrip(" ").endswith("\r")  # the line is empty in the end
+
+
+@needs_pipes
+def test_a_text_may_be_a_pipe(capsys, model, text):
+    expected = report(capsys, text, "--model", model)["files"]
+    reader, writer = os.pipe()  # as a shell makes for <(...)
+    os.write(writer, Path(text).read_bytes())
+    os.close(writer)
+    with no_hang():
+        found = report(capsys, f"/dev/fd/{reader}", "--model", model)["files"]
+    os.close(reader)
+    assert [file | {"file": ""} for file in found] == [file | {"file": ""} for file in expected]

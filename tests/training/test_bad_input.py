@@ -1,12 +1,17 @@
 """`starchart train` and what cannot be trained on: one clear line, exit code 2, and nothing half written."""
 
 import json
+import os
 import sys
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 import torch
 
+from starport.training.processes import Processes
 from starport.training.trained_model import TrainedModel
+from tests.hanging import needs_pipes, no_hang
 from tests.tiny_model import write_tiny_model
 from tests.training.runs import EXACT, SHAPE, SHORT, losses, train, write_text
 
@@ -47,6 +52,27 @@ def test_a_text_of_no_use(content, complaint, tmp_path, refused):
     vocabulary = write_tiny_model(tmp_path / "vocabulary")  # so that the vocabulary is not what is wrong
     assert complaint in refused(tmp_path / "bad.txt", "--vocab", vocabulary, "--out", tmp_path / "out", *SHORT)
     assert "no such file" in refused(tmp_path / "none.txt", "--out", tmp_path / "out", *SHORT)
+
+
+@contextmanager
+def two_processes(*_):
+    yield Processes(0, 2, torch.device("cpu"), "float32")
+
+
+@needs_pipes
+def test_a_text_that_is_a_pipe_is_for_one_process(text, tmp_path, refused, monkeypatch):
+    reader, writer = os.pipe()
+    os.write(writer, Path(text).read_bytes())
+    os.close(writer)
+    pipe = f"/dev/fd/{reader}"
+    with no_hang():
+        with monkeypatch.context() as patch:
+            patch.setattr("starport.training.train.joined_processes", two_processes)
+            assert f"{pipe}: cannot be read: it is a pipe" in refused(pipe, "--out", tmp_path / "two", *SHORT)
+        assert train(pipe, "--out", tmp_path / "piped", *EXACT, *SHORT) == 0
+        os.close(reader)
+        assert train(text, "--out", tmp_path / "file", *EXACT, *SHORT) == 0
+    assert losses(tmp_path / "piped") == losses(tmp_path / "file")
 
 
 def test_a_validation_text_of_no_use(text, tmp_path, refused):

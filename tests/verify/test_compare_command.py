@@ -13,11 +13,12 @@ from starport.cli import main
 from starport.compare_command import write_result
 from starport.verify import run_checks
 from starport.verify.check import Check, Measure
-from starport.verify.components import COMPONENTS, LIBRARIES
+from starport.verify.components import COMPONENTS, LIBRARIES, WITH_VOCABULARY
 from starport.verify.report import Cascade, ComponentResult
 from tests.house.source_tree import ROOT
 from tests.tiny_model import write_tiny_model
 
+NEEDED = "needed are vocab.json and merges.txt, or tokenizer.json"
 GOOD = Check(
     "utils", "one", True, "fine", {"sets": {"large": {"numpy": float("inf"), "ours": 0.5}}},
     Measure(0.26, 0.52, "ulp", {"PyTorch": 8.29e15, "float32": float("inf")}, "large"), "largest: 3 / 8 ulp",
@@ -291,3 +292,25 @@ def test_a_pipe_is_written_to_and_not_replaced(tmp_path):
         assert pipe.is_fifo()
     finally:
         os.close(reader)
+
+
+def test_a_vocabulary_is_asked_for_by_the_components_that_read_one(tmp_path, components, capsys):
+    model = write_tiny_model(tmp_path / "model")
+    (model / "vocab.json").unlink()
+    (model / "merges.txt").unlink()
+    components(model=[GOOD], tokenizer=[GOOD])
+    assert compare(str(model), "--only", "model") == 0
+    told = capsys.readouterr()
+    assert (told.err, "is written to safetensors" in told.out) == ("", False)  # the peers read the model as it is
+    assert compare(str(model), "--only", "tokenizer") == compare(str(model)) == 2
+    assert capsys.readouterr().err == f"starchart: {model}: no vocab.json and no merges.txt; {NEEDED}\n" * 2
+
+
+def test_the_components_that_read_a_vocabulary_are_components():
+    assert set(WITH_VOCABULARY) < set(COMPONENTS)
+
+
+def test_a_text_that_is_a_folder(model, components, tmp_path, capsys):
+    components(published=lambda model, text=None: iter([NOT_RUN]))
+    assert compare(model, "--text", str(tmp_path)) == 2
+    assert f"--text {tmp_path}: cannot be read: it is a folder, not a regular file" in capsys.readouterr().err

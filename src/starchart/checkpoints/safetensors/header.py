@@ -22,7 +22,7 @@ from starchart.errors import CheckpointError
 from starchart.json_file import MAX_JSON_BYTES, parse_json_object, shown
 
 _DTYPES = BITS.keys() - {"C128"}  # every type of number that the format has
-_MOST_AXES, _MOST_LENGTH = 8, 2**63 - 1
+MOST_AXES, _MOST_LENGTH = 8, 2**63 - 1
 WHITE_SPACE = b" \t\n\r"  # of JSON
 _FIELDS = {"dtype", "shape", "data_offsets"}
 
@@ -86,9 +86,9 @@ def _entry(name: str, value: Any, base: int, size: int, source: str) -> TensorEn
     dtype, shape, offsets = value["dtype"], value["shape"], value["data_offsets"]
     if not isinstance(dtype, str) or dtype not in _DTYPES:
         raise CheckpointError(f"{what}: its dtype {shown(dtype)} is not one of safetensors'")
-    if not _is_list_of_counts(shape) or len(shape) > _MOST_AXES or max(shape, default=0) > _MOST_LENGTH:
+    if not _is_list_of_counts(shape) or len(shape) > MOST_AXES or max(shape, default=0) > _MOST_LENGTH:
         raise CheckpointError(
-            f"{what}: its shape must be a list of at most {_MOST_AXES} whole numbers below 2^63, not {shown(shape)}"
+            f"{what}: its shape must be a list of at most {MOST_AXES} whole numbers below 2^63, not {shown(shape)}"
         )
     if not _is_list_of_counts(offsets) or len(offsets) != 2:
         raise CheckpointError(f"{what}: its data_offsets must be two whole numbers, not {shown(offsets)}")
