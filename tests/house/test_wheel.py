@@ -1,5 +1,6 @@
 """The wheel: what is in it, and that it runs where nothing else is installed. Needs no network."""
 
+import json
 import os
 import subprocess
 import sys
@@ -93,6 +94,11 @@ def test_it_runs_from_the_wheel(command, tmp_path):
     )
     assert str(ROOT / "src") not in place.decode()
     assert place.decode().count("site-packages") == 2
+
+
+def test_the_vocabulary_of_gpt2_is_in_it(command, tmp_path):
+    told = output(command, "tokenize", "Once upon a time", "--json", cwd=tmp_path)
+    assert json.loads(told)["ids"] == [7454, 2402, 257, 640]
 
 
 @pytest.mark.parametrize("settings", [(), ("--temperature", "0"), ("--top-k", "3", "--top-p", "0.9", "--no-echo")])
