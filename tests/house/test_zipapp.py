@@ -13,6 +13,7 @@ from tests.house.same_text import RUN_GPT2
 from tests.house.source_tree import ROOT
 from tests.interpreters import other_interpreters
 from tests.tokenizer.gpt2_vocabulary import CASES
+from tools.make_zipapp import refusal
 
 PYTHONS = [sys.executable, *other_interpreters()]
 STORY = ("Once upon a time", "--seed", "3", "--max-new-tokens", "8", "--json")
@@ -145,12 +146,12 @@ def test_a_write_that_fails_changes_nothing(tmp_path):
     assert {file: file.read_text() for file in tmp_path.iterdir()} == {out: "what was there"}
 
 
-def in_dev(folder: Path) -> str:
-    (folder / "link.pyz").symlink_to("/dev/starchart.pyz")
-    return str(folder / "link.pyz")
+def a_pipe(folder: Path) -> str:
+    os.mkfifo(folder / "pipe.pyz")
+    return str(folder / "pipe.pyz")
 
 
-@pytest.mark.skipif(os.name == "nt", reason="no /dev here")
+@pytest.mark.skipif(os.name == "nt", reason="no pipes with a name here")
 @pytest.mark.parametrize(
     ("name", "fault"),
     [
@@ -158,14 +159,23 @@ def in_dev(folder: Path) -> str:
         (lambda folder: f"{folder}/new/", "is a folder; give the path of a file, such as starchart.pyz"),
         (lambda folder: "", "is empty; give a path"),
         (lambda folder: f"{folder}/no/x.pyz", "there is no folder {folder}/no; make it first"),
-        (lambda folder: os.devnull, "is no regular file; give the path of a file, such as starchart.pyz"),
-        (in_dev, "/dev is for devices; give a path in another folder"),
+        (a_pipe, "is no regular file; give the path of a file, such as starchart.pyz"),
     ],
-    ids=["folder", "slash", "empty", "missing", "device", "link"],
+    ids=["folder", "slash", "empty", "missing", "pipe"],
 )
 def test_where_it_cannot_be_written(tmp_path, name, fault):
     out = name(tmp_path)
     done = make("--out", out)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == f"make_zipapp: --out {out}: {fault.format(folder=tmp_path)}\n"
-    assert [path for path in tmp_path.iterdir() if not path.is_symlink()] == []
+    assert [path for path in tmp_path.iterdir() if path.suffix != ".pyz"] == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no /dev here")
+def test_devices_are_not_replaced(tmp_path):
+    (tmp_path / "link.pyz").symlink_to("/dev/starchart.pyz")
+    (tmp_path / "null.pyz").symlink_to(os.devnull)
+    for out in ("/dev/starchart.pyz", "/dev/shm/../starchart.pyz", str(tmp_path / "link.pyz")):
+        assert refusal(out) == "/dev is for devices; give a path in another folder"  # asked only: nothing is written
+    for out in (os.devnull, str(tmp_path / "null.pyz")):
+        assert refusal(out) == "is no regular file; give the path of a file, such as starchart.pyz"
