@@ -1,4 +1,7 @@
-"""Tell a story with GPT-2: the same as `starchart generate`, from a bare clone with nothing installed."""
+"""Tell a story with GPT-2: the same as `starchart generate`, from a bare clone with nothing installed.
+
+starchart.pyz begins here too (tools/make_zipapp.py): HERE is that file then, and Python imports from inside it.
+"""
 
 import sys
 from pathlib import Path
@@ -13,7 +16,7 @@ if __name__ == "__main__":
     try:
         from starport.cli import main
 
-        code = main(["generate", *sys.argv[1:]], program="python run_gpt2.py")
+        code = main(["generate", *sys.argv[1:]], program=f"python {Path(sys.argv[0]).name}")
     except KeyboardInterrupt:  # while the modules were still loading
         code = 130
     sys.exit(code)

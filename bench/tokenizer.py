@@ -36,6 +36,7 @@ from starchart.tokenizer.tokenizer import Tokenizer  # noqa: E402
 from starchart.tokenizer.trainer import train_bpe  # noqa: E402
 from starchart.tokenizer.training_files import read_lines, save_vocabulary  # noqa: E402
 from tests.data import DATA  # noqa: E402
+from tests.tokenizer.gpt2_vocabulary import write_gpt2_vocabulary  # noqa: E402
 from tests.tokenizer.references import tiktoken_gpt2  # noqa: E402
 
 START = "import sys; sys.path.insert(0, sys.argv[1])\n"
@@ -107,14 +108,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--text", type=Path, default=DATA / "tales" / "train.txt")
     parser.add_argument("--bytes", type=int, default=5_000_000)
-    parser.add_argument("--vocabulary", type=Path, default=DATA / "gpt2-vocab")
+    parser.add_argument("--vocabulary", type=Path, help="folder with vocab.json and merges.txt (default: GPT-2's)")
     parser.add_argument("--train", type=int, metavar="N")
     options = parser.parse_args()
     peers = ", ".join(f"{name} {version(name)}" for name in ("tiktoken", "tokenizers"))
     print(f"{date.today()}, {platform.platform()}, {processor()}, {os.cpu_count()} cores")
     print(f"{platform.python_implementation()} {platform.python_version()}, {peers}")
     text = options.text.read_bytes()[: options.bytes].decode("utf-8", "ignore")  # the cut may be inside a character
-    compare_encoders(text, options.vocabulary)
+    with tempfile.TemporaryDirectory() as folder:
+        compare_encoders(text, options.vocabulary or write_gpt2_vocabulary(Path(folder)))
     if options.train:
         compare_trainers(options.text, options.train)
 

@@ -20,6 +20,7 @@ from starport import (
     generate_command,
     inspect_command,
     score_command,
+    tokenize_command,
     train_command,
     train_tokenizer_command,
 )
@@ -28,6 +29,7 @@ from starport.console import Warnings, tell
 _COMMANDS = {
     "generate": generate_command,
     "score": score_command,
+    "tokenize": tokenize_command,
     "train": train_command,
     "train-tokenizer": train_tokenizer_command,
     "convert": convert_command,

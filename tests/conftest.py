@@ -2,8 +2,11 @@
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+
+from tests.tokenizer.gpt2_vocabulary import write_gpt2_vocabulary
 
 # Before torch is imported. The models here are tiny, and threads that wait for each other only slow a busy machine.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -18,3 +21,9 @@ def own_pack_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setenv("STARCHART_CACHE", str(tmp_path_factory.mktemp("pack-cache")))
         patch.delenv("STARCHART_CACHE_GB", raising=False)
         yield
+
+
+@pytest.fixture(scope="session")
+def gpt2_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with GPT-2's own vocab.json and merges.txt, made from what is in the box. Nobody writes to it."""
+    return write_gpt2_vocabulary(tmp_path_factory.mktemp("gpt2-vocabulary"))

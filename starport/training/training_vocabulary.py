@@ -5,11 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from starchart import Tokenizer
-from starchart.box.boxed_model import model_folder
-from starchart.errors import TrainingError, VocabularyError
+from starchart.errors import TrainingError
+from starchart.tokenizer.tokenizer import named_vocabulary
 from starchart.tokenizer.trainer import train_bpe
 from starchart.tokenizer.training_files import save_vocabulary
-from starchart.tokenizer.vocabulary_files import FILES, read_vocabulary
 from starport.conversion.vocabulary import write_vocabulary
 
 BYTES = 256
@@ -18,7 +17,7 @@ BYTES = 256
 def lay_vocabulary(folder: Path, options: argparse.Namespace, texts: Sequence[str]) -> None:
     """Put a vocabulary into `folder`. Raises TrainingError or VocabularyError if that cannot be."""
     given = options.vocab or options.start
-    vocabulary = read_vocabulary(model_folder(given, endings=FILES, error=VocabularyError)) if given else None
+    vocabulary = named_vocabulary(given) if given else None
     if vocabulary:
         end_of_text(Tokenizer(vocabulary))  # refuses what cannot be trained with
     try:

@@ -287,13 +287,13 @@ def test_two_programs_that_start_together(model, tmp_path):
 def test_where_the_cache_is(monkeypatch, tmp_path):
     for name in ("STARCHART_CACHE", "STARCHART_CACHE_GB", "XDG_CACHE_HOME"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(pack_cache.sys, "platform", "linux")
+    monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.setattr(Path, "home", lambda: tmp_path)
     assert user_cache().folder == tmp_path / ".cache" / "starchart" / "packs"
     assert user_cache().limit == 8 * 10**9
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
     assert user_cache().folder == tmp_path / "xdg" / "starchart" / "packs"
-    monkeypatch.setattr(pack_cache.sys, "platform", "darwin")
+    monkeypatch.setattr(sys, "platform", "darwin")
     assert user_cache().folder == tmp_path / "Library" / "Caches" / "starchart" / "packs"
     monkeypatch.setenv("STARCHART_CACHE", str(tmp_path / "own"))
     assert user_cache().folder == tmp_path / "own" / "packs"

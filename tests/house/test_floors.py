@@ -16,7 +16,8 @@ FLOORS = {
     "gguf_header": {"gguf_fields", "json_file", "regular_file"},
     "tap": {"errors"},
     "hub_cache": {"regular_file"},
-    "box": {"errors", "hub_cache", "json_file"},
+    "own_cache": {"errors"},
+    "box": {"errors", "hub_cache", "json_file", "own_cache", "regular_file"},
     "tokenizer": {"box", "errors", "gguf_fields", "gguf_header", "json_file", "regular_file"},
     "engine": {"tap"},
     "embeddings": {"engine", "tap", "utils"},
@@ -24,7 +25,8 @@ FLOORS = {
     "model": {"embeddings", "engine", "errors", "json_file", "layers", "tap", "utils"},
     "checkpoints": {"embeddings", "errors", "gguf_fields", "gguf_header", "json_file", "layers", "model"}
     | {"regular_file", "utils"},
-    "engines": {"checkpoints", "embeddings", "engine", "errors", "layers", "model", "regular_file", "tap", "utils"},
+    "engines": {"checkpoints", "embeddings", "engine", "errors", "layers", "model", "own_cache", "tap", "utils"}
+    | {"regular_file"},
     "generation": {"errors", "model", "utils"},
     "named_weights": {"checkpoints", "model"},
     "gpt2": {"box", "checkpoints", "engine", "engines", "errors", "generation", "model", "named_weights", "tap"},

@@ -12,7 +12,7 @@ def run(*command):
     return subprocess.run([sys.executable, *command], cwd=ROOT, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize("tool", ["draw_architecture", "write_fingerprints"])
+@pytest.mark.parametrize("tool", ["draw_architecture", "make_zipapp", "write_fingerprints"])
 def test_help_writes_nothing(tool):
     written = {path: path.stat().st_mtime_ns for path in (ROOT / "docs").iterdir()}
     done = run("-m", f"tools.{tool}", "--help")

@@ -1,8 +1,10 @@
 """The wheel: what is in it, and that it runs where nothing else is installed. Needs no network."""
 
+import json
 import os
 import subprocess
 import sys
+import tarfile
 import venv
 import zipfile
 from pathlib import Path
@@ -15,6 +17,7 @@ from tests.house.source_tree import ROOT, python_files
 from tests.tiny_model import write_tiny_model
 
 PACKAGES = (ROOT / "src" / "starchart", ROOT / "starport")
+BOX = [file for file in (ROOT / "src/starchart/box").glob("*/*") if file.parent.name != "__pycache__"]
 
 
 def output(*command, cwd=None):
@@ -51,13 +54,22 @@ def test_contents(wheel):
         names = {Path(name) for name in archive.namelist()}
     code = {file.relative_to(package.parent) for package in PACKAGES for file in python_files(package)}
     assert {name for name in names if name.suffix == ".py"} == code
-    boxed = {file.relative_to(ROOT / "src") for file in (ROOT / "src" / "starchart" / "box" / "towel").iterdir()}
-    assert len(boxed) >= 6
+    boxed = {file.relative_to(ROOT / "src") for file in BOX}
+    assert len(boxed) >= 9
     assert {name for name in names if name.parts[:2] == ("starchart", "box") and name.suffix != ".py"} == boxed
     assert {Path("starchart/py.typed"), Path("starport/py.typed")} <= names
     information = f"starchart-{starchart.__version__}.dist-info"
     assert {name.parts[0] for name in names} == {"starchart", "starport", information}
-    assert Path(information, "licenses", "LICENSE") in names
+    licenses = {Path(information, "licenses", name) for name in ("LICENSE", "src/starchart/box/gpt2/LICENSE")}
+    assert licenses <= names
+
+
+def test_the_box_is_in_the_source_distribution(tmp_path):
+    output(sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", tmp_path, cwd=ROOT)
+    with tarfile.open(tmp_path / f"starchart-{starchart.__version__}.tar.gz") as archive:
+        names = set(archive.getnames())
+    boxed = {f"starchart-{starchart.__version__}/{file.relative_to(ROOT).as_posix()}" for file in BOX}
+    assert boxed - names == set()
 
 
 def test_metadata(wheel):
@@ -82,6 +94,11 @@ def test_it_runs_from_the_wheel(command, tmp_path):
     )
     assert str(ROOT / "src") not in place.decode()
     assert place.decode().count("site-packages") == 2
+
+
+def test_the_vocabulary_of_gpt2_is_in_it(command, tmp_path):
+    told = output(command, "tokenize", "Once upon a time", "--json", cwd=tmp_path)
+    assert json.loads(told)["ids"] == [7454, 2402, 257, 640]
 
 
 @pytest.mark.parametrize("settings", [(), ("--temperature", "0"), ("--top-k", "3", "--top-p", "0.9", "--no-echo")])

@@ -7,10 +7,11 @@ Run it from the root of the repository. Exits 1 at the first difference.
 
 import argparse
 import sys
+import tempfile
 from pathlib import Path
 
 from starchart.tokenizer.tokenizer import Tokenizer
-from tests.data import DATA
+from tests.tokenizer.gpt2_vocabulary import write_gpt2_vocabulary
 from tests.tokenizer.references import RandomTexts, tiktoken_gpt2
 
 
@@ -29,9 +30,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--strings", type=int, default=200_000)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--vocabulary", type=Path, default=DATA / "gpt2-vocab")
     options = parser.parse_args()
-    text = first_mismatch(options.vocabulary, options.strings, options.seed)
+    with tempfile.TemporaryDirectory() as folder:
+        text = first_mismatch(write_gpt2_vocabulary(Path(folder)), options.strings, options.seed)
     print(f"{options.strings:,} strings, seed {options.seed}: {'0 mismatches' if text is None else ascii(text)}")
     return int(text is not None)
 

@@ -1,8 +1,9 @@
-"""The real GPT-2 vocabulary: expected ids, and tiktoken on texts of every kind."""
+"""The real GPT-2 vocabulary: tiktoken on texts of every kind, and expected ids."""
 
 import json
 import random
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -12,12 +13,19 @@ from tests.data import shared
 
 pytest.importorskip("tiktoken")
 from tests.tokenizer.fuzz_tiktoken import first_mismatch
+from tests.tokenizer.gpt2_vocabulary import CASES
 from tests.tokenizer.references import RandomTexts, tiktoken_gpt2
 
 
 @pytest.fixture(scope="module")
 def gpt2() -> Tokenizer:
-    return Tokenizer.from_pretrained(shared("gpt2-vocab"))
+    return Tokenizer.from_pretrained("gpt2")
+
+
+def test_the_ids_of_the_cases_are_tiktokens(gpt2_folder: Path) -> None:
+    theirs = tiktoken_gpt2(gpt2_folder)
+    for case in CASES:
+        assert theirs.encode_ordinary(case["text"]) == case["ids"], case["name"]
 
 
 def test_expected_ids(gpt2: Tokenizer) -> None:
@@ -40,10 +48,10 @@ def test_every_text_file_comes_back_byte_for_byte(gpt2: Tokenizer) -> None:
         assert gpt2.decode(ids).encode("utf-8") == data, file.name
 
 
-def test_random_texts(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert first_mismatch(shared("gpt2-vocab"), 2000, seed=2) is None
+def test_random_texts(gpt2_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert first_mismatch(gpt2_folder, 2000, seed=2) is None
     monkeypatch.setattr(pre_tokenizer, "BLOCK", 5)  # many blocks a text
-    assert first_mismatch(shared("gpt2-vocab"), 1000, seed=3) is None
+    assert first_mismatch(gpt2_folder, 1000, seed=3) is None
 
 
 def long_words() -> Iterator[str]:
@@ -54,20 +62,20 @@ def long_words() -> Iterator[str]:
     yield "".join(draw.choices("тозвезда", k=20_000))
 
 
-def test_long_words(gpt2: Tokenizer) -> None:
-    theirs = tiktoken_gpt2(shared("gpt2-vocab"))
+def test_long_words(gpt2: Tokenizer, gpt2_folder: Path) -> None:
+    theirs = tiktoken_gpt2(gpt2_folder)
     for text in long_words():
         assert gpt2.encode(text) == theirs.encode_ordinary(text), text[:10]
 
 
-def test_surrogates(gpt2: Tokenizer) -> None:
-    theirs = tiktoken_gpt2(shared("gpt2-vocab"))
+def test_surrogates(gpt2: Tokenizer, gpt2_folder: Path) -> None:
+    theirs = tiktoken_gpt2(gpt2_folder)
     for text in ("\ud800", "a\udfffb c", "\ud83c\udf1f", "\udc00\ud800 x", "\ud83d\ud83d\ude00"):
         assert gpt2.encode(text) == theirs.encode_ordinary(text)
 
 
-def test_any_ids_decode_as_tiktoken_decodes_them(gpt2: Tokenizer) -> None:
-    theirs = tiktoken_gpt2(shared("gpt2-vocab"))
+def test_any_ids_decode_as_tiktoken_decodes_them(gpt2: Tokenizer, gpt2_folder: Path) -> None:
+    theirs = tiktoken_gpt2(gpt2_folder)
     draw = random.Random(5)
     for _ in range(300):
         ids = [draw.randrange(gpt2.vocab_size) for _ in range(draw.randint(1, 40))]

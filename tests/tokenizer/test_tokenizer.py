@@ -52,6 +52,7 @@ def test_the_longest_special_token_wins_and_stands_for_its_own_text() -> None:
     tokenizer = Tokenizer.from_merges(ids, merges)
     assert tokenizer.encode("<é>!<é><a b>", allow_special=True) == [401, 400, 402]
     assert tokenizer.decode([401, 400, 402]) == "<é>!<é><a b>"
+    assert tokenizer.tokens([401, ids["Ã"], 400, 402]) == ["<é>!", "Ã", "<é>", "<a b>"]
 
 
 @given(text=st.text(max_size=300))

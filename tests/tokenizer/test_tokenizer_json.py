@@ -9,7 +9,6 @@ import pytest
 
 from starchart.errors import VocabularyError
 from starchart.tokenizer.tokenizer import Tokenizer
-from tests.data import shared
 from tests.tokenizer.small_vocabulary import TALE, small_vocabulary
 
 tokenizers = pytest.importorskip("tokenizers")
@@ -70,12 +69,11 @@ def test_an_added_token_may_be_new(tmp_path: Path, content: dict[str, Any]) -> N
     assert read(tmp_path, content).special_tokens == {"<|endoftext|>": 0, "<pad>": 400}
 
 
-def test_gpt2_as_transformers_saves_it(tmp_path: Path) -> None:
+def test_gpt2_as_transformers_saves_it(gpt2_folder: Path, tmp_path: Path) -> None:
     transformers = pytest.importorskip("transformers")
-    vocabulary = shared("gpt2-vocab")
-    transformers.GPT2TokenizerFast.from_pretrained(vocabulary).save_pretrained(tmp_path)
+    transformers.GPT2TokenizerFast.from_pretrained(gpt2_folder).save_pretrained(tmp_path)
     assert not (tmp_path / "vocab.json").exists()
-    ours, pair = Tokenizer.from_pretrained(tmp_path), Tokenizer.from_pretrained(vocabulary)
+    ours, pair = Tokenizer.from_pretrained(tmp_path), Tokenizer.from_pretrained(gpt2_folder)
     assert ours.encode(TALE) == pair.encode(TALE)
     assert ours.special_tokens == pair.special_tokens == {"<|endoftext|>": 50256}
 

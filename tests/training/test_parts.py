@@ -1,5 +1,6 @@
 """The parts of a training, each by itself."""
 
+from argparse import Namespace
 from math import cos, pi, sqrt
 
 import pytest
@@ -7,6 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from starchart import Tokenizer
 from starchart.errors import TrainingError
 from starchart.model.config import GPT2Config
 from starport.engines.tensors import named_leaves
@@ -17,6 +19,7 @@ from starport.training.output_folder import OutputFolder
 from starport.training.record import Record, read_rows
 from starport.training.settings import TrainingSettings, learning_rate_share
 from starport.training.token_windows import TokenWindows
+from starport.training.training_vocabulary import lay_vocabulary
 
 
 def test_the_learning_rate_rises_along_a_line_and_falls_along_a_cosine():
@@ -198,3 +201,11 @@ def test_a_record_goes_on_from_its_whole_rows(tmp_path):
         record.add(5, 0.0, 0.001, None)
     assert file.read_text() == whole
     assert whole.splitlines()[4] == "4,32,0.001,1.000000,2.500000"
+
+
+def test_the_vocabulary_of_gpt2_is_given_by_its_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "no cache"))
+    lay_vocabulary(tmp_path / "out", Namespace(vocab="gpt2", start=None), [])
+    written = Tokenizer.from_pretrained(tmp_path / "out")
+    assert written.tokens(range(50257)) == Tokenizer.from_pretrained("gpt2").tokens(range(50257))

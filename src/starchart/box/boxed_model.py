@@ -3,11 +3,11 @@
 import os
 from pathlib import Path
 
+from starchart.box.unzipped import unzipped
 from starchart.errors import CheckpointError, StarchartError
 from starchart.hub_cache import MAIN, cache_folder, cached_folders, is_revision, repository_of
 from starchart.json_file import shown
 
-_BOX = Path(__file__).parent
 NAMES = ("towel",)
 
 
@@ -31,7 +31,7 @@ def model_folder(
     if revision is not None and not is_revision(revision):
         raise error(f"revision {shown(revision)} is not the name of a branch, a tag or a commit")
     if isinstance(name, str) and not os.path.exists(name):
-        boxed = [_BOX / name] if name in NAMES and revision is None else []
+        boxed = [unzipped(Path(__file__).parent / name)] if name in NAMES and revision is None else []
         cached = cached_folders(name, revision or MAIN)
         for folder in (*boxed, *cached):
             if _holds(folder, endings):

@@ -14,17 +14,26 @@ from os import PathLike
 from typing import Self
 
 from starchart.box.boxed_model import model_folder
+from starchart.box.boxed_vocabulary import boxed_merges
 from starchart.errors import VocabularyError
 from starchart.json_file import shown
+from starchart.tokenizer.byte_alphabet import to_alphabet
 from starchart.tokenizer.byte_pair_encoding import merge_word
 from starchart.tokenizer.pre_tokenizer import repair, split_chunks, split_words
 from starchart.tokenizer.vocabulary import Vocabulary, make_vocabulary
-from starchart.tokenizer.vocabulary_files import FILES, read_vocabulary
+from starchart.tokenizer.vocabulary_files import FILES, read_vocabulary, vocabulary_from_merges
 
 END_OF_TEXT = "<|endoftext|>"
 
 MAX_PIECES = 1 << 17  # remembered at a time; with MAX_LENGTH this bounds the memory: about 20 MB for English
 MAX_LENGTH = 32  # characters; longer pieces hardly ever come twice
+
+
+def named_vocabulary(model: str | PathLike[str], revision: str | None = None) -> Vocabulary:
+    """Return the vocabulary that `Tokenizer.from_pretrained` takes. Raises VocabularyError."""
+    if revision is None and (merges := boxed_merges(model)):
+        return vocabulary_from_merges(merges, END_OF_TEXT)
+    return read_vocabulary(model_folder(model, revision, endings=FILES, error=VocabularyError))
 
 
 class _PieceIds(dict[str, tuple[int, ...]]):
@@ -61,6 +70,7 @@ class Tokenizer:
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self._token_bytes = vocabulary.token_bytes
+        self._special_texts = {i: text for text, i in vocabulary.special_tokens.items()}
         self._ids_of = _PieceIds(vocabulary).__getitem__
         self.vocab_size = max(vocabulary.token_bytes) + 1
         self.padding = vocabulary.padding
@@ -72,16 +82,17 @@ class Tokenizer:
 
     @classmethod
     def from_pretrained(cls, model: str | PathLike[str], *, revision: str | None = None) -> Self:
-        """Return the tokenizer of a folder, of a GGUF file, of "towel", the model in the box, or of a cached model.
+        """Return the tokenizer of a folder, of a GGUF file, of GPT-2, of "towel", or of a cached model.
 
-        A cached model is one of the Hugging Face Hub ("gpt2", "ORG/NAME") that is in its cache, at `revision` (a
-        branch, a tag or a commit). Nothing is downloaded.
+        The vocabulary of GPT-2 is in the box as that of towel is; its names are "gpt2", "gpt2-medium", "gpt2-large",
+        "gpt2-xl" and "distilgpt2". A cached model is one of the Hugging Face Hub ("ORG/NAME") that is in its cache, at
+        `revision` (a branch, a tag or a commit). Nothing is downloaded. What exists under a name wins.
 
         A folder holds vocab.json and merges.txt, or tokenizer.json alone, or a GGUF file. A GGUF file has its own.
 
         Raises VocabularyError for a model that is missing, damaged or not GPT-2's.
         """
-        return cls(read_vocabulary(model_folder(model, revision, endings=FILES, error=VocabularyError)))
+        return cls(named_vocabulary(model, revision))
 
     @classmethod
     def from_merges(cls, ids: Mapping[str, int], merges: Iterable[tuple[str, str]]) -> Self:
@@ -128,6 +139,13 @@ class Tokenizer:
         Bytes that are not UTF-8 become U+FFFD.
         """
         return self.decode_bytes(ids).decode("utf-8", "replace")
+
+    def tokens(self, ids: Iterable[int]) -> list[str]:
+        """Return each token as vocab.json writes it: a character of the byte alphabet for each byte, "Ġupon".
+
+        A special token is its own text. Raises VocabularyError for an unknown id.
+        """
+        return [self._special_texts.get(i) or to_alphabet(self.decode_bytes([i])) for i in ids]
 
     def stream(self, ids: Iterable[int]) -> Iterator[str]:
         """Yield the text of the tokens as they come, whole characters only; the pieces joined are `decode` of all ids.

@@ -2,7 +2,7 @@
 
 vocab.json is one object, token -> id. merges.txt has a version line, then one merge a line: two tokens and a space
 between. encoder.json and vocab.bpe are the same two, as OpenAI named them. added_tokens.json, if it is there, has
-special tokens that were added later.
+special tokens that were added later. Of GPT-2's own vocabulary merges.txt is enough: the ids follow from it.
 
 Every fault is a VocabularyError that names the file, and the line where there is one.
 """
@@ -16,6 +16,7 @@ from starchart.errors import NoVocabularyError, VocabularyError
 from starchart.gguf_header import is_gguf
 from starchart.json_file import read_json_file, read_small_file, shown
 from starchart.regular_file import is_file_or_warn, what_is_there
+from starchart.tokenizer.byte_alphabet import ALPHABET
 from starchart.tokenizer.gguf_vocabulary import read_gguf_vocabulary
 from starchart.tokenizer.tokenizer_json import parse_tokenizer_json
 from starchart.tokenizer.vocabulary import MAX_TOKENS, Vocabulary, make_vocabulary
@@ -68,6 +69,18 @@ def _warn_of_others(*files: Path) -> None:
     """Warn of files that come first and are no regular files."""
     for file in files:
         is_file_or_warn(file)
+
+
+def vocabulary_from_merges(merges: Path, last: str) -> Vocabulary:
+    """Return the vocabulary of a merges.txt whose ids are given out in GPT-2's order.
+
+    That is the 256 bytes in the order of their characters, then one token a merge, then the special token `last`.
+    Raises VocabularyError.
+    """
+    pairs, first_line = _read_merges(merges)
+    tokens = [*sorted(ALPHABET), *(left + right for left, right in pairs), last]
+    ids = {token: i for i, token in enumerate(tokens)}
+    return make_vocabulary(ids, pairs, ids_name=str(merges), merge_name=f"{merges}: line", first=first_line)
 
 
 def _number_there(files: list[Path]) -> int:

@@ -22,7 +22,6 @@ from starchart.checkpoints.tensorflow.table import read_table
 from starchart.errors import CheckpointError, ConfigError, VocabularyError
 from tests.checkpoints.tensorflow import table_file
 from tests.checkpoints.tensorflow.samples import FIXTURES, INDEX
-from tests.data import shared
 from tests.read_matrices import read_matrices
 from tests.tiny_model import DEFAULTS, tiny_tensors, write_tiny_model
 
@@ -107,14 +106,13 @@ def test_the_vocabulary_is_that_of_the_other_names(folder, tmp_path):
     assert Tokenizer.from_pretrained(folder / INDEX).vocab_size == 261
 
 
-def test_the_vocabulary_of_gpt2_under_openais_names(tmp_path):
-    folder = shared("gpt2-vocab")
+def test_the_vocabulary_of_gpt2_under_openais_names(gpt2_folder, tmp_path):
     for theirs, ours in (("vocab.json", "encoder.json"), ("merges.txt", "vocab.bpe")):
-        shutil.copyfile(folder / theirs, tmp_path / ours)
+        shutil.copyfile(gpt2_folder / theirs, tmp_path / ours)
     tokenizer = Tokenizer.from_pretrained(tmp_path)
     assert (tokenizer.vocab_size, tokenizer.end_of_text) == (50257, 50256)
     text = "Ships of every kind, naïve ones too:\n\t 1234567 🚀"
-    assert tokenizer.encode(text) == Tokenizer.from_pretrained(folder).encode(text)
+    assert tokenizer.encode(text) == Tokenizer.from_pretrained("gpt2").encode(text)
 
 
 def test_one_file_of_the_vocabulary_is_missing(folder):

@@ -1,10 +1,9 @@
-r"""The pack cache: packed models on disk, so that the next start needs no packing.
+"""The pack cache: packed models on disk, so that the next start needs no packing.
 
     <cache>/packs/<key>/index.json       what was packed, bounds and checksums
     <cache>/packs/<key>/slice-000.bin    the tiles of slice 0, and so on
 
-<cache> is $STARCHART_CACHE, else the user's cache folder: ~/.cache/starchart ($XDG_CACHE_HOME), ~/Library/Caches/
-starchart on macOS, %LOCALAPPDATA%\starchart on Windows. The key is a hash of the checkpoint's files (path, size, time,
+<cache> is the folder of `starchart.own_cache`. The key is a hash of the checkpoint's files (path, size, time,
 header) and of how it is packed. A pack is written to a folder of its own and renamed when it is whole: two programs
 may do so at once, and one that is killed leaves nothing that is read. Packs used longest ago go first when all of them
 take more than $STARCHART_CACHE_GB, 8 by default. Whatever is wrong with the cache costs the cache and nothing else.
@@ -14,7 +13,6 @@ import json
 import os
 import re
 import shutil
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,12 +22,11 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from starchart.errors import EngineError
+from starchart.own_cache import own_cache_folder, own_cache_limit
 from starchart.regular_file import read_regular_file
 
 _INDEX = "index.json"
 _UNFINISHED = "unfinished-"
-_DEFAULT_LIMIT = 8.0  # GB
 _HOUR = 60 * 60  # seconds; an unfinished pack not written to for so long was left by a program that was killed
 _NAME = re.compile(r"[0-9a-f]{32}|unfinished-.*")  # of our folders: nothing else is ever touched
 FORMAT = 1
@@ -138,18 +135,8 @@ def user_cache() -> PackCache | None:
 
     Raises EngineError if STARCHART_CACHE_GB is no number of gigabytes.
     """
-    text = os.environ.get("STARCHART_CACHE_GB") or str(_DEFAULT_LIMIT)
-    try:
-        limit = int(float(text) * 1e9)
-    except (ValueError, OverflowError):
-        limit = -1
-    if limit < 0:
-        raise EngineError(f"STARCHART_CACHE_GB is {text[:40]!r}; it must be a number of gigabytes, 0 for no cache")
-    try:
-        folder = Path(os.environ.get("STARCHART_CACHE") or _cache_home() / "starchart")
-    except RuntimeError:  # there is no home folder
-        return None
-    return PackCache(folder.absolute(), limit) if limit else None
+    folder = own_cache_folder()
+    return PackCache(folder, own_cache_limit()) if folder else None
 
 
 def in_units(size: int) -> str:
@@ -164,14 +151,6 @@ def in_units(size: int) -> str:
 def discard(folder: Path) -> None:
     """Remove a folder, as far as that can be done."""
     shutil.rmtree(folder, ignore_errors=True)
-
-
-def _cache_home() -> Path:
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
 
 
 def _plain(value: Any) -> Any:

@@ -1,0 +1,78 @@
+"""The files of the box where the package itself lies in a zip file, such as starchart.pyz: they are unpacked first.
+
+Weights are mapped from a real file, and worker processes open it again by its path. So the files go into the cache
+folder, or into a temporary one where nothing can be kept. Files that are there already are compared with what the zip
+file says of them. Each is written aside and renamed, so that programs that start together do no harm.
+"""
+
+import atexit
+import os
+import shutil
+import tempfile
+from binascii import crc32
+from contextlib import suppress
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from zipfile import BadZipFile, ZipFile, ZipInfo
+
+from starchart.errors import StarchartError
+from starchart.own_cache import own_cache_folder
+from starchart.regular_file import open_regular_file, read_regular_file
+
+
+@cache
+def unzipped(folder: Path) -> Path:
+    """Return a folder with the files that a zip file holds as `folder`; `folder` itself if it is in no zip file.
+
+    The folder holds files only, no folders. Raises StarchartError where it cannot be unpacked.
+    """
+    archive = next((path for path in folder.parents if path.is_file()), None)
+    if archive is None:
+        return folder
+    try:
+        with open_regular_file(archive) as file, ZipFile(file) as opened:
+            inside = folder.relative_to(archive).as_posix() + "/"
+            entries = [entry for entry in opened.infolist() if entry.filename.startswith(inside)]
+            kept = own_cache_folder()
+            if kept:
+                with suppress(OSError):  # it cannot be written to, or is full
+                    return _unpack(opened, entries, kept / "box" / f"{folder.name}-{_key(entries)}")
+            temporary = tempfile.mkdtemp(prefix="starchart-")
+            atexit.register(shutil.rmtree, temporary, ignore_errors=True)
+            return _unpack(opened, entries, Path(temporary))
+    except (OSError, BadZipFile) as error:
+        fault = getattr(error, "strerror", None) or error
+        raise StarchartError(f"{archive}: {folder.name} cannot be unpacked: {fault}") from None
+
+
+def _key(entries: list[ZipInfo]) -> str:
+    """Return what names these contents: another version of the zip file has a folder of its own."""
+    return sha256(repr([(entry.filename, entry.file_size, entry.CRC) for entry in entries]).encode()).hexdigest()[:16]
+
+
+def _unpack(archive: ZipFile, entries: list[ZipInfo], folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for entry in entries:
+        file = folder / entry.filename.rpartition("/")[2]
+        if not _holds(file, entry):
+            _write(file, archive.read(entry))
+    return folder
+
+
+def _holds(file: Path, entry: ZipInfo) -> bool:
+    """Return whether the file has the bytes of the entry, as far as its length and its checksum say."""
+    if not file.is_file() or file.stat().st_size != entry.file_size:
+        return False
+    return crc32(read_regular_file(file)) == entry.CRC
+
+
+def _write(file: Path, data: bytes) -> None:
+    descriptor, aside = tempfile.mkstemp(prefix=f".{file.name}.", suffix=".part", dir=file.parent)
+    try:
+        with open(descriptor, "wb") as opened:
+            opened.write(data)
+        os.replace(aside, file)
+    except BaseException:
+        os.unlink(aside)
+        raise

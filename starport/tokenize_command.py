@@ -1,0 +1,118 @@
+"""`starchart tokenize`: a text in, its tokens and their ids out; with --decode ids in, their text out."""
+
+import argparse
+import json
+import os
+import re
+import sys
+
+from starchart import Tokenizer
+from starchart.box.boxed_vocabulary import boxed_merges
+from starchart.errors import TextError
+from starchart.json_file import shown
+from starport.console import tell
+from starport.hub.find_model import REVISION_HELP, find_model
+from starport.standard_input import read_standard_input
+
+SUMMARY = "Show the tokens of a text and their ids, or the text of ids."
+DEFAULT = "gpt2"
+_ID = re.compile(r" *-?[0-9]{1,20} *")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of this command."""
+    add = parser.add_argument
+    add(
+        "text", nargs="?", metavar="TEXT",
+        help=r"text, taken as it is: \n in it is a backslash and an n (after -- if it begins with a dash); -: standard"
+        " input, nothing stripped",
+    )  # fmt: skip
+    add("--decode", metavar="IDS", help="the way back: print the text of these ids, such as 7454,2402,257,640")
+    add(
+        "--model", metavar="NAME|DIR|FILE", default=DEFAULT,
+        help="whose vocabulary: a name, a folder or a file, as for generate (default: %(default)s; GPT-2's is in the"
+        " box, for gpt2, gpt2-medium, gpt2-large, gpt2-xl and distilgpt2)",
+    )  # fmt: skip
+    add("--revision", metavar="REV", help=REVISION_HELP)
+    add("--special", action="store_true", help="read <|endoftext|> in TEXT as one token (default: as plain text)")
+    add(
+        "--json", action="store_true",
+        help='print one JSON object, {"ids": [...], "tokens": [...], "text": ...}, with tokens as vocab.json writes'
+        ' them: a character for each byte, "Ġupon" for " upon"',
+    )  # fmt: skip
+
+
+def run(options: argparse.Namespace) -> None:
+    """Print the tokens, or the text of --decode. Raises StarchartError for whatever is wrong with the input."""
+    if (options.text is None) == (options.decode is None):
+        raise TextError("give a text, - for standard input, or --decode IDS; one of them")
+    if options.decode is not None:
+        ids = _ids(options.decode)
+        tokenizer = _tokenizer(options)
+        text = tokenizer.decode(ids)
+    else:
+        text = _text(options.text)
+        tokenizer = _tokenizer(options)
+        ids = tokenizer.encode(text, allow_special=options.special)
+    if options.json:
+        print(json.dumps({"ids": ids, "tokens": tokenizer.tokens(ids), "text": text}, ensure_ascii=False))
+    elif options.decode is not None:
+        print(text)
+    else:
+        _print_table(tokenizer, ids, text)
+    if options.decode is not None and tokenizer.decode_bytes(ids) != text.encode():
+        tell("these tokens begin or end inside a character; such bytes are shown as U+FFFD")
+
+
+def _tokenizer(options: argparse.Namespace) -> Tokenizer:
+    if options.revision is None and boxed_merges(options.model):
+        return Tokenizer.from_pretrained(options.model)
+    return Tokenizer.from_pretrained(find_model(options.model, options.revision)[0])
+
+
+def _text(argument: str) -> str:
+    """Return the text of the argument, or of standard input. Raises TextError if there is none, or it is not UTF-8."""
+    if argument == "-":
+        raw, name = read_standard_input("give the text as an argument"), "standard input"
+    else:
+        raw, name = os.fsencode(argument), "the text"
+    if not raw:
+        raise TextError(f"{name} is empty; give a text")
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        wrong = f"byte {error.start} is {raw[error.start]:#04x}"
+        raise TextError(f"{name} is not UTF-8 text: {wrong}; convert it first") from None
+
+
+def _ids(listed: str) -> list[int]:
+    """Return the numbers of a list such as 7454,2402 or [7454, 2402]. Raises TextError for what is no number."""
+    ids = []
+    for part in listed.strip().removeprefix("[").removesuffix("]").split(","):
+        if not _ID.fullmatch(part):
+            raise TextError(
+                f"--decode: {shown(part)} is not a token id; give whole numbers with commas between, such as 7454,2402"
+            )
+        ids.append(int(part))
+    return ids
+
+
+def _print_table(tokenizer: Tokenizer, ids: list[int], text: str) -> None:
+    """Print a line a token, its id and its text as Python writes it, then how many there are."""
+    width = len(str(tokenizer.vocab_size - 1))
+    for i in ids:
+        sys.stdout.write(f"{i:{width}}  {visible(tokenizer.decode_bytes([i]))}\n")
+    counts = {"token": len(ids), "character": len(text), "byte": len(text.encode())}
+    print(", ".join(f"{count} {what}{'' if count == 1 else 's'}" for what, count in counts.items()))
+
+
+def visible(token: bytes) -> str:
+    r"""Return the text of a token as Python writes it, spaces and line ends visible; bytes where it is part of one.
+
+    >>> print(visible(b" upon"), visible(b"\n"), visible("星".encode()), visible(b" \xe2\x98"))
+    ' upon' '\n' '星' b' \xe2\x98'
+    """
+    try:
+        return repr(token.decode())
+    except UnicodeDecodeError:
+        return repr(token)
