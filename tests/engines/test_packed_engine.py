@@ -14,6 +14,7 @@ from starchart.embeddings.embedding_lookup import EmbeddingWeights
 from starchart.engines import reference
 from starchart.engines.layout import lay_out_matrices
 from starchart.engines.packed import memory, packed_matrix
+from starchart.engines.packed.limits import refuse_too_many_positions
 from starchart.engines.packed.packed_engine import PackedEngine
 from starchart.engines.packed.packed_matrix import Lanes
 from starchart.engines.packed.precision import FAST, FULL, Precision
@@ -250,7 +251,7 @@ def test_layers_with_more_rows_than_lanes_can_add_up_are_refused(tmp_path, monke
         if n_inner == 1 << 16:
             GPT2.from_pretrained(tmp_path, engine=PackedEngine(narrow)).logits([1, 2])
         else:
-            with pytest.raises(EngineError, match=r"^h\.0\.mlp\.c_proj: .* more rows .* use --engine reference$"):
+            with pytest.raises(EngineError, match=r"^h\.0\.mlp\.c_proj: .* more rows .* use --precision full$"):
                 GPT2.from_pretrained(tmp_path, engine=PackedEngine(narrow))
 
 
@@ -258,8 +259,17 @@ def test_texts_longer_than_a_lane_has_room_for_are_refused(folder):
     config, weights = load_checkpoint(folder)
     most = 1 << (32 - 13 - 1)  # of fast precision; half of it would be taken by the roundings
     PackedEngine(FAST).prepare(weights, replace(config, n_positions=most))
-    with pytest.raises(EngineError, match=f"n_positions is {most + 1}: .* use --engine reference"):
+    with pytest.raises(EngineError, match=f"n_positions is {most + 1}: .* use --precision full$"):
         PackedEngine(FAST).prepare(weights, replace(config, n_positions=most + 1))
+    PackedEngine(FULL).prepare(weights, replace(config, n_positions=most + 1))
+
+
+@pytest.mark.parametrize("precision", [FULL, FAST], ids=["full", "fast"])
+def test_texts_longer_than_full_precision_has_room_for_need_the_reference(precision):
+    most = 1 << (64 - 27 - 1)
+    refuse_too_many_positions(GPT2Config(n_positions=most), FULL)
+    with pytest.raises(EngineError, match=f"n_positions is {most + 1}: .* use --engine reference$"):
+        refuse_too_many_positions(GPT2Config(n_positions=most + 1), precision)
 
 
 def test_an_engine_is_for_one_model(folder):

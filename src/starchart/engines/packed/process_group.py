@@ -3,6 +3,9 @@
 A worker is this same Python, started with a pipe to its standard input and one from its standard output. That works
 from a script, the REPL, standard input, on Linux, macOS and Windows. It does what it is told: objects go both ways as
 pickles, and nobody else has the pipes. End of file on a pipe is how each side learns that the other is gone.
+
+An interrupt (Ctrl-C) ends a call in this process alone: the workers answer it to the end, and the next call reads
+those answers away first.
 """
 
 import contextlib
@@ -11,13 +14,17 @@ import pickle
 import signal
 import subprocess
 import sys
+import threading
 import traceback
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import wraps
+from io import FileIO
 from operator import attrgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
+from starchart.engines.packed.exchange import Exchange, framed
 from starchart.errors import EngineError, StarchartError
 
 _PROGRAM = "import sys; sys.path.append(sys.argv[1]); from starchart.engines.packed.process_group import serve; serve()"
@@ -26,21 +33,48 @@ _GONE = (
     "a process of the packed engine ended: it was killed, perhaps for want of memory; start again"
     " (--workers 1 needs no other process)"
 )
-_BROKEN = "the packed engine was closed, or interrupted in the middle of a step; open the model again"
+_CLOSED = "the packed engine was closed; open the model again"
+
+_Arguments = ParamSpec("_Arguments")
+_Result = TypeVar("_Result")
+
+
+def _in_turn(
+    method: "Callable[Concatenate[ProcessGroup, _Arguments], _Result]",
+) -> "Callable[Concatenate[ProcessGroup, _Arguments], _Result]":
+    """Let a call wait until the calls of other threads have ended."""
+
+    @wraps(method)
+    def wrapper(group: "ProcessGroup", /, *args: _Arguments.args, **kwargs: _Arguments.kwargs) -> _Result:
+        held: list[bool] = []
+        try:
+            # Taken and stored in one step, as in `exchange`: after an interrupt no lock stays taken.
+            held.extend(map(group._turn.acquire, (True,)))
+            return method(group, *args, **kwargs)
+        finally:
+            if held:
+                group._turn.release()
+
+    return wrapper
 
 
 class ProcessGroup:
-    """Shards by rank. Rank 0 is in this process. One shard needs no other process."""
+    """Shards by rank. Rank 0 is in this process. One shard needs no other process. Threads may share a group."""
 
     def __init__(self, shards: Sequence[Any]) -> None:
         self.shard = shards[0]
         self._workers: list[subprocess.Popen[bytes]] = []
-        self._in_step = True
+        self._turn = threading.RLock()
+        self._unfinished: list[Exchange] = []
+        self._closed = False
         self._finalizer = weakref.finalize(self, _stop, self._workers)
         for _ in shards[1:]:
             self._workers.append(_start())
-        for worker, shard in zip(self._workers, shards[1:], strict=True):
-            _send(worker, shard)
+        try:
+            for worker, shard in zip(self._workers, shards[1:], strict=True):
+                _exchange(worker, shard).send()
+        except OSError:
+            raise EngineError(_GONE) from None
 
     @property
     def size(self) -> int:
@@ -51,26 +85,36 @@ class ProcessGroup:
         """Call a method of every shard with the same arguments; return the results by rank."""
         return self.call_each(method, [arguments] * self.size)
 
+    @_in_turn
     def call_each(self, method: str, arguments: Sequence[tuple[Any, ...]]) -> list[Any]:
         """Call a method of every shard, each with its own arguments; return the results by rank.
 
-        Raises what a shard raises, and EngineError where a process has ended.
+        Raises what a shard raises, and EngineError where a process has ended or the group was closed.
         """
-        if not self._in_step:
-            raise EngineError(_BROKEN)
-        self._in_step = False
-        for worker, own in zip(self._workers, arguments[1:], strict=True):
-            _send(worker, (method, own))
-        outcomes = [_outcome(self.shard, method, arguments[0]), *map(_receive, self._workers)]
-        self._in_step = True
+        if self._closed:
+            raise EngineError(_CLOSED)
+        try:
+            for left in self._unfinished:  # of a call that was interrupted: nobody waits for these answers
+                left.answer()
+            requests = zip(self._workers, arguments[1:], strict=True)
+            self._unfinished = exchanges = [_exchange(worker, (method, own)) for worker, own in requests]
+            for exchange in exchanges:
+                exchange.send()
+            own_outcome = _outcome(self.shard, method, arguments[0])
+            answers = [exchange.answer() for exchange in exchanges]
+            self._unfinished = []
+            outcomes = [own_outcome, *map(pickle.loads, answers)]
+        except (EOFError, OSError, pickle.UnpicklingError):
+            raise EngineError(_GONE) from None
         for _, error in outcomes:
             if error:
                 raise error
         return [result for result, _ in outcomes]
 
+    @_in_turn
     def close(self) -> None:
         """End the workers."""
-        self._in_step = False
+        self._closed = True
         self._finalizer()
 
 
@@ -82,7 +126,7 @@ def serve() -> None:
         shard = pickle.load(requests)
         while True:
             method, arguments = pickle.load(requests)
-            pickle.dump(_outcome(shard, method, arguments), replies)
+            replies.writelines(framed(pickle.dumps(_outcome(shard, method, arguments))))
             replies.flush()
     os._exit(0)  # nothing is left to flush, and nobody to tell
 
@@ -106,27 +150,16 @@ def _start() -> "subprocess.Popen[bytes]":
     try:
         return subprocess.Popen(
             [sys.executable, "-I", "-S", "-c", _PROGRAM, str(package)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, **own_group,
+            bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, **own_group,
         )  # fmt: skip
     except OSError as error:
         raise EngineError(f"a worker process cannot be started: {error.strerror}; try --workers 1") from None
 
 
-def _send(worker: "subprocess.Popen[bytes]", message: Any) -> None:
-    assert worker.stdin
-    try:
-        pickle.dump(message, worker.stdin)
-        worker.stdin.flush()
-    except OSError:
-        raise EngineError(_GONE) from None
-
-
-def _receive(worker: "subprocess.Popen[bytes]") -> Any:
-    assert worker.stdout
-    try:
-        return pickle.load(worker.stdout)
-    except (EOFError, OSError, pickle.UnpicklingError):
-        raise EngineError(_GONE) from None
+def _exchange(worker: "subprocess.Popen[bytes]", message: Any) -> Exchange:
+    assert isinstance(worker.stdin, FileIO)
+    assert isinstance(worker.stdout, FileIO)
+    return Exchange(worker.stdin, worker.stdout, pickle.dumps(message))
 
 
 def _stop(workers: "list[subprocess.Popen[bytes]]") -> None:

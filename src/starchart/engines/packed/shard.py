@@ -2,7 +2,7 @@
 
 Every process has a Shard, this one too. `process_group` calls the same method of all of them and gathers what they
 return. Vectors come as arrays of whole numbers a_i + M and the unit 1/s, or as floats where they are this shard's own.
-What a shard found for itself (heads, hidden channels) it keeps until the next product needs it.
+What a shard found for itself (heads, hidden channels) it keeps under a number, until that is forgotten.
 """
 
 from array import array
@@ -30,14 +30,21 @@ class Shard:
         self.matrices, self.biases = self.filler.matrices, self.filler.biases
         self._lanes, self._attention = precision.weights, precision.attention
         self._heads: dict[int, list[HeadCache]] = {}
-        self._kept: list[Vector] = []  # [T][own]
+        self._kept: dict[int, list[Vector]] = {}  # number -> [T][own]
+
+    def forgetting(self, numbers: Sequence[int], method: str, arguments: tuple[Any, ...]) -> Any:
+        """Let go of what is kept under some numbers, caches too; then call a method and return its result."""
+        for number in numbers:
+            self._heads.pop(number, None)
+            self._kept.pop(number, None)
+        return getattr(self, method)(*arguments)
 
     def linear(self, name: str, vectors: Sequence[Rounded]) -> "list[array[float]]":  # [T][in] -> [T][own]
         """Return the outputs of a layer that this shard owns, with their biases."""
         return [array("d", row) for row in apply(self.matrices[name], vectors, self.biases[name])]
 
     def attend(
-        self, name: str, vectors: Sequence[Rounded], cache: int, scale: float, following: str
+        self, name: str, vectors: Sequence[Rounded], cache: int, scale: float, following: str, number: int
     ) -> list[float]:  # [T][C] -> [T]
         """Compute queries, keys and values of this shard's heads, and keep what the heads find with them.
 
@@ -53,7 +60,7 @@ class Shard:
         )
         self.append(name, cache, keys, values)
         pattern = [masked_softmax(rows) for rows in self.scores(cache, queries, scale)]
-        return self._keep(_joined(self.mix(cache, pattern)), following)
+        return self._keep(_joined(self.mix(cache, pattern)), following, number)
 
     def append(self, name: str, cache: int, keys: Sequence[Matrix], values: Sequence[Matrix]) -> None:  # [H][T][D]
         """Add new tokens to a cache, for this shard's heads."""
@@ -95,28 +102,25 @@ class Shard:
         """Copy a cache."""
         self._heads[copy] = [head.copy() for head in self._heads.get(cache, [])]
 
-    def forget(self, caches: Sequence[int]) -> None:
-        """Let go of caches."""
-        for cache in caches:
-            self._heads.pop(cache, None)
-
-    def activate(self, name: str, vectors: Sequence[Rounded], activation: str, following: str) -> list[float]:
+    def activate(
+        self, name: str, vectors: Sequence[Rounded], activation: str, following: str, number: int
+    ) -> list[float]:  # [T][C] -> [T]
         """Compute this shard's hidden channels and keep them; return their norms for the layer called `following`."""
         hidden = activate([row[: len(self.slices.hidden())] for row in self.linear(name, vectors)], activation)
-        return self._keep(hidden, following)
+        return self._keep(hidden, following, number)
 
-    def give(self, rows: Matrix, following: str) -> list[float]:  # [T][own] -> [T]
+    def give(self, rows: Matrix, following: str, number: int) -> list[float]:  # [T][own] -> [T]
         """Keep this shard's part of some vectors; return the norms."""
-        return self._keep(rows, following)
+        return self._keep(rows, following, number)
 
-    def kept(self) -> "list[array[float]]":  # -> [T][own]
-        """Return what was kept last."""
-        return [array("d", row) for row in self._kept]
+    def kept(self, number: int) -> "list[array[float]]":  # -> [T][own]
+        """Return what is kept under a number."""
+        return [array("d", row) for row in self._kept[number]]
 
-    def project(self, name: str, scales: Sequence[float], bound: int) -> list[list[LaneSums]]:  # [T] ->
-        """Return this shard's part of the product of what it kept with a layer: sums for every token and block."""
-        matrix = self.matrices[name]
-        vectors = [rounded_groups(row, scale, matrix, bound) for row, scale in zip(self._kept, scales, strict=True)]
+    def project(self, name: str, number: int, scales: Sequence[float], bound: int) -> list[list[LaneSums]]:  # [T] ->
+        """Return this shard's part of the product of what it keeps with a layer: sums for every token and block."""
+        matrix, rows = self.matrices[name], self._kept[number]
+        vectors = [rounded_groups(row, scale, matrix, bound) for row, scale in zip(rows, scales, strict=True)]
         return multiply(vectors, matrix)
 
     def _vocabulary(self, kind: str) -> list[tuple[PackedMatrix, range]]:
@@ -124,8 +128,8 @@ class Shard:
         parts = [(self.matrices.get(f"{kind}.{number}"), self.slices.tokens(number)) for number in numbers]
         return [(matrix, tokens) for matrix, tokens in parts if matrix]
 
-    def _keep(self, rows: Sequence[Vector], following: str) -> list[float]:
-        self._kept = list(rows)
+    def _keep(self, rows: Sequence[Vector], following: str, number: int) -> list[float]:
+        self._kept[number] = list(rows)
         sizes = self.slices.sizes(following)
         return [largest_norm(row, sizes, following) for row in rows]
 

@@ -1,10 +1,14 @@
-"""What the packed engine hands on instead of lists: things that are not computed yet, or that lie with the shards."""
+"""What the packed engine hands on instead of lists: things that are not computed yet, or that lie with the shards.
 
-import weakref
+Each knows its owner, the `Names` of the engine that made it: the same number means something else to another engine.
+"""
+
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from starchart.errors import ConsumedCacheError
+from starchart.engines.packed.names import Name, Names
+from starchart.errors import ConsumedCacheError, EngineError
 from starchart.utils.matrix import Matrix
 
 
@@ -14,6 +18,12 @@ class PackedLayer:
 
     name: str
     bound: int  # on the squared norm of a group of rows of any column
+    owner: Names
+
+    @property
+    def kind(self) -> str:
+        """Its name without the number of the block. Layers of one kind are cut into the same slices."""
+        return kind_of(self.name)
 
 
 @dataclass(frozen=True)
@@ -23,36 +33,65 @@ class Deferred:
     x: Matrix  # [T][in]
     layer: PackedLayer
 
+    @property
+    def owner(self) -> Names:
+        """The names of the engine that made it."""
+        return self.layer.owner
+
 
 @dataclass(frozen=True)
 class Kept:
-    """Vectors of which each shard keeps its part, until it is given others."""
+    """Vectors of which each shard keeps its part, for as long as anybody has the name."""
 
+    name: Name
     norms: Sequence[float]  # [T]
+    kind: str  # of the layer whose rows are cut as these vectors are
 
-
-class CacheName:
-    """The number by which the shards know a cache. When nobody has the name any more, they may forget the cache."""
-
-    def __init__(self, number: int, forgotten: list[int]) -> None:
-        self.number = number
-        weakref.finalize(self, forgotten.append, number).atexit = False
+    @property
+    def owner(self) -> Names:
+        """The names of the engine that made it."""
+        return self.name.owner
 
 
 class AttentionCache:
     """What stands for the keys and values of one block. A value that is used once."""
 
-    def __init__(self, name: CacheName) -> None:
-        self._name: CacheName | None = name
+    def __init__(self, name: Name) -> None:
+        self._name = [name]  # until it is used
+        self.owner = name.owner
 
-    @property
-    def name(self) -> CacheName:
-        """Its name. Raises ConsumedCacheError if the cache was used."""
-        if self._name is None:
-            raise ConsumedCacheError("this cache was used already; fork it before its first use")
-        return self._name
+    def open(self) -> Name:
+        """Return its name. Raises ConsumedCacheError if the cache was used."""
+        try:
+            return self._name[0]
+        except IndexError:
+            raise _used() from None
 
     def take(self) -> "AttentionCache":
         """Return the same cache; this one is used up. Raises ConsumedCacheError the second time."""
-        name, self._name = self.name, None
+        try:
+            name = self._name.pop()  # in one step, so that of two threads only one gets it
+        except IndexError:
+            raise _used() from None
         return AttentionCache(name)
+
+
+def kind_of(layer: str) -> str:
+    """Return the name of a layer without the number of its block.
+
+    >>> kind_of("h.11.mlp.c_fc")
+    'mlp.c_fc'
+    """
+    return layer.split(".", 2)[-1]
+
+
+def refuse_foreign(operation: str, what: str, value: Any, owner: Names) -> None:
+    """Raise EngineError for a value, a weight or a cache that another engine made, or for a weight not prepared."""
+    if getattr(value, "owner", None) is not owner:
+        raise EngineError(
+            f"{operation}: its {what} was not made by this engine; an engine shares only lists with others"
+        )
+
+
+def _used() -> ConsumedCacheError:
+    return ConsumedCacheError("this cache was used already; fork it before its first use")
