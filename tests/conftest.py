@@ -5,6 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.children import heed_interrupts
+
+heed_interrupts()
 # Before torch is imported. The models here are tiny, and threads that wait for each other only slow a busy machine.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # No test leaves this machine: without it, every run without --model would ask the hub for gpt2.
