@@ -123,7 +123,7 @@ def forget_after(folder: Path, step: int) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no such signal")
 def test_a_killed_training_leaves_whole_checkpoints_and_goes_on(text, tmp_path):
-    options = [text, *SHAPE, *EXACT, "--steps", "400", "--batch-size", "4", "--save-every", "1", "--keep", "1"]
+    options = [text, *SHAPE, *EXACT, "--steps", "100", "--batch-size", "4", "--save-every", "1", "--keep", "1"]
     command = [sys.executable, "-m", "starport", "train", *options, "--out", str(tmp_path / "out")]
     checkpoints = tmp_path / "out" / "checkpoints"
     with started(command, env=VARIABLES, stderr=subprocess.PIPE) as process:
@@ -141,8 +141,8 @@ def test_a_killed_training_leaves_whole_checkpoints_and_goes_on(text, tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert "from step" in done.stderr
-    assert len(losses(tmp_path / "out")) == 400
-    assert {path.name for path in checkpoints.iterdir()} == {"step-000400", "vocabulary"}
+    assert len(losses(tmp_path / "out")) == 100
+    assert {path.name for path in checkpoints.iterdir()} == {"step-000100", "vocabulary"}
 
 
 def first_moments(folder):
