@@ -5,9 +5,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
+from tests.children import heed_interrupts
 from tests.tokenizer.gpt2_vocabulary import write_gpt2_vocabulary
 
+heed_interrupts()
+# How long an example takes says more of the machine than of the code.
+settings.register_profile("starchart", deadline=None)
+settings.load_profile("starchart")
 # Before torch is imported. The models here are tiny, and threads that wait for each other only slow a busy machine.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # No test leaves this machine: without it, every run without --model would ask the hub for gpt2.

@@ -3,13 +3,16 @@
 Every process reads its share of each batch, and gradients are averaged. Source: Li et al. 2020, "PyTorch Distributed".
 """
 
+import gc
 import os
+import traceback
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
 
 import torch
+import torch.distributed.nn  # before the group is made: see joined_processes
 from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
@@ -63,6 +66,11 @@ def joined_processes(device: str, precision: str) -> Iterator[Processes]:
 
     `device` is a name, or "auto": a GPU if there is one; `precision` is "float32", "bfloat16", or "auto": bfloat16
     where the machine has it. Raises EngineError for a device that is not here.
+
+    No thread of the group outlives it: one that still frees a tensor while Python ends aborts the whole process.
+    Threads end with the last reference to the group. DistributedDataParallel holds one until it is collected, and
+    imports torch.distributed.nn, where the group of that moment becomes the default argument of ten functions: so
+    that module is imported above, while there is no group.
     """
     name = default_device() if device == "auto" else device
     if "TORCHELASTIC_RUN_ID" not in os.environ:
@@ -75,8 +83,12 @@ def joined_processes(device: str, precision: str) -> Iterator[Processes]:
     distributed.init_process_group("nccl" if own.type == "cuda" else "gloo", timeout=_PATIENCE)
     try:
         yield Processes(distributed.get_rank(), distributed.get_world_size(), own, _products(precision, own))
+    except BaseException as error:
+        traceback.clear_frames(error.__traceback__)  # their local variables hold the wrapped model
+        raise
     finally:
         distributed.destroy_process_group()
+        gc.collect()
 
 
 def _products(precision: str, device: torch.device) -> str:

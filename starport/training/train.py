@@ -39,10 +39,11 @@ def train(options: argparse.Namespace) -> None:
     with joined_processes(options.device, options.precision) as processes:
         try:
             _train(options, processes)
+            return
         except (StarchartError, RuntimeError):  # RuntimeError: the first process ended, and the exchange with it
             if processes.is_first:
                 raise
-            sys.exit(2)  # the first process says why
+        sys.exit(2)  # the first process says why
 
 
 def _train(options: argparse.Namespace, processes: Processes) -> None:

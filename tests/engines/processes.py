@@ -4,22 +4,25 @@ import os
 import subprocess
 import time
 
+from tests.children import started
+
 
 def children(pid: int) -> list[int]:
     """Return the processes that `pid` has started and that still run."""
-    ps = subprocess.Popen(["ps", "-A", "-o", "pid=,ppid=,stat="], stdout=subprocess.PIPE, text=True)
-    rows = [line.split() for line in ps.communicate()[0].splitlines()]
+    with started(["ps", "-A", "-o", "pid=,ppid=,stat="], stdout=subprocess.PIPE, text=True) as ps:
+        rows = [line.split() for line in ps.communicate(timeout=60)[0].splitlines()]
     found = [int(child) for child, parent, state in rows if int(parent) == pid and not state.startswith("Z")]
     return [child for child in found if child != ps.pid]
 
 
 def is_running(pid: int) -> bool:
     """Return whether there is such a process, other than one that has ended and waits for its parent to notice."""
-    state = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False).stdout
+    command = ["ps", "-o", "stat=", "-p", str(pid)]
+    state = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60).stdout
     return bool(state.strip()) and not state.startswith("Z")
 
 
-def wait_for_worker(parent: "subprocess.Popen[bytes]", seconds: float = 20.0) -> int:
+def wait_for_worker(parent: "subprocess.Popen[bytes]", seconds: float = 60.0) -> int:
     """Return the process that `parent` starts, as soon as it is there."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:

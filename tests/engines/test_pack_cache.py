@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from starchart.engines.packed.packed_engine import PackedEngine
 from starchart.engines.packed.precision import FAST, FULL
 from starchart.engines.packed.shard_filling import ShardFiller
 from starchart.errors import EngineError
+from tests.children import started
 from tests.hanging import needs_pipes, no_hang, put_pipe
 from tests.tiny_model import write_tiny_model
 
@@ -274,13 +276,12 @@ def test_two_programs_that_start_together(model, tmp_path):
         "with GPT2.from_pretrained(sys.argv[1], 'packed') as gpt2: print(gpt2.logits([1, 2])[-1])"
     )
     variables = {**os.environ, "STARCHART_CACHE": str(tmp_path / "cache")}
-    started = [
-        subprocess.Popen([sys.executable, "-c", program, str(model)], env=variables, stdout=subprocess.PIPE)
-        for _ in range(6)
-    ]
-    said = {process.communicate(timeout=60)[0] for process in started}
+    command = [sys.executable, "-c", program, model]
+    with ExitStack() as stack:
+        programs = [stack.enter_context(started(command, env=variables, stdout=subprocess.PIPE)) for _ in range(6)]
+        said = {process.communicate(timeout=60)[0] for process in programs}
     assert len(said) == 1
-    assert all(process.returncode == 0 for process in started)
+    assert all(process.returncode == 0 for process in programs)
     assert len(list((tmp_path / "cache" / "packs").iterdir())) == 1
 
 

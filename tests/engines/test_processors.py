@@ -38,7 +38,9 @@ def test_the_affinity_of_a_real_process():
         "import os, sys; sys.path.insert(0, sys.argv[1]); os.sched_setaffinity(0, {min(os.sched_getaffinity(0))});"
         "from starchart.engines.processors import available_processors; print(available_processors())"
     )
-    run = subprocess.run([sys.executable, "-I", "-c", program, str(SRC)], stdout=subprocess.PIPE, check=True)
+    run = subprocess.run(
+        [sys.executable, "-I", "-c", program, str(SRC)], stdout=subprocess.PIPE, check=True, timeout=60
+    )
     assert run.stdout.strip() == b"1"
 
 

@@ -9,7 +9,7 @@ from tests.house.source_tree import ROOT
 
 
 def run(*command):
-    return subprocess.run([sys.executable, *command], cwd=ROOT, capture_output=True, text=True, check=False)
+    return subprocess.run([sys.executable, *command], cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
 
 
 @pytest.mark.parametrize("tool", ["draw_architecture", "make_zipapp", "write_fingerprints"])

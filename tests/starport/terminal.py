@@ -1,7 +1,8 @@
 """A terminal to run a command on, and what a person would see on it."""
 
 import os
-import subprocess
+
+from tests.children import started
 
 COLUMNS = 70
 
@@ -15,19 +16,19 @@ def run_on_terminal(command, **options):
 
     ours, theirs = os.openpty()
     termios.tcsetwinsize(theirs, (24, COLUMNS))
-    process = subprocess.Popen(command, **{"stdout": theirs, "stderr": theirs, **options})
-    os.close(theirs)
-    written = b""
-    while True:
-        try:
-            part = os.read(ours, 10000)
-        except OSError:  # Linux says so when the other end is closed
-            break
-        if not part:
-            break
-        written += part
-    os.close(ours)
-    output = process.communicate(timeout=60)[0]
+    with started(command, **{"stdout": theirs, "stderr": theirs, **options}) as process:
+        os.close(theirs)
+        written = b""
+        while True:
+            try:
+                part = os.read(ours, 10000)
+            except OSError:  # Linux says so when the other end is closed
+                break
+            if not part:
+                break
+            written += part
+        os.close(ours)
+        output = process.communicate(timeout=60)[0]
     assert process.returncode == 0, written
     return written.decode(), output
 

@@ -25,6 +25,7 @@ from starport.conversion import destination
 from starport.conversion.convert import Conversion
 from starport.conversion.formats import FORMATS
 from tests.checkpoints.gguf.write_gguf import TRANSPOSED, write_gguf
+from tests.children import started
 from tests.hanging import needs_pipes, no_hang, put_pipe
 from tests.random_gpt2 import write_random_gpt2
 from tests.tiny_model import END_OF_TEXT, MERGES, write_tiny_model, write_vocabulary
@@ -436,11 +437,11 @@ def test_a_program_that_is_told_to_end_leaves_nothing(tmp_path):
         "f16",
     ]
     paths = {"PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)])}
-    process = subprocess.Popen(list(map(str, command)), env={**os.environ, **paths}, stderr=subprocess.PIPE)
-    while process.poll() is None and not list(tmp_path.glob(".model.npz.*/model.npz")):
-        time.sleep(0.002)
-    process.send_signal(signal.SIGTERM)
-    _, error = process.communicate(timeout=60)
+    with started(command, env={**os.environ, **paths}, stderr=subprocess.PIPE) as process:
+        while process.poll() is None and not list(tmp_path.glob(".model.npz.*/model.npz")):
+            time.sleep(0.002)
+        process.send_signal(signal.SIGTERM)
+        _, error = process.communicate(timeout=60)
     assert (process.returncode, error) == (143, b"")
     assert names(tmp_path) == {"source"}
 

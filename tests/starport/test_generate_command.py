@@ -13,6 +13,7 @@ import pytest
 from starchart import GPT2, Tokenizer
 from starchart.generation.fingerprint import fingerprint
 from starport.cli import main
+from tests.children import started
 from tests.tiny_model import write_tiny_model
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -241,7 +242,7 @@ def test_a_full_disk(model, arguments, unbuffered):
     command = [*RUN, "Hi", "--model", model, *arguments]
     environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
     with open("/dev/full", "wb") as full:
-        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, env=environment, check=False)
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, env=environment, check=False, timeout=60)
     assert done.returncode == 2
     assert b"standard output: No space left on device" in done.stderr
     assert b"Traceback" not in done.stderr
@@ -253,12 +254,13 @@ def test_closed_streams(model):
     def run_with(closed):
         command = 'exec "$@" ' + closed
         arguments = [*RUN, "Hi", "--model", model, "--json", "--max-new-tokens", "2", "--seed", "1"]
-        return subprocess.run(["sh", "-c", command, "sh", *arguments], capture_output=True, check=False)
+        return subprocess.run(["sh", "-c", command, "sh", *arguments], capture_output=True, check=False, timeout=60)
 
     without_output = run_with(">&-")
     assert without_output.returncode == 2
     assert without_output.stderr == b"starchart: standard output is closed; there is nowhere to write to\n"
-    without_input = subprocess.run(["sh", "-c", 'exec "$@" - <&-', "sh", *RUN], capture_output=True, check=False)
+    command = ["sh", "-c", 'exec "$@" - <&-', "sh", *RUN]
+    without_input = subprocess.run(command, capture_output=True, check=False, timeout=60)
     assert "standard input is closed" in complaint(without_input)
     without_errors = run_with("2>&-")
     assert without_errors.returncode == 0
@@ -268,7 +270,7 @@ def test_closed_streams(model):
 @pytest.mark.skipif(os.name != "posix", reason="pipes close differently on Windows")
 def test_a_closed_pipe_ends_silently(model):
     command = [*RUN, "Hi", "--model", model, "--on-full", "slide", "--max-new-tokens", "100000", "--seed", "1"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+    with started(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
         running.stdout.read(3)
         running.stdout.close()
         errors = running.stderr.read()
@@ -280,7 +282,7 @@ def test_a_closed_pipe_ends_silently(model):
 def test_nobody_listens_on_standard_error(model):
     command = [*RUN, "Hi", "--model", model, "--max-new-tokens", "2", "--seed", "1", "--json"]
     with open("/dev/full", "wb") as full:
-        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=full, check=False)
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=full, check=False, timeout=60)
     assert done.returncode == 0
     assert len(json.loads(done.stdout)["generated_ids"]) == 2
 
@@ -326,7 +328,7 @@ def test_no_memory(monkeypatch, capsys, model):
 def test_starport_runs_as_a_module_from_a_bare_clone():
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     command = [sys.executable, "-m", "starport", "--version"]
-    done = subprocess.run(command, capture_output=True, cwd=ROOT, env=environment, check=True)
+    done = subprocess.run(command, capture_output=True, cwd=ROOT, env=environment, check=True, timeout=60)
     assert done.stdout.startswith(b"starchart 0.")
 
 
@@ -334,7 +336,7 @@ def test_starport_runs_as_a_module_from_a_bare_clone():
 @pytest.mark.parametrize("delay", [0.0, 0.05, 0.5])
 def test_ctrl_c(model, delay):
     command = [*RUN, "Hi", "--model", model, "--on-full", "slide", "--max-new-tokens", "100000", "--seed", "1"]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as running:
+    with started(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as running:
         assert b"seed 1" in running.stderr.readline()  # the model is loaded, the text begins
         time.sleep(delay)
         running.send_signal(signal.SIGINT)

@@ -8,7 +8,7 @@ import pytest
 
 from starchart.tokenizer.training_files import save_vocabulary
 from tests.data import ROOT
-from tests.interpreters import other_interpreters
+from tests.interpreters import every_python
 from tests.tokenizer.small_vocabulary import small_vocabulary
 
 # Characters of all kinds between others, so that their classes decide the split; then a tokenizer trained on them.
@@ -32,12 +32,9 @@ def answer(python: str, folder: Path) -> str:
     return subprocess.run(command, capture_output=True, check=True, text=True, timeout=300).stdout
 
 
-def test_same_ids_on_every_python(tmp_path: Path) -> None:
-    others = other_interpreters()
-    if not others:
-        pytest.skip("no other Python from 3.11 on was found")
+@pytest.mark.parametrize("python", every_python()[1:])
+def test_same_ids_on_every_python(python: str, tmp_path: Path) -> None:
     save_vocabulary(tmp_path, *small_vocabulary())
     here = answer(sys.executable, tmp_path)
     assert int(here.split()[0]) > 300_000
-    for python in others:
-        assert answer(python, tmp_path) == here, python
+    assert answer(python, tmp_path) == here

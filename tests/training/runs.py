@@ -1,11 +1,16 @@
 """Small trainings on a made-up text, by the command line."""
 
 import csv
+import os
 import random
+import sys
 from pathlib import Path
 
 from starport.cli import main
 
+ROOT = Path(__file__).resolve().parents[2]
+VARIABLES = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)])}
+TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
 WORDS = [
     "the",
     "a",

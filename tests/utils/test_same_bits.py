@@ -5,12 +5,11 @@ arithmetic is not that of IEEE 754: extended precision, a fused multiply-add, su
 """
 
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.interpreters import other_interpreters
+from tests.interpreters import every_python
 from tests.utils.many_results import FUNCTIONS, digest
 
 ROOT = Path(__file__).parents[2]
@@ -76,7 +75,7 @@ def test_digest_of_many_results():
     assert digest() == DIGEST
 
 
-@pytest.mark.parametrize("python", [sys.executable, *other_interpreters()])
+@pytest.mark.parametrize("python", every_python())
 def test_other_interpreters_give_the_same_bits(python):
     code = f"import sys; sys.path[:0] = {[str(ROOT / 'src'), str(ROOT)]}"
     code += "; from tests.utils.many_results import digest; print(digest())"

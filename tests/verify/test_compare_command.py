@@ -264,6 +264,7 @@ def test_the_front_door_from_a_bare_python():
         check=False,
         capture_output=True,
         text=True,
+        timeout=60,
     )
     assert run.returncode == 2
     assert run.stderr.count("\n") == 1
@@ -273,7 +274,7 @@ def test_the_front_door_from_a_bare_python():
 def test_the_front_door_proves(model, tmp_path):
     run = subprocess.run(
         [sys.executable, "-I", "-S", str(ROOT / "compare.py"), "--only", "published", "--model", model],
-        check=False, capture_output=True, text=True, env={"HF_HUB_CACHE": str(tmp_path)},
+        check=False, capture_output=True, text=True, timeout=60, env={"HF_HUB_CACHE": str(tmp_path)},
     )  # fmt: skip
     assert (run.returncode, run.stderr) == (0, "")
     assert "not run: no official weights here" in run.stdout

@@ -93,7 +93,9 @@ WITH_THE_PLATFORM_S_EXP = "import starchart.utils.softmax\nstarchart.utils.softm
 
 def told(model, before="", after=""):
     code = TELL.format(src=str(ROOT / "src"), root=str(ROOT), model=str(model), before=before, after=after)
-    run = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=True)
+    run = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
     return run.stdout.splitlines()
 
 

@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from starport.cli import main
 from starport.verify.readable_model import WRITTEN, readable_model
 from starport.verify.run_checks import run_component
+from tests.children import started
 from tests.house.source_tree import ROOT
 from tests.tiny_model import write_tiny_model
 
@@ -94,7 +95,7 @@ def test_nothing_is_left_when_it_is_terminated(model, tmp_path):
     place = written_in("npz", model, tmp_path)
     command = [sys.executable, str(ROOT / "compare.py"), "--model", str(place), "--only", "generation"]
     environment = os.environ | {"TMPDIR": str(tmp_path / "temporary"), "PYTHONUNBUFFERED": "1"}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) as run:
+    with started(command, stdout=subprocess.PIPE, env=environment) as run:
         assert run.stdout.readline().rstrip().endswith(WRITTEN.encode())
         assert list((tmp_path / "temporary").glob("tmp*"))
         run.send_signal(signal.SIGTERM)

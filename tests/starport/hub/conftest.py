@@ -47,7 +47,7 @@ def story_of(files, folder):
     for name in NEEDED:
         (folder / name).write_bytes(files[name])
     command = [sys.executable, PROGRAM, "Hello", *SETTINGS, "--model", str(folder)]
-    return subprocess.run(command, capture_output=True, check=True).stdout.decode()
+    return subprocess.run(command, capture_output=True, check=True, timeout=60).stdout.decode()
 
 
 @pytest.fixture(scope="session")

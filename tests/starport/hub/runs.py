@@ -3,10 +3,12 @@
 import os
 import subprocess
 import sys
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.children import started
 from tests.starport.hub.hub_server import HubServer
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -32,10 +34,13 @@ class Runs:
         here = {"HF_HOME": str(self.home), "HF_ENDPOINT": self.hub.endpoint, "NO_PROXY": "127.0.0.1"}
         return {**others, **here, **variables}
 
-    def start(self, *arguments: str, python: tuple[str, ...] = (), **variables: str) -> "subprocess.Popen[bytes]":
+    def start(
+        self, *arguments: str, python: tuple[str, ...] = (), **variables: str
+    ) -> AbstractContextManager["subprocess.Popen[bytes]"]:
+        """Start a run, that ends with the block at the latest."""
         command = [sys.executable, *python, PROGRAM, "Hello", *SETTINGS, *arguments]
         pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        return subprocess.Popen(command, env=self.environment(**variables), **pipes)
+        return started(command, env=self.environment(**variables), **pipes)
 
     def run(self, *arguments: str, **options: Any) -> tuple[int, str, list[str]]:
         """Return the exit code, standard output, and the lines on standard error."""

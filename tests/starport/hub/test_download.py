@@ -51,7 +51,9 @@ print(json.dumps([
     len(verified.mismatches), verified.checked_count,
 ]))
 """
-    done = subprocess.run([sys.executable, "-c", program], env=runs.environment(), capture_output=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=runs.environment(), capture_output=True, check=True, timeout=100
+    )
     contents, *rest = json.loads(done.stdout)
     assert contents == [tiny[name].hex() for name in ("config.json", "model.safetensors")]
     assert rest == [[], "org/tiny", ["main", "v1.0"], sorted(NEEDED), 0, 4]
@@ -59,7 +61,9 @@ print(json.dumps([
     program = (
         "from huggingface_hub import snapshot_download as s; s('org/tiny', allow_patterns=['*.safetensors', '*.json'])"
     )
-    subprocess.run([sys.executable, "-c", program], env=runs.environment(), capture_output=True, check=True)
+    subprocess.run(
+        [sys.executable, "-c", program], env=runs.environment(), capture_output=True, check=True, timeout=100
+    )
     assert set(hub.files_asked_for()) == {"tokenizer.json"}  # ours it takes as its own
 
 
@@ -70,7 +74,9 @@ from huggingface_hub import hf_hub_download
 for name in ("model.safetensors", "vocab.json"):
     hf_hub_download("org/tiny", name)
 """
-    subprocess.run([sys.executable, "-c", program], env=runs.environment(), capture_output=True, check=True)
+    subprocess.run(
+        [sys.executable, "-c", program], env=runs.environment(), capture_output=True, check=True, timeout=100
+    )
     hub.requests.clear()
     code, output, errors = runs.run("--model", "org/tiny")
     assert (code, output) == (0, stories[0])
@@ -142,8 +148,8 @@ def test_a_model_that_has_moved(runs, hub, other, stories):
 
 
 def test_two_programs_at_once_fetch_the_weights_once(runs, hub, stories):
-    both = [runs.start("--model", "org/tiny") for _ in range(2)]
-    assert [process.communicate(timeout=100)[0].decode() for process in both] == [stories[0]] * 2
+    with runs.start("--model", "org/tiny") as one, runs.start("--model", "org/tiny") as other:
+        assert [process.communicate(timeout=100)[0].decode() for process in (one, other)] == [stories[0]] * 2
     assert [request.server for request in hub.requests].count("storage") == 1
 
 
@@ -162,6 +168,7 @@ def test_other_commands_find_it_too(runs, tmp_path, other):
             cwd=ROOT,
             capture_output=True,
             check=False,
+            timeout=100,
         )
         assert done.returncode == 0, done.stderr
     assert sorted(runs.files()) == sorted(NEEDED)

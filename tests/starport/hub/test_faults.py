@@ -170,7 +170,7 @@ def test_a_run_that_is_broken_off_is_gone_on_with(end, runs, hub, tiny, stories)
     partial = partial_path(runs, tiny)
     with runs.start("--model", "org/tiny", HF_HUB_DOWNLOAD_TIMEOUT="100") as process:
         while not (partial.exists() and partial.stat().st_size):
-            assert process.poll() is None, process.communicate()
+            assert process.poll() is None, process.communicate(timeout=60)
             time.sleep(0.02)
         time.sleep(0.1)
         process.send_signal(end)
