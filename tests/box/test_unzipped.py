@@ -69,6 +69,25 @@ def test_what_is_damaged_is_written_again(boxed, damage):
     assert held(folder) == FILES
 
 
+def test_of_two_programs_the_first_wins(boxed, monkeypatch):
+    first = {}
+    rename = module.os.rename
+
+    def late(source, target):  # another program unpacks it just before this one is done
+        if not first:
+            first["another"] = 1
+            other = module.unzipped(boxed)
+            first.update({file: file.stat().st_ino for file in other.iterdir()})
+        rename(source, target)
+
+    monkeypatch.setattr(module.os, "rename", late)
+    folder = module.unzipped(boxed)
+    assert first.pop("another")
+    assert {file: file.stat().st_ino for file in folder.iterdir()} == first  # it may have them open by now
+    assert held(folder) == FILES
+    assert [path.name for path in folder.parent.iterdir()] == [folder.name]
+
+
 def test_a_missing_file_is_written_again(boxed):
     folder = module.unzipped(boxed)
     (folder / "config.json").unlink()
@@ -107,6 +126,7 @@ def test_a_write_that_fails_leaves_nothing(boxed, tmp_path, monkeypatch):
     def full(source, target):
         raise OSError(28, "No space left on device")
 
+    monkeypatch.setattr(module.os, "rename", full)
     monkeypatch.setattr(module.os, "replace", full)
     with pytest.raises(StarchartError, match=r"a b\.pyz: towel cannot be unpacked: No space left on device"):
         module.unzipped(boxed)

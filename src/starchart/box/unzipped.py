@@ -1,8 +1,9 @@
 """The files of the box where the package itself lies in a zip file, such as starchart.pyz: they are unpacked first.
 
 Weights are mapped from a real file, and worker processes open it again by its path. So the files go into the cache
-folder, or into a temporary one where nothing can be kept. Files that are there already are compared with what the zip
-file says of them. Each is written aside and renamed, so that programs that start together do no harm.
+folder, or into a temporary one where nothing can be kept. The whole folder is written aside and renamed: of programs
+that start together the first one wins, and no file changes that another has open. Files that are there already are
+compared with what the zip file says of them, and written again where they differ.
 """
 
 import atexit
@@ -52,12 +53,31 @@ def _key(entries: list[ZipInfo]) -> str:
 
 
 def _unpack(archive: ZipFile, entries: list[ZipInfo], folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
+    """Return `folder`, with the entries in it as files. Raises OSError."""
+    if not folder.exists():
+        _place(archive, entries, folder)
     for entry in entries:
-        file = folder / entry.filename.rpartition("/")[2]
+        file = folder / _name(entry)
         if not _holds(file, entry):
             _write(file, archive.read(entry))
     return folder
+
+
+def _name(entry: ZipInfo) -> str:
+    return entry.filename.rpartition("/")[2]
+
+
+def _place(archive: ZipFile, entries: list[ZipInfo], folder: Path) -> None:
+    """Write the entries into a new folder and rename it, unless another program was faster."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent))
+    try:
+        for entry in entries:
+            (aside / _name(entry)).write_bytes(archive.read(entry))
+        with suppress(OSError):
+            os.rename(aside, folder)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 def _holds(file: Path, entry: ZipInfo) -> bool:
