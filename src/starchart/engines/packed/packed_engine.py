@@ -158,10 +158,10 @@ class PackedEngine:
         refuse_foreign("attend", "cache", cache, self._group.names)
         if not isinstance(qkv, Deferred) or qkv.layer.kind != "attn.c_attn" or tap is not no_tap:
             lists, cache = self.to_lists(qkv), cache.take()
-            return self._attend_by_steps(lists, cache.open().number, n_head, scale, tap), cache
+            return self._attend_by_steps(lists, cache.valid_name().number, n_head, scale, tap), cache
         refuse_foreign("attend", "input", qkv, self._group.names)
         cache = cache.take()
-        arguments = (qkv.layer.name, self._rounded(qkv), cache.open().number, scale)
+        arguments = (qkv.layer.name, self._rounded(qkv), cache.valid_name().number, scale)
         following = qkv.layer.name.replace("c_attn", "c_proj")
         return self._group.keep("attend", [arguments] * self.workers, following), cache
 
@@ -210,8 +210,8 @@ class PackedEngine:
         """Return a copy of a cache."""
         refuse_foreign("fork", "cache", cache, self._group.names)
         copy = AttentionCache(self._group.names.new())
-        self._group.call("fork", cache.open().number, copy.open().number)
-        cache.open()  # raises if another thread has used it meanwhile: then the copy may have new tokens in it
+        self._group.call("fork", cache.valid_name().number, copy.valid_name().number)
+        cache.valid_name()  # raises if another thread has used it meanwhile: then the copy may have new tokens in it
         return copy
 
     def close(self) -> None:

@@ -60,7 +60,7 @@ class AttentionCache:
         self._name = [name]  # until it is used
         self.owner = name.owner
 
-    def open(self) -> Name:
+    def valid_name(self) -> Name:
         """Return its name. Raises ConsumedCacheError if the cache was used."""
         try:
             return self._name[0]
