@@ -41,7 +41,8 @@ _FORBIDDEN = re.compile(
     r"exec|compile|import|code\.__new__|function\.__new__|pickle\.|marshal\.|ctypes\.|subprocess\.|socket\.|shutil\."
     r"|os\.(system|exec|fork|spawn|posix_spawn|startfile|kill|remove|rename|mkdir|rmdir|link|symlink|truncate|chmod|putenv)"
 )
-_READING = ("r", "rb", None)
+_READING = ("r", "rb", None)  # None: os.open, which has flags
+_WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 
 
 class TooLong(BaseException):
@@ -62,10 +63,12 @@ class Watch:
             return
         if _FORBIDDEN.match(event):
             self.seen.append(f"{event} {arguments[:1]!r}")
-        elif event == "open" and not str(arguments[0]).startswith(self.folder + os.sep):
-            self.seen.append(f"open {arguments[0]!r}")
-        elif event == "open" and arguments[1] not in _READING:
-            self.seen.append(f"open {arguments[0]!r} to write")
+        elif event == "open" and not isinstance(arguments[0], int):  # of a descriptor os.open was seen
+            path, mode, flags = arguments
+            if not str(path).startswith(self.folder + os.sep):
+                self.seen.append(f"open {path!r}")
+            elif mode not in _READING or flags & _WRITING:
+                self.seen.append(f"open {path!r} to write")
 
 
 WATCH = Watch()

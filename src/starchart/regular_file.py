@@ -22,6 +22,7 @@ _TYPES = (
 )
 
 _WITHOUT_WAITING = getattr(os, "O_NONBLOCK", 0)
+_FLAGS = os.O_RDONLY | _WITHOUT_WAITING | getattr(os, "O_BINARY", 0)  # the last on Windows alone
 _log = logging.getLogger("starchart")
 
 
@@ -31,24 +32,20 @@ def open_regular_file(path: str | os.PathLike[str], or_pipe: bool = False) -> Bu
     A pipe that no process has open for writing is empty. Raises OSError for what cannot be opened or is of another
     type, FileNotFoundError where there is nothing; strerror says why, for a message that names the file.
     """
-
-    def opener(name: str, flags: int) -> int:
-        _refuse_other_type(os.stat(name).st_mode, or_pipe)
-        descriptor = os.open(name, flags | _WITHOUT_WAITING)
-        try:
-            mode = os.fstat(descriptor).st_mode
-            _refuse_other_type(mode, or_pipe)
-            if _WITHOUT_WAITING and stat.S_ISFIFO(mode):
-                os.set_blocking(descriptor, True)  # from now on: bytes that a writer has yet to send are waited for
-        except BaseException:
-            os.close(descriptor)
-            raise
-        return descriptor
-
     try:
-        return open(path, "rb", opener=opener)
+        _refuse_other_type(os.stat(path).st_mode, or_pipe)
+        descriptor = os.open(path, _FLAGS)
     except (FileNotFoundError, ValueError):  # ValueError: the path has a NUL byte, which no file has
         raise FileNotFoundError(errno.ENOENT, _dangling(path) or "there is no such file") from None
+    try:
+        mode = os.fstat(descriptor).st_mode
+        _refuse_other_type(mode, or_pipe)
+        if _WITHOUT_WAITING and stat.S_ISFIFO(mode):
+            os.set_blocking(descriptor, True)  # from now on: bytes that a writer has yet to send are waited for
+        return open(descriptor, "rb")
+    except BaseException:
+        os.close(descriptor)
+        raise
 
 
 def read_regular_file(path: str | os.PathLike[str]) -> bytes:

@@ -23,6 +23,11 @@ EVIL = {
     "opens a file outside": ("open('/etc/hostname').close()", "did open '/etc/hostname'"),
     "unpickles": ("pickle.loads(pickle.dumps(Path))", "did pickle.find_class"),
     "writes": ("(path.parent / 'new').write_bytes(b'')", "did open "),
+    "writes with flags": ("os.open(path, os.O_WRONLY)", "did open "),
+    "opens a file outside with flags": (
+        "open(os.open('/etc/hostname', os.O_RDONLY)).close()",
+        "did open '/etc/hostname'",
+    ),
     "removes a file": ("path.unlink()", "did os.remove"),
     "takes memory": ("bytearray(300_000_000)", "MemoryError"),
     "hangs": ("while True: pass", "took longer than 2 s"),

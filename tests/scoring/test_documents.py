@@ -102,11 +102,11 @@ def test_a_pipe_is_read(tmp_path):
 
 
 def test_a_file_that_cannot_be_read(tmp_path, monkeypatch):
-    # By a stand-in for open: as root, whom the tests may run as, one reads everything.
-    def refuse(file, mode, **_):
+    # By a stand-in: as root, whom the tests may run as, one reads everything.
+    def refuse(file, flags):
         raise PermissionError(13, "Permission denied", file)
 
     (tmp_path / "a").write_text("one")
-    monkeypatch.setattr("builtins.open", refuse)
+    monkeypatch.setattr("os.open", refuse)
     with pytest.raises(TextError, match="a: cannot be read: Permission denied"):
         read_documents([tmp_path / "a"])
