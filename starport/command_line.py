@@ -92,11 +92,12 @@ def _options(arguments: Sequence[str], program: str) -> argparse.Namespace:
         for name in COMMANDS:
             _add_command(commands, name, program)
         _refuse_unknown_options(parser, arguments[:1])
-    else:
-        _refuse_unknown_options(_add_command(commands, first, program), arguments[1:])
+        return parser.parse_args(arguments)
+    command = _add_command(commands, first, program)
+    _refuse_unknown_options(command, arguments[1:])
     options, left_over = parser.parse_known_args(arguments)
     if left_over:
-        raise StarchartError(_superfluous(left_over, getattr(options, "prompt", None)))
+        raise StarchartError(_superfluous(left_over, command, options))
     return options
 
 
@@ -124,10 +125,12 @@ def _refuse_unknown_options(parser: argparse.ArgumentParser, arguments: Sequence
             raise StarchartError(f"no option {shown(name)}; {did_you_mean(name, known) or '--help lists the options'}")
 
 
-def _superfluous(arguments: Sequence[str], prompt: str | None) -> str:
-    """Return what is wrong with arguments that nothing is left to take."""
-    if prompt and not any(argument.startswith("-") for argument in arguments):
-        return f"the prompt is more than one argument; put it in quotes: {shown(' '.join([prompt, *arguments]))}"
+def _superfluous(arguments: Sequence[str], command: argparse.ArgumentParser, options: argparse.Namespace) -> str:
+    """Return what is wrong with arguments that nothing is left to take: words after the first of a prompt or a text."""
+    for action in command._get_positional_actions():
+        if action.nargs == "?" and not any(argument.startswith("-") for argument in arguments):
+            words = shown(" ".join([getattr(options, action.dest), *arguments]))
+            return f"the {action.dest} is more than one argument; put it in quotes: {words}"
     return f"unrecognized arguments: {' '.join(arguments)}; --help lists the options"
 
 

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import os
 import re
 import secrets
 import sys
@@ -17,7 +16,7 @@ from starchart.generation.generate import Limits
 from starchart.generation.sampling import SamplingSettings
 from starchart.generation.stop_texts import StopTexts
 from starport.console import ProgressLine, tell
-from starport.decoded_text import decoded_text
+from starport.decoded_text import argument_text, decoded_text
 from starport.engine_options import add_engine_options, choose_model, open_model
 from starport.standard_input import read_standard_input
 from starport.streamed_text import StreamedText
@@ -110,7 +109,7 @@ def unescaped(text: str) -> str:
 def _prompt(argument: str | None) -> str:
     """Return the prompt: the argument, else standard input if something is piped in, else an opening."""
     if argument is not None and argument != "-":
-        return decoded_text(os.fsencode(argument), "the prompt")
+        return argument_text(argument, "the prompt")
     if argument is None and (sys.stdin is None or sys.stdin.isatty()):
         return OPENING
     text = decoded_text(read_standard_input("give the prompt as an argument"), "standard input")

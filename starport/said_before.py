@@ -1,10 +1,10 @@
 """What was said on this machine before, so that a long line need not be said with every command."""
 
 from contextlib import suppress
-from pathlib import Path
 
-from starchart.engines.packed.pack_cache import user_cache
 from starchart.errors import EngineError
+from starchart.own_cache import own_cache_folder
+from starchart.regular_file import read_regular_file, what_is_there
 
 
 def said_before(topic: str, line: str) -> bool:
@@ -12,15 +12,12 @@ def said_before(topic: str, line: str) -> bool:
 
     Where there is no such folder, or nothing can be written there, every line is new.
     """
-    with suppress(EngineError, OSError, UnicodeDecodeError):
-        if not (cache := user_cache()):
-            return False
-        file = Path(cache.folder.parent, f"said-about-{topic}.txt")
-        if file.is_file():
-            if file.read_text("utf-8") == line:
+    with suppress(EngineError, OSError):
+        if folder := own_cache_folder():
+            file = folder / f"said-about-{topic}.txt"
+            if file.is_file() and read_regular_file(file) == line.encode():
                 return True
-        elif file.exists():  # a pipe or a device, which may block
-            return False
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(line, "utf-8")
+            if not what_is_there(file):
+                folder.mkdir(parents=True, exist_ok=True)
+                file.write_bytes(line.encode())
     return False

@@ -62,6 +62,9 @@ def test_a_prompt_of_several_words(capsys, model):
     line = "the prompt is more than one argument; put it in quotes: 'Once upon a time'"
     assert complaint(capsys, "generate", "Once", "upon", "a", "time", "--model", model) == line
     assert complaint(capsys, "generate", "Once", "--model", model, "upon", "a", "time") == line
+    line = "the text is more than one argument; put it in quotes: 'Once upon'"
+    assert complaint(capsys, "tokenize", "Once", "upon") == line
+    assert complaint(capsys, "compare", "--text", "x", "now") == "unrecognized arguments: now; --help lists the options"
     assert complaint(capsys, "cache", "now") == "unrecognized arguments: now; --help lists the options"
 
 

@@ -54,6 +54,20 @@ def test_a_prompt_with_a_mark(monkeypatch, capsys, model):
     assert capsys.readouterr().err == "starchart: standard input: is UTF-16 text; convert it to UTF-8\n"
 
 
+def test_tokens_of_a_text_with_a_mark(monkeypatch, capsys, model):
+    def tokens(*arguments):
+        assert main(["tokenize", *arguments, "--model", model, "--json"]) == 0
+        return json.loads(capsys.readouterr().out)
+
+    plain = tokens("the one")
+    give(monkeypatch, MARK + b"the one")
+    assert tokens("-") == plain
+    assert tokens("\ufeffthe one")["text"] == "\ufeffthe one"  # an argument is taken as it is
+    give(monkeypatch, "the one".encode("utf-16"))
+    assert main(["tokenize", "-", "--model", model]) == 2
+    assert capsys.readouterr().err == "starchart: standard input: is UTF-16 text; convert it to UTF-8\n"
+
+
 def test_a_file_that_is_read_twice_is_named_once(capsys, tmp_path):
     folder = write_tiny_model(tmp_path / "marked", seed=5)
     (folder / "config.json").write_bytes(MARK + (folder / "config.json").read_bytes())
