@@ -1,13 +1,12 @@
 """`python -m starport`: the console command, from a bare clone too."""
 
+import os
 import sys
-from importlib.util import find_spec
-from pathlib import Path
 
-if not find_spec("starchart"):
-    sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
+# At the end: an installed starchart comes first.
+sys.path.append(os.path.join(os.path.dirname(os.path.dirname(os.path.realpath(__file__))), "src"))
 
 if __name__ == "__main__":
     from starport.cli import main
 
-    sys.exit(main())
+    sys.exit(main(program="python -m starport"))

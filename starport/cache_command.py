@@ -7,24 +7,30 @@ from starchart.engines.packed.pack_cache import in_units, user_cache
 from starchart.errors import EngineError
 from starport.console import printable, tell
 
-SUMMARY = "Show the packed models that are kept on disk, or remove them."
+SUMMARY = "List the packed models that are kept on disk, or remove them."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of this command."""
-    parser.add_argument("--clear", action="store_true", help="remove them all; the next start packs again")
+    parser.add_argument("--clear", action="store_true", help="remove them all; the next run packs its model again")
 
 
 def run(options: argparse.Namespace) -> None:
-    """Print one line for every packed model, and where they are. Raises EngineError where there is no folder."""
+    """Print one line for every packed model, and where they are. Raises EngineError for a folder of no use."""
     cache = user_cache()
     if cache is None:
         raise EngineError("there is no pack cache: STARCHART_CACHE_GB is 0, or there is no home folder")
-    if options.clear:
-        size = cache.clear()
-        tell(f"{cache.folder}: {in_units(size)} removed")
-        return
-    packs = cache.packs()
+    try:
+        if options.clear:
+            size = cache.clear()
+            tell(f"{cache.folder}: {in_units(size)} removed")
+            return
+        packs = cache.packs()
+    except OSError as error:
+        what = "removed" if options.clear else "read"
+        raise EngineError(
+            f"{error.filename or cache.folder}: cannot be {what}: {error.strerror}; check its permissions"
+        ) from None
     for name, size, used in packs:
         print(f"{in_units(size):>8}  {time.strftime('%Y-%m-%d %H:%M', time.localtime(used))}  {printable(name)}")
     total = sum(size for _, size, _ in packs)

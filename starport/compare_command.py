@@ -19,27 +19,27 @@ from starport.verify.readable_model import readable_model
 from starport.verify.report import Cascade, ComponentResult, json_report
 from starport.verify.run_checks import require_libraries, run_component
 
-SUMMARY = "Prove it: every part beside NumPy, PyTorch, transformers and exact arithmetic."
+SUMMARY = "Check every component against NumPy, PyTorch, transformers and exact arithmetic."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of this command."""
     add = parser.add_argument
-    add("--model", metavar="NAME|DIR", default=IN_THE_BOX, help="the GPT-2 to prove it with (default: %(default)s)")
+    add("--model", metavar="NAME|DIR", default=IN_THE_BOX, help="the GPT-2 to check (default: %(default)s)")
     add("--revision", metavar="REV", help=REVISION_HELP)
     add(
         "--only", metavar="COMPONENT", action="append", choices=list(COMPONENTS),
-        help=f"this component alone, of {', '.join(COMPONENTS)}; may be given again for another",
+        help=f"check only this component: {', '.join(COMPONENTS)} (repeatable)",
     )  # fmt: skip
     add(
         "--json",
         metavar="FILE",
-        help="write everything that was found into a file; -: to standard output, and the table to standard error",
+        help="write all results to a file; -: to standard output, and the table to standard error",
     )
     add(
         "--text", metavar="FILE",
-        help="the raw WikiText-2 test set, its lines joined by empty ones: adds the published perplexities of OpenAI's"
-        " models",
+        help="the raw WikiText-2 test set, lines joined by empty lines; adds a check of the published perplexities of"
+        " OpenAI's models",
     )  # fmt: skip
 
 

@@ -24,11 +24,18 @@ def tell(line: str) -> None:
 
 
 class Warnings(logging.Handler):
-    """Tells what the library logs."""
+    """Tells what the library logs, each line once: some files are read twice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._told: set[str] = set()
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print one line."""
-        tell(f"starchart: {record.getMessage()}")
+        line = record.getMessage()
+        if line not in self._told:
+            self._told.add(line)
+            tell(f"starchart: {line}")
 
 
 class ProgressLine:

@@ -8,7 +8,7 @@ from starport.conversion.formats import DTYPES, FORMATS
 from starport.hub.find_model import REVISION_HELP, find_model
 from starport.termination import cleaning_up_when_terminated
 
-SUMMARY = "Convert a model to another format, or to another type of numbers."
+SUMMARY = "Convert a model to another file format or dtype."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,16 +17,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("source", metavar="SOURCE", help="a name, a folder or a file, as for generate")
     add(
         "destination", metavar="DEST",
-        help="a folder; or a file, if it ends in .safetensors, .gguf, .bin or .npz, as the format does: configuration"
-        " and vocabulary go beside it where the format does not hold them",
+        help="a folder, or a file whose name ends as the format's do (.safetensors, .gguf, .bin, .npz); configuration"
+        " and vocabulary are written beside it where the format cannot hold them",
     )  # fmt: skip
     add("--revision", metavar="REV", help=REVISION_HELP)
-    add("--format", required=True, choices=list(FORMATS), help="what to write")
+    add("--format", required=True, choices=list(FORMATS), help="the format to write")
     add(
         "--dtype", choices=list(DTYPES),
-        help="the type of the numbers (default: the source's own where the format has it, else f32)",
+        help="dtype of the weights (default: that of the source if the format has it, else f32)",
     )  # fmt: skip
-    add("--overwrite", action="store_true", help="replace files that are there already")
+    add("--overwrite", action="store_true", help="replace existing files")
 
 
 def run(options: argparse.Namespace) -> None:

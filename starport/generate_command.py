@@ -2,7 +2,7 @@
 
 import argparse
 import json
-import os
+import re
 import secrets
 import sys
 import time
@@ -16,41 +16,55 @@ from starchart.generation.generate import Limits
 from starchart.generation.sampling import SamplingSettings
 from starchart.generation.stop_texts import StopTexts
 from starport.console import ProgressLine, tell
+from starport.decoded_text import argument_text, decoded_text
 from starport.engine_options import add_engine_options, choose_model, open_model
 from starport.standard_input import read_standard_input
 from starport.streamed_text import StreamedText
 
-SUMMARY = "Go on with a text, one token after another."
+SUMMARY = "Generate text: continue a prompt, token by token."
 OPENING = "Once upon a time"
+_ESCAPES = {"n": "\n", "t": "\t", "\\": "\\"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of this command."""
     parser.add_argument(
         "prompt", nargs="?", metavar="PROMPT",
-        help=f"text to go on from (after -- if it begins with a dash); -: read standard input, less one final line end;"
-        f" none: the same where input is piped, {OPENING!r} on a terminal; empty: begin with the end-of-text token",
+        help="text to continue, in quotes (put -- before one that begins with a dash); -: read it from standard input,"
+        f" without its last line end; if there is none: standard input if it is piped, else {OPENING!r}; empty: start"
+        " from <|endoftext|>",
     )  # fmt: skip
     parser.add_argument("--version", action="version", version=f"starchart {__version__}")
     add_engine_options(parser)
     add = parser.add_argument
-    add("--max-new-tokens", type=int, default=60, metavar="N", help="default 60")
+    add(
+        "--special", action="store_true",
+        help="read <|endoftext|> in the prompt as the special token (default: as plain text)",
+    )  # fmt: skip
+    add("--max-new-tokens", type=int, default=60, metavar="N", help="tokens to generate, at most (default: 60)")
     add(
         "--temperature", type=float, default=0.8, metavar="T",
-        help="0: always the likeliest token; the higher, the more surprising; default 0.8",
+        help="divides the logits before sampling; 0: greedy, always the most probable token (default: 0.8)",
     )  # fmt: skip
-    add("--top-k", type=int, default=40, metavar="K", help="draw from the K likeliest tokens; 0: from all; default 40")
     add(
-        "--top-p", type=float, default=1.0, metavar="P", help="draw from the likeliest tokens that make up P; default 1"
-    )
-    add("--seed", type=int, metavar="S", help="the same seed gives the same text; default: random, and printed")
-    add("--stop", action="append", default=[], metavar="TEXT", help="end before this text (may be given again)")
+        "--top-k", type=int, default=40, metavar="K",
+        help="sample from the K most probable tokens; 0: off (default: 40)",
+    )  # fmt: skip
+    add(
+        "--top-p", type=float, default=1.0, metavar="P",
+        help="nucleus sampling: from the most probable tokens that have probability P together; 1: off (default: 1)",
+    )  # fmt: skip
+    add("--seed", type=int, metavar="S", help="the same seed gives the same text (default: random, and printed)")
+    add(
+        "--stop", action="append", default=[], type=unescaped, metavar="TEXT",
+        help=r"end before this text; \n is a line feed, \t a tab, \\ a backslash (repeatable)",
+    )  # fmt: skip
     add(
         "--on-full", default="stop", choices=["stop", "slide"],
-        help="where the model can read no further: stop (default), or go on from the last half of what it can read,"
-        " which takes the time of reading that half anew, each time",
+        help="when the context is full: stop, or slide: continue from its last half, which is read again each time"
+        " (default: stop)",
     )  # fmt: skip
-    add("--no-echo", action="store_true", help="print the continuation without the prompt")
+    add("--no-echo", action="store_true", help="print the new text without the prompt")
     add("--json", action="store_true", help="print one JSON object instead of text")
 
 
@@ -61,48 +75,50 @@ def run(options: argparse.Namespace) -> None:
     seed = secrets.randbits(32) if options.seed is None else options.seed
     settings = SamplingSettings(options.temperature, options.top_k, options.top_p, seed)
     prompt = _prompt(options.prompt)
+    if prompt.endswith(" "):
+        tell("hint: the prompt ends in a space; GPT-2's tokens begin with their space, so leave it out")
     model = choose_model(options.model, options.revision)
     began = time.perf_counter()
     gpt2, progress = open_model(model, options)
     with gpt2:
         seconds = time.perf_counter() - began
-        ids = _prompt_ids(prompt, model.tokenizer)
+        ids = _prompt_ids(prompt, model.tokenizer, options.special)
         steps = gpt2.steps(ids, settings, max_new_tokens=options.max_new_tokens, on_full=options.on_full)
         streamed = StreamedText(steps, model.tokenizer, stop_texts)
         progress.clear()
         drawn = f"; seed {seed}" if options.temperature else ""  # the likeliest token needs no luck
-        tell(f"{model.told}; {options.engine} engine{drawn}")
+        tell(f"{model.introduction()}; {options.engine} engine{drawn}")
         if options.json:
             list(streamed.pieces())
-            run_on = {"model": options.model or str(model.folder), "workers": gpt2.workers}
+            run_on = {"model": model.name, "workers": gpt2.workers}
             report = _report(options, run_on, prompt, ids, seed, seconds, streamed)
             print(json.dumps(report, ensure_ascii=False))
         else:
             _print_text(streamed, "" if options.no_echo else prompt, progress)
 
 
+def unescaped(text: str) -> str:
+    r"""Return `text` with a line feed for \n, a tab for \t and one backslash for two; other backslashes stay.
+
+    >>> unescaped(r"THE END\n\\n\d")
+    'THE END\n\\n\\d'
+    """
+    return re.sub(r"\\([nt\\])", lambda escape: _ESCAPES[escape[1]], text)
+
+
 def _prompt(argument: str | None) -> str:
     """Return the prompt: the argument, else standard input if something is piped in, else an opening."""
     if argument is not None and argument != "-":
-        return _checked_text(os.fsencode(argument), "the prompt")
+        return argument_text(argument, "the prompt")
     if argument is None and (sys.stdin is None or sys.stdin.isatty()):
         return OPENING
-    text = _checked_text(read_standard_input("give the prompt as an argument"), "standard input")
+    text = decoded_text(read_standard_input("give the prompt as an argument"), "standard input")
     return text.removesuffix("\r\n") if text.endswith("\r\n") else text.removesuffix("\n")
 
 
-def _checked_text(raw: bytes, name: str) -> str:
-    try:
-        return raw.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise GenerationError(
-            f"{name} is not UTF-8 text: byte {error.start} is {raw[error.start]:#04x}; convert it first"
-        ) from None
-
-
-def _prompt_ids(prompt: str, tokenizer: Tokenizer) -> list[int]:
+def _prompt_ids(prompt: str, tokenizer: Tokenizer, special: bool) -> list[int]:
     if prompt:
-        return tokenizer.encode(prompt)
+        return tokenizer.encode(prompt, allow_special=special)
     if tokenizer.end_of_text is None:
         raise GenerationError(
             "an empty prompt needs <|endoftext|> to begin with, and this vocabulary has none; give a prompt"

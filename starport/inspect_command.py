@@ -9,8 +9,8 @@ from starport.inspection.inspect import inspect
 from starport.inspection.report import inspection_report, inspection_text
 
 SUMMARY = (
-    "Show what a model is, its tensors, its size, and what is wrong with it: the exit code is 2 if anything is."
-    " Weights without a vocabulary are nothing wrong: it says 'no vocabulary'."
+    "Show what a model is, its tensors and its size, and check it: the exit code is 2 if anything is wrong."
+    " Weights without a vocabulary are not an error."
 )
 
 
@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="MODEL", help="a name, a folder or a file, as for generate")
     parser.add_argument("--revision", metavar="REV", help=REVISION_HELP)
     parser.add_argument(
-        "--no-values", action="store_true", help="leave the numbers unread (124 million take about a minute)"
+        "--no-values", action="store_true", help="do not read the weights' values (124 million take about a minute)"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
 

@@ -16,21 +16,22 @@ from starport.scoring.score import score
 from starport.scoring.windows import Recipe
 from starport.standard_input import read_standard_input
 
-SUMMARY = "Score texts: log-likelihood, perplexity a token and bits a byte."
+SUMMARY = "Score texts: log-likelihood, perplexity per token and bits per byte."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of this command."""
     parser.add_argument(
         "files", nargs="+", metavar="FILE",
-        help=f"UTF-8 text, one document or several with lines {END_OF_TEXT} between them; -: standard input",
+        help=f"UTF-8 text: one document, or several separated by lines that are {END_OF_TEXT}; -: standard input",
     )  # fmt: skip
     add_engine_options(parser)
     add = parser.add_argument
-    add("--context", type=int, metavar="N", help="tokens in a window, at most (default: what the model can read)")
+    add("--context", type=int, metavar="N", help="tokens of a window, at most (default: the model's n_positions)")
     add(
         "--stride", type=int, metavar="N",
-        help="from one window to the next; fewer: more context for every token, and more time (default: context - 1)",
+        help="tokens from the start of a window to that of the next; smaller strides give each token more context and"
+        " take more time (default: context - 1)",
     )  # fmt: skip
     add("--json", action="store_true", help="print one JSON object instead of a table")
 
@@ -45,7 +46,7 @@ def run(options: argparse.Namespace) -> None:
     with gpt2:
         opened = time.perf_counter()
         progress.clear()
-        tell(f"{model.told}; {options.engine} engine")
+        tell(f"{model.introduction()}; {options.engine} engine")
         predict = gpt2.log_probabilities
         scores = {
             name: score(documents, model.tokenizer, predict, recipe, partial(progress, f"scoring {name}:"))
@@ -58,7 +59,7 @@ def run(options: argparse.Namespace) -> None:
         print(score_table(scores, recipe))
         return
     report = {
-        "model": options.model or str(model.folder),
+        "model": model.name,
         "engine": options.engine,
         "precision": options.precision,
         "workers": workers,

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import os
 import re
 import sys
 
@@ -11,6 +10,7 @@ from starchart.box.boxed_vocabulary import boxed_merges
 from starchart.errors import TextError
 from starchart.json_file import shown
 from starport.console import tell
+from starport.decoded_text import argument_text, decoded_text
 from starport.hub.find_model import REVISION_HELP, find_model
 from starport.standard_input import read_standard_input
 
@@ -73,16 +73,14 @@ def _tokenizer(options: argparse.Namespace) -> Tokenizer:
 def _text(argument: str) -> str:
     """Return the text of the argument, or of standard input. Raises TextError if there is none, or it is not UTF-8."""
     if argument == "-":
-        raw, name = read_standard_input("give the text as an argument"), "standard input"
+        name = "standard input"
+        text = decoded_text(read_standard_input("give the text as an argument"), name)
     else:
-        raw, name = os.fsencode(argument), "the text"
-    if not raw:
+        name = "the text"
+        text = argument_text(argument, name)
+    if not text:
         raise TextError(f"{name} is empty; give a text")
-    try:
-        return raw.decode("utf-8")
-    except UnicodeDecodeError as error:
-        wrong = f"byte {error.start} is {raw[error.start]:#04x}"
-        raise TextError(f"{name} is not UTF-8 text: {wrong}; convert it first") from None
+    return text
 
 
 def _ids(listed: str) -> list[int]:

@@ -4,7 +4,7 @@ import argparse
 
 from starchart.errors import TrainingError
 
-SUMMARY = "Train a GPT-2 on text files, or go on training one."
+SUMMARY = "Train a GPT-2 on text files, from random weights or from a model."
 _EXTRA = "training needs PyTorch and a few libraries: pip install '.[train]' in the folder of the project"
 
 
@@ -13,76 +13,84 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add(
         "texts", nargs="+", metavar="TEXT",
-        help="UTF-8 text; a line <|endoftext|> stands between documents",
+        help="UTF-8 text: one document, or several separated by lines that are <|endoftext|>",
     )  # fmt: skip
-    add("--out", required=True, metavar="DIR", help="folder for the model, its checkpoints and losses.csv")
+    add("--out", required=True, metavar="DIR", help="folder for the model, checkpoints and losses.csv")
     add(
         "--resume",
         action="store_true",
-        help="go on from the newest checkpoint in DIR, with its options",
+        help="continue from the newest checkpoint in DIR, with the options of that run",
     )
     add(
         "--valid",
         action="append",
         default=[],
         metavar="TEXT",
-        help="text to validate on, never trained on (repeatable)",
+        help="validation text, never trained on (repeatable)",
     )
     add(
         "--from",
         dest="start",
         metavar="MODEL",
-        help="begin with this model, folder or file, and its vocabulary",
+        help="start from the weights and the vocabulary of this model: a folder or a file, or towel",
     )
-    add("--vocab", metavar="DIR", help="vocab.json and merges.txt to use (default: train them on the texts)")
-    add("--vocab-size", type=int, default=4096, metavar="V", help="tokens of a new vocabulary; default 4096")
-    _add_model_arguments(parser.add_argument_group("the model"))
-    _add_training_arguments(parser.add_argument_group("the training"))
-    _add_running_arguments(parser.add_argument_group("the run"))
+    add("--vocab", metavar="DIR", help="folder of the vocabulary to use (default: train one on the texts)")
+    add("--vocab-size", type=int, default=4096, metavar="V", help="tokens of a new vocabulary (default: 4096)")
+    _add_model_arguments(parser.add_argument_group("model"))
+    _add_training_arguments(parser.add_argument_group("training"))
+    _add_running_arguments(parser.add_argument_group("run"))
 
 
 def _add_model_arguments(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
-    add("--n-layer", type=int, metavar="L", help="blocks; default 6")
-    add("--n-head", type=int, metavar="H", help="heads; default 8")
-    add("--n-embd", type=int, metavar="C", help="channels; default 256")
-    add("--n-positions", type=int, metavar="P", help="longest text that it reads, in tokens; default 512")
-    add("--save-as", default="float32", choices=["float32", "float16", "bfloat16"], help="numbers of the final model")
+    add("--n-layer", type=int, metavar="L", help="transformer blocks (default: 6)")
+    add("--n-head", type=int, metavar="H", help="attention heads per block (default: 8)")
+    add("--n-embd", type=int, metavar="C", help="channels: the width of the residual stream (default: 256)")
+    add("--n-positions", type=int, metavar="P", help="maximum context length in tokens (default: 512)")
+    add(
+        "--save-as", default="float32", choices=["float32", "float16", "bfloat16"],
+        help="dtype of the final model's weights (default: float32)",
+    )  # fmt: skip
 
 
 def _add_training_arguments(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
     length = group.add_mutually_exclusive_group()
-    length.add_argument("--steps", type=int, metavar="N", help="changes of the weights; default: 1 epoch")
-    length.add_argument("--epochs", type=float, metavar="E", help="how often the texts are read instead")
-    add("--context", type=int, metavar="T", help="tokens of a window; default: n-positions")
-    add("--batch-size", type=int, metavar="B", help="windows at once, over all processes; default 8")
-    add("--accumulate", type=int, metavar="N", help="batches a step; default 1")
+    length.add_argument("--steps", type=int, metavar="N", help="optimizer steps (default: one epoch)")
+    length.add_argument(
+        "--epochs", type=float, metavar="E", help="the same as passes over the texts; may be a fraction"
+    )
+    add("--context", type=int, metavar="T", help="tokens per window (default: --n-positions)")
+    add("--batch-size", type=int, metavar="B", help="windows per batch, over all processes (default: 8)")
+    add("--accumulate", type=int, metavar="N", help="gradient accumulation: batches per optimizer step (default: 1)")
     add(
         "--optimizer", choices=["adamw", "muon"],
-        help="adamw (default), or muon for the matrices of the blocks and adamw for the rest",
+        help="adamw, or muon: Muon for the matrices of the blocks and AdamW for the rest (default: adamw)",
     )  # fmt: skip
-    add("--learning-rate", type=float, metavar="R", help="the highest; default 0.001")
-    add("--final-learning-rate", type=float, metavar="X", help="the last, as a share of it; default 0")
-    add("--warmup-steps", type=int, metavar="N", help="steps to the highest; default 100")
-    add("--weight-decay", type=float, metavar="W", help="of matrices; default 0.1")
-    add("--beta1", type=float, metavar="X", help="default 0.9")
-    add("--beta2", type=float, metavar="X", help="default 0.99")
-    add("--clip", type=float, metavar="X", help="largest norm of the gradient; 0: any; default 1")
-    add("--dropout", type=float, metavar="X", help="share of numbers; default 0")
-    add("--seed", type=int, metavar="S", help="of weights, windows and dropout; default 0")
+    add("--learning-rate", type=float, metavar="R", help="peak learning rate (default: 0.001)")
+    add(
+        "--final-learning-rate", type=float, metavar="X",
+        help="final learning rate / peak, where the cosine decay ends (default: 0)",
+    )  # fmt: skip
+    add("--warmup-steps", type=int, metavar="N", help="steps of linear warmup to the peak (default: 100)")
+    add("--weight-decay", type=float, metavar="W", help="weight decay, on matrices only (default: 0.1)")
+    add("--beta1", type=float, metavar="X", help="AdamW's beta1, the decay of the first moment (default: 0.9)")
+    add("--beta2", type=float, metavar="X", help="AdamW's beta2, the decay of the second moment (default: 0.99)")
+    add("--clip", type=float, metavar="X", help="gradient-norm clipping; 0: off (default: 1)")
+    add("--dropout", type=float, metavar="P", help="dropout probability (default: 0)")
+    add("--seed", type=int, metavar="S", help="seed of the initial weights, the windows and dropout (default: 0)")
 
 
 def _add_running_arguments(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
-    add("--device", default="auto", metavar="NAME", help="cpu, cuda, cuda:1; default: a GPU if there is one")
+    add("--device", default="auto", metavar="NAME", help="cpu, cuda or cuda:1 (default: a GPU if there is one)")
     add(
         "--precision", default="auto", choices=["auto", "float32", "bfloat16"],
-        help="of the products; weights are float32 always; default: bfloat16 where the machine has it",
+        help="dtype of matrix products; weights are always float32 (default: bfloat16 if the hardware supports it)",
     )  # fmt: skip
-    add("--save-every", type=int, default=500, metavar="N", help="steps between checkpoints; default 500")
-    add("--validate-every", type=int, default=500, metavar="N", help="steps between validations; default 500")
-    add("--keep", type=int, default=2, metavar="N", help="how many checkpoints to keep; default 2")
+    add("--save-every", type=int, default=500, metavar="N", help="steps between checkpoints (default: 500)")
+    add("--validate-every", type=int, default=500, metavar="N", help="steps between validations (default: 500)")
+    add("--keep", type=int, default=2, metavar="N", help="checkpoints to keep, the newest (default: 2)")
 
 
 def run(options: argparse.Namespace) -> None:

@@ -1,12 +1,15 @@
 """`starchart train-tokenizer`: text files in, vocab.json and merges.txt out."""
 
 import argparse
+from collections.abc import Iterator, Sequence
+from io import BytesIO
 from pathlib import Path
 
 from starchart.errors import VocabularyError
 from starchart.tokenizer.trainer import train_bpe
-from starchart.tokenizer.training_files import read_lines, save_vocabulary
+from starchart.tokenizer.training_files import decoded_lines, read_lines, save_vocabulary
 from starport.console import tell
+from starport.standard_input import read_standard_input
 
 SUMMARY = "Train a byte-level BPE vocabulary on text files."
 BYTES = 256
@@ -15,11 +18,13 @@ FILES = ("vocab.json", "merges.txt")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of this command."""
-    parser.add_argument("files", nargs="+", metavar="FILE", help="UTF-8 text")
+    parser.add_argument("files", nargs="+", metavar="FILE", help="UTF-8 text; -: standard input")
     parser.add_argument("--out", required=True, metavar="DIR", help="folder for vocab.json and merges.txt")
-    parser.add_argument("--vocab-size", type=int, default=4096, metavar="N", help="tokens in all; default 4096")
-    parser.add_argument("--min-frequency", type=int, default=2, metavar="N", help="rarest pair to merge; default 2")
-    parser.add_argument("--overwrite", action="store_true", help="replace a vocabulary that is there already")
+    parser.add_argument("--vocab-size", type=int, default=4096, metavar="N", help="tokens in all (default: 4096)")
+    parser.add_argument(
+        "--min-frequency", type=int, default=2, metavar="N", help="merge pairs that occur this often (default: 2)"
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace a vocabulary that DIR holds")
 
 
 def run(options: argparse.Namespace) -> None:
@@ -29,14 +34,21 @@ def run(options: argparse.Namespace) -> None:
     if options.min_frequency < 1:
         raise VocabularyError(f"--min-frequency {options.min_frequency}: it must be at least 1")
     folder = _folder(options.out, options.overwrite)
-    ids, merges = train_bpe(read_lines(options.files), options.vocab_size, min_frequency=options.min_frequency)
+    ids, merges = train_bpe(_lines(options.files), options.vocab_size, min_frequency=options.min_frequency)
     if not merges and options.vocab_size > BYTES + 1:
-        raise VocabularyError(
-            f"no pair of characters occurs {options.min_frequency} times in {', '.join(options.files)}: give more text"
-        )
+        names = ", ".join("standard input" if file == "-" else file for file in options.files)
+        raise VocabularyError(f"no pair of characters occurs {options.min_frequency} times in {names}: give more text")
     save_vocabulary(folder, ids, merges)
     short = "" if len(ids) == options.vocab_size else f" ({options.vocab_size} were asked for; the text has no more)"
     tell(f"{len(ids)} tokens{short}: {' and '.join(str(folder / name) for name in FILES)}")
+
+
+def _lines(files: Sequence[str]) -> Iterator[str]:
+    for file in files:
+        if file == "-":
+            yield from decoded_lines(BytesIO(read_standard_input("give files of text")), "standard input")
+        else:
+            yield from read_lines([file])
 
 
 def _folder(name: str, overwrite: bool) -> Path:

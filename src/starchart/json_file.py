@@ -12,6 +12,7 @@ from pathlib import Path
 from reprlib import Repr
 from typing import Any
 
+from starchart.byte_order_mark import without_byte_order_mark
 from starchart.errors import StarchartError
 from starchart.regular_file import open_regular_file
 
@@ -46,7 +47,10 @@ def read_json_file(path: Path, error: type[StarchartError]) -> dict[str, Any]:
 
 
 def read_small_file(path: Path, error: type[StarchartError]) -> bytes:
-    """Return the bytes of the file at `path`. Raises `error` where it is no regular file or too long."""
+    """Return the bytes of the text file at `path`, without a byte-order mark.
+
+    Raises `error` where it is no regular file, too long, or UTF-16.
+    """
     try:
         with open_regular_file(path) as file:
             data = file.read(min(os.fstat(file.fileno()).st_size, MAX_JSON_BYTES) + 1)
@@ -54,7 +58,7 @@ def read_small_file(path: Path, error: type[StarchartError]) -> bytes:
         raise error(f"{path}: cannot be read: {fault.strerror}") from None
     if len(data) > MAX_JSON_BYTES:
         raise error(f"{path}: is longer than {MAX_JSON_BYTES} bytes, which no such file should be")
-    return data
+    return without_byte_order_mark(data, str(path), error)
 
 
 def parse_json_object(data: bytes, source: str, error: type[StarchartError]) -> dict[str, Any]:

@@ -3,24 +3,35 @@
 import os
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
+from typing import NamedTuple
 
 from starchart.box.boxed_model import NAMES, model_folder
 from starchart.checkpoints.model_files import SUFFIXES
 from starchart.errors import CheckpointError
-from starchart.hub_cache import MAIN, cache_folder, cached_folders, is_revision, repository_of
+from starchart.hub_cache import MAIN, ORGANISATIONS, cache_folder, cached_folders, is_revision, repository_of
 from starchart.json_file import shown
 from starchart.regular_file import what_is_there
 from starport.hub.errors import HubError
 from starport.hub.needed_files import missing_files
+from starport.suggestions import did_you_mean
 
 DEFAULT = "gpt2"
 IN_THE_BOX = "towel"
-REVISION_HELP = "of a model of the hub: branch, tag or commit (default: main)"
+REVISION_HELP = "branch, tag or commit of a model of the hub (default: main)"
 _FILES = "config.json, model.safetensors, vocab.json and merges.txt"
 # Seconds that the hub has to answer: a model that was asked for is waited for, the default is not.
 _PATIENCE = 30.0
 _LITTLE_PATIENCE = 3.0
 _TRUE = ("1", "ON", "YES", "TRUE")
+
+
+class DefaultModel(NamedTuple):
+    """The model that is taken where none is named. `reason` says why it is not gpt2, and is empty where it is."""
+
+    name: str
+    folder: Path
+    told: str
+    reason: str
 
 
 def find_model(name: str | None, revision: str | None = None, option: str = "--model") -> tuple[Path, str]:
@@ -33,9 +44,8 @@ def find_model(name: str | None, revision: str | None = None, option: str = "--m
     if revision is not None and not is_revision(revision):
         raise CheckpointError(f"--revision {revision!r} is not the name of a branch, a tag or a commit")
     if name is None:
-        if revision is not None:
-            raise CheckpointError(f"--revision {revision}: of which model? name one of the hub with --model")
-        return _default_model()
+        default = default_model(revision)
+        return default.folder, default.told + (f", as {default.reason}" if default.reason else "")
     if found := _present(name):
         if revision is not None:
             raise CheckpointError(f"--revision {revision}: {name} is not a model of the hub; leave it out")
@@ -97,6 +107,8 @@ def _model_of_the_hub(name: str, revision: str | None, option: str) -> tuple[Pat
     try:
         repository = repository_of(name)
         if repository is None:
+            if meant := did_you_mean(name, (*NAMES, *ORGANISATIONS)):
+                raise CheckpointError(f"no model {name!r}{f' ({option})' if option else ''}; {meant}")
             raise HubError("models of the hub are called ORG/NAME", "check the name")
         note = "Ctrl-C breaks it off, and the next run goes on with it"
         folder, origin = _download(repository, revision or MAIN, _PATIENCE, note)
@@ -113,11 +125,16 @@ def _model_of_the_hub(name: str, revision: str | None, option: str) -> tuple[Pat
     return folder, f"model {name}{at} from {origin}"
 
 
-def _default_model() -> tuple[Path, str]:
-    """Return gpt2 if it is cached or the hub is quick to answer, else the model in the box."""
+def default_model(revision: str | None = None) -> DefaultModel:
+    """Return gpt2 if it is cached or the hub is quick to answer, else the model in the box.
+
+    Raises CheckpointError for a revision, which only a model with a name has.
+    """
+    if revision is not None:
+        raise CheckpointError(f"--revision {revision}: of which model? name one of the hub with --model")
     folder = cached_model(DEFAULT)
     if folder and not missing_files(folder):
-        return folder, f"model {DEFAULT} from the Hugging Face cache"
+        return DefaultModel(DEFAULT, folder, f"model {DEFAULT} from the Hugging Face cache", "")
     try:
         note = f"Ctrl-C breaks it off, and --model {IN_THE_BOX} needs no download"
         folder, origin = _download(repository_of(DEFAULT) or DEFAULT, MAIN, _LITTLE_PATIENCE, note)
@@ -125,8 +142,8 @@ def _default_model() -> tuple[Path, str]:
         state = "in part only" if folder else "not"
         what = error.what if isinstance(error, HubError) else error
         reason = f"{DEFAULT} is {state} in the Hugging Face cache and cannot be downloaded: {what}"
-        return model_folder(IN_THE_BOX), f"model {IN_THE_BOX} from the box, as {reason}"
-    return folder, f"model {DEFAULT} from {origin}"
+        return DefaultModel(IN_THE_BOX, model_folder(IN_THE_BOX), f"model {IN_THE_BOX} from the box", reason)
+    return DefaultModel(DEFAULT, folder, f"model {DEFAULT} from {origin}", "")
 
 
 def _download(repository: str, revision: str, patience: float, note: str) -> tuple[Path, str]:

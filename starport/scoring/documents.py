@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from starchart.errors import TextError
 from starchart.regular_file import open_regular_file
 from starchart.tokenizer.tokenizer import END_OF_TEXT
+from starport.decoded_text import decoded_text
 
 # In this mode ^ and $ see \n only, so \x0b, \x85 and \u2028 end no line.
 _SEPARATOR = re.compile(rf"^{re.escape(END_OF_TEXT)}\r?$", re.MULTILINE)
@@ -25,14 +26,7 @@ def split_documents(text: str) -> list[str]:
 
 def decoded_documents(raw: bytes, name: str) -> list[str]:
     """Return the documents of UTF-8 text that was read from `name`. Raises TextError if there are none."""
-    try:
-        text = raw.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        raise TextError(
-            f"{name}: line {line} is not UTF-8: byte {error.start} is {raw[error.start]:#04x}; convert the file first"
-        ) from None
-    documents = split_documents(text)
+    documents = split_documents(decoded_text(raw, name))
     if not documents:
         raise TextError(f"{name}: there is no text in it; give files of text")
     return documents

@@ -9,7 +9,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,6 +67,19 @@ class OutputFolder:
         """The picture of the record."""
         return self.path / "losses.svg"
 
+    @contextmanager
+    def as_before_on_failure(self) -> Iterator[None]:
+        """Within it a failure before the first checkpoint removes what was made here, and leaves what was there."""
+        files, folders = (self.losses, self.picture), (self.checkpoints, self.path, *self.path.parents)
+        made = [path for path in (*files, self.vocabulary, *folders) if not path.exists()]
+        try:
+            yield
+        except BaseException:
+            if not self.newest_checkpoint():
+                for path in made:
+                    _remove(path, whole=path == self.vocabulary)
+            raise
+
     def newest_checkpoint(self) -> Path | None:
         """Return the checkpoint after the most steps, or None."""
         return max(self._steps(), default=(0, None))[1]
@@ -95,6 +108,17 @@ class OutputFolder:
         for path in self.checkpoints.iterdir() if self.checkpoints.is_dir() else ():
             if match := _CHECKPOINT.fullmatch(path.name):
                 yield int(match[1]), path
+
+
+def _remove(path: Path, whole: bool) -> None:
+    """Remove a file, a folder that is empty, or a `whole` one; leave what somebody else has filled."""
+    with suppress(OSError):
+        if whole:
+            shutil.rmtree(path)
+        elif path.is_dir():
+            path.rmdir()
+        else:
+            path.unlink()
 
 
 @contextmanager

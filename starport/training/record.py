@@ -27,13 +27,15 @@ class Record:
         self._path = file
         self._tokens, self._steps = settings.tokens_per_step, settings.steps
         rows = [row for row in read_rows(file) if int(row[0]) <= done] if done else []
+        aside = file.with_name(f".{file.name}.part")
         try:
-            aside = file.with_name(f".{file.name}.part")
             with aside.open("w", encoding="utf-8", newline="") as kept:
                 csv.writer(kept, lineterminator="\n").writerows([COLUMNS, *rows])
             aside.replace(file)
             self._file = file.open("a", encoding="utf-8", newline="", buffering=1)  # a killed run leaves its rows
         except OSError as error:
+            with suppress(OSError):
+                aside.unlink()
             raise self._unwritable(error) from None
         self._rows = csv.writer(self._file, lineterminator="\n")
         self._line = tqdm(

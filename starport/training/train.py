@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import MISSING, fields, replace
 from math import ceil
 from pathlib import Path
@@ -50,6 +51,11 @@ def _train(options: argparse.Namespace, processes: Processes) -> None:
     folder = OutputFolder.for_training(options.out, options.resume)
     fill_options(options, read_run(folder.checkpoint)[1] if folder.checkpoint else {})
     check_options(options)
+    with folder.as_before_on_failure() if processes.is_first else nullcontext():
+        _train_in(folder, options, processes)
+
+
+def _train_in(folder: OutputFolder, options: argparse.Namespace, processes: Processes) -> None:
     alone = processes.count == 1  # a pipe gives its bytes to one process only
     texts, held_out = (read_documents(files, or_pipes=alone) for files in (options.texts, options.valid))
     if processes.is_first and not options.resume:

@@ -12,6 +12,7 @@ from starchart.checkpoints.checkpoint import load_checkpoint
 from starchart.checkpoints.stored_tensor import StoredTensor
 from starchart.generation.sampling import SamplingSettings
 from starchart.regular_file import read_regular_file
+from starport.decoded_text import decoded_text
 from starport.hub.find_model import cached_model
 from starport.hub.needed_files import missing_files
 from starport.verify.check import Check, Value
@@ -44,10 +45,8 @@ def checks(model: Path, text: Path | None = None) -> Iterator[Check]:
         yield from _continuations(name, folder)
         for perplexity in PERPLEXITIES:
             if text and perplexity.model == name:
-                yield perplexity_check(
-                    perplexity,
-                    perplexity_of(folder, read_regular_file(text).decode().replace("\r\n", "\n"), perplexity.stride),
-                )
+                contents = decoded_text(read_regular_file(text), str(text)).replace("\r\n", "\n")
+                yield perplexity_check(perplexity, perplexity_of(folder, contents, perplexity.stride))
 
 
 def official_models(model: Path) -> dict[str, Path]:

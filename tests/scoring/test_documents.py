@@ -64,7 +64,7 @@ def test_a_file_ends_its_last_document(tmp_path):
         (b"one\r\ntwo\n\xff\n", "line 3 is not UTF-8: byte 9 is 0xff"),
         (b"one\ntw\xc3", "line 2 is not UTF-8: byte 6 is 0xc3"),
         (b"\xed\xa0\x80", "line 1 is not UTF-8"),
-        ("one".encode("utf-16"), "line 1 is not UTF-8"),
+        ("one".encode("utf-16"), "is UTF-16 text; convert it to UTF-8"),
         (None, "there is no such file"),
         ("folder", "not a regular file"),
     ],

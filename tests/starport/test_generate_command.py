@@ -160,8 +160,8 @@ def test_gpt2_is_found_in_the_hugging_face_cache(run, tmp_path):
         assert b"Hugging Face cache" in done.stderr
 
 
-def test_without_gpt2_the_model_in_the_box_tells_a_tale(run):
-    done = run("Hi", "--max-new-tokens", "5")
+def test_without_gpt2_the_model_in_the_box_tells_a_tale(run, tmp_path):
+    done = run("Hi", "--max-new-tokens", "5", STARCHART_CACHE=str(tmp_path / "cache"))
     assert done.returncode == 0
     assert done.stdout.startswith(b"Hi")
     (line,) = done.stderr.splitlines()

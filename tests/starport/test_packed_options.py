@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from starport.cli import main
 from tests.starport.terminal import run_on_terminal, screen
 from tests.tiny_model import write_tiny_model
 
@@ -102,3 +103,60 @@ def test_progress_leaves_the_text_on_the_same_terminal_whole(model, cache):
     assert "reading 0 %" in together
     assert apart.stdout.startswith(prompt.encode())
     assert screen(together) == screen((apart.stderr + apart.stdout).decode().replace("\n", "\r\n"))
+
+
+def complaint(capsys, *arguments):
+    assert main(["cache", *arguments]) == 2
+    output = capsys.readouterr()
+    assert output.out == ""
+    (line,) = output.err.splitlines()
+    return line
+
+
+@pytest.fixture
+def packed(tmp_path, model, monkeypatch):
+    """A cache folder with two packs."""
+    monkeypatch.setenv("STARCHART_CACHE", str(tmp_path))
+    for precision in ("full", "fast"):
+        assert main(["generate", "the", "--model", str(model), "--max-new-tokens", "1", "--precision", precision]) == 0
+    return sorted((tmp_path / "packs").iterdir())
+
+
+def denying(function, denied):
+    """Return `function` for whom the path `denied` is forbidden. Whoever is root, as tests may be, can read all."""
+
+    def deny(path=".", *arguments, **options):
+        if str(path) == str(denied):
+            raise PermissionError(13, "Permission denied", str(path))
+        return function(path, *arguments, **options)
+
+    return deny
+
+
+@pytest.mark.parametrize(("option", "what"), [([], "read"), (["--clear"], "removed")], ids=str)
+def test_a_cache_that_cannot_be_read_is_not_empty(option, what, packed, capsys, monkeypatch):
+    capsys.readouterr()
+    for folder in (packed[0].parent, packed[1]):
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "listdir", denying(os.listdir, folder))
+            line = f"starchart: {folder}: cannot be {what}: Permission denied; check its permissions"
+            assert complaint(capsys, *option) == line
+    assert len(list(packed[0].parent.iterdir())) == 2
+
+
+def test_what_cannot_be_removed_is_not_said_to_be(packed, capsys, monkeypatch):
+    capsys.readouterr()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "unlink", denying(os.unlink, "index.json"))
+        line = complaint(capsys, "--clear")
+    assert line.endswith("index.json: cannot be removed: Permission denied; check its permissions")
+    assert main(["cache", "--clear"]) == 0
+    assert not list(packed[0].parent.iterdir())
+
+
+def test_a_file_in_the_place_of_the_cache(tmp_path, capsys, monkeypatch):
+    (tmp_path / "packs").write_text("precious")
+    monkeypatch.setenv("STARCHART_CACHE", str(tmp_path))
+    for option in ([], ["--clear"]):
+        assert f"{tmp_path / 'packs'}: cannot be" in complaint(capsys, *option)
+    assert (tmp_path / "packs").read_text() == "precious"

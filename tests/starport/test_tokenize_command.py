@@ -122,7 +122,7 @@ def test_other_vocabularies(capsys, tmp_path, gpt2_folder):
         (["a", "--decode", "1"], "give a text, - for standard input, or --decode IDS; one of them"),
         ([""], "the text is empty; give a text"),
         (["-"], "standard input is empty; give a text"),
-        (["a\udcff"], "the text is not UTF-8 text: byte 1 is 0xff; convert it first"),
+        (["a\udcff"], "the text: line 1 is not UTF-8: byte 1 is 0xff; convert it first"),
         (["--decode", ""], "--decode: '' is not a token id; give whole numbers with commas between, such as 7454,2402"),
         (["--decode", "1,,2"], "--decode: '' is not a token id"),
         (["--decode", "1,x"], "--decode: 'x' is not a token id"),
@@ -153,7 +153,7 @@ def test_what_is_wrong_is_one_line(capsys, monkeypatch, arguments, message):
 def test_bytes_that_are_not_utf8(capsys, monkeypatch):
     piped(monkeypatch, b"abc \xe2\x98")
     assert main(["tokenize", "-"]) == 2
-    message = "starchart: standard input is not UTF-8 text: byte 4 is 0xe2; convert it first\n"
+    message = "starchart: standard input: line 1 is not UTF-8: byte 4 is 0xe2; convert it first\n"
     assert capsys.readouterr() == ("", message)
 
 

@@ -274,3 +274,24 @@ def test_an_interrupted_training_says_what_is_kept(text, tmp_path, capsys, monke
     assert train(text, "--out", tmp_path / "out", *SHORT, *EXACT) == 130
     kept = tmp_path / "out" / "checkpoints" / "step-000004"
     assert f"stopped after step 6; --resume goes on from {kept}\n" in capsys.readouterr().err
+    never = ("--save-every", "10")
+    assert train(text, "--out", tmp_path / "new", *SHORT, *EXACT, *never) == 130
+    assert "stopped after step 6; nothing was saved\n" in capsys.readouterr().err
+    assert not (tmp_path / "new").exists()
+
+
+def test_texts_with_a_byte_order_mark(text, valid, tmp_path, capsys):
+    assert train(text, "--valid", valid, "--out", tmp_path / "plain", *SHORT, *EXACT) == 0
+    capsys.readouterr()
+    for file in map(Path, (text, valid)):
+        file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes())
+    assert train(text, "--valid", valid, "--out", tmp_path / "marked", *SHORT, *EXACT) == 0
+    told = capsys.readouterr().err
+    for file in (text, valid):
+        assert told.count(f"{file}: begins with a byte-order mark, which is not text; it is left out\n") == 1
+    for name in ("model.safetensors", "losses.csv", "vocab.json"):
+        assert (tmp_path / "plain" / name).read_bytes() == (tmp_path / "marked" / name).read_bytes(), name
+    Path(text).write_bytes("the one".encode("utf-16"))
+    assert train(text, "--out", tmp_path / "wide", *SHORT) == 2
+    assert f"{text}: is UTF-16 text; convert it to UTF-8" in capsys.readouterr().err
+    assert not (tmp_path / "wide").exists()

@@ -7,12 +7,13 @@ from contextlib import suppress
 from os import PathLike
 from pathlib import Path
 
+from starchart.byte_order_mark import without_byte_order_mark
 from starchart.errors import VocabularyError
 from starchart.regular_file import open_regular_file
 
 
 def read_lines(files: Iterable[str | PathLike[str]]) -> Iterator[str]:
-    """Yield the lines of UTF-8 text files or pipes, each with its line feed. Raises VocabularyError with the file.
+    """Yield the lines of UTF-8 text files or pipes, as `decoded_lines` does. Raises VocabularyError with the file.
 
     The tokenizers library trains on files line by line; with these as its texts, so does ours. A device is refused,
     since it may never end.
@@ -20,17 +21,23 @@ def read_lines(files: Iterable[str | PathLike[str]]) -> Iterator[str]:
     for file in files:
         try:
             with open_regular_file(file, or_pipe=True) as lines:
-                for number, line in enumerate(lines, 1):
-                    yield _decode(line, file, number)
+                yield from decoded_lines(lines, str(file))
         except OSError as error:
             raise VocabularyError(f"{file}: cannot be read: {error.strerror}; give files of text") from None
 
 
-def _decode(line: bytes, file: str | PathLike[str], number: int) -> str:
-    try:
-        return line.decode("utf-8")
-    except UnicodeDecodeError:
-        raise VocabularyError(f"{file}: line {number} is not UTF-8; convert the file first") from None
+def decoded_lines(lines: Iterable[bytes], source: str) -> Iterator[str]:
+    """Yield the lines of a UTF-8 text, each with its line feed. A byte-order mark at the beginning is left out.
+
+    Raises VocabularyError, which names `source`, for a line that is not UTF-8.
+    """
+    for number, line in enumerate(lines, 1):
+        if number == 1:
+            line = without_byte_order_mark(line, source, VocabularyError)
+        try:
+            yield line.decode("utf-8")
+        except UnicodeDecodeError:
+            raise VocabularyError(f"{source}: line {number} is not UTF-8; convert it first") from None
 
 
 def save_vocabulary(folder: str | PathLike[str], ids: Mapping[str, int], merges: Iterable[tuple[str, str]]) -> None:

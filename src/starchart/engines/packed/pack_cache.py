@@ -93,16 +93,20 @@ class PackCache:
             discard(target)
         with suppress(OSError):  # another program was faster, and its pack is as good
             folder.rename(target)
-        self._make_room(target)
+        with suppress(OSError):  # it is kept, whether there is room to be made or not
+            self._make_room(target)
 
     def packs(self) -> list[tuple[str, int, float]]:
-        """Return checkpoint, bytes and time of last use for every pack, the latest first."""
-        found = [(_title(folder), _size(folder), _last_use(folder)) for folder in self._folders()]
+        """Return checkpoint, bytes and time of last use for every pack, the latest first.
+
+        Raises OSError for what cannot be read.
+        """
+        found = [(_title(folder), _size(folder), _last_use(folder)) for folder in self._readable_folders()]
         return sorted(found, key=lambda pack: -pack[2])
 
     def clear(self) -> int:
-        """Remove all packs; return how many bytes they had. Raises OSError for one that cannot be removed."""
-        folders = list(self._folders())
+        """Remove all packs; return how many bytes they had. Raises OSError for what cannot be read or removed."""
+        folders = self._readable_folders()
         size = sum(map(_size, folders))
         for folder in folders:
             shutil.rmtree(folder)
@@ -118,16 +122,24 @@ class PackCache:
 
     def _sweep(self) -> None:
         """Remove what programs that were killed have left."""
-        for folder in self._folders():
-            if folder.name.startswith(_UNFINISHED) and time.time() - _last_change(folder) > _HOUR:
-                discard(folder)
+        with suppress(OSError):
+            for folder in self._folders():
+                if folder.name.startswith(_UNFINISHED) and time.time() - _last_change(folder) > _HOUR:
+                    discard(folder)
+
+    def _readable_folders(self) -> list[Path]:
+        """Return the folders of all packs. Raises OSError for one that cannot be read: its size would be a lie."""
+        folders = list(self._folders())
+        for folder in folders:
+            os.listdir(folder)
+        return folders
 
     def _folders(self) -> Iterator[Path]:
         try:
             found = [path for path in self.folder.iterdir() if _NAME.fullmatch(path.name)]
-            yield from [path for path in found if path.is_dir() and not path.is_symlink()]
-        except OSError:
+        except FileNotFoundError:  # nothing was ever packed
             return
+        yield from [path for path in found if path.is_dir() and not path.is_symlink()]
 
 
 def user_cache() -> PackCache | None:

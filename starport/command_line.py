@@ -1,0 +1,162 @@
+"""Reads the arguments, runs a command, turns errors into one line and an exit code."""
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any, NoReturn
+
+from starchart import __version__
+from starchart.errors import StarchartError
+from starchart.json_file import shown
+from starport.console import Warnings, tell
+from starport.interruption import interrupts_held_back
+from starport.suggestions import did_you_mean
+
+# In the order of --help. Each is the module starport/NAME_command.py (a dash is an underscore there) with SUMMARY,
+# add_arguments(parser) and run(options). Only the module of the command that runs is loaded.
+COMMANDS = ("generate", "score", "tokenize", "train", "train-tokenizer", "convert", "inspect", "cache", "compare")
+# Ways of calling it that are followed by the name of a command.
+_PROGRAMS = ("starchart", "python -m starport")
+
+
+class _Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        raise StarchartError(f"{message}; --help lists the options")
+
+    def _print_message(self, message: str, _: Any = None) -> None:
+        sys.stdout.write(message)  # argparse's own would hide that the disk is full
+
+
+def run_command_line(arguments: Sequence[str], program: str) -> int:
+    """Run the command and return the exit code; `starport.cli.main` says which."""
+    if sys.stderr is None:  # closed by the shell: 2>&-
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115  it stays open to the end
+    if sys.stdout is None:
+        return _complain("standard output is closed; there is nowhere to write to")
+    logging.getLogger("starchart").handlers = [Warnings()]
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+    try:
+        code = _run(arguments, program)
+        sys.stdout.flush()
+    except StarchartError as error:
+        return _complain(str(error))
+    except KeyboardInterrupt:
+        if sys.stderr.isatty():
+            tell("")  # the shell's prompt goes on a line of its own
+        return 130
+    except BrokenPipeError:
+        _abandon_output()
+        return 0
+    except OSError as error:
+        _abandon_output()
+        return _complain(f"{error.filename or 'standard output'}: {error.strerror or error}")
+    except (MemoryError, RuntimeError) as error:
+        if not _is_out_of_memory(error):
+            raise
+        return _complain("not enough memory; try a smaller model, or smaller batches to train on")
+    return code
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Return whether this is what Python, or PyTorch with its RuntimeErrors, says where memory is too short."""
+    said = str(error)
+    return isinstance(error, MemoryError) or "memory" in said or "Storage size calculation overflowed" in said
+
+
+def _run(arguments: Sequence[str], program: str) -> int:
+    try:
+        options = _options(_with_dashes(arguments), program)
+    except SystemExit:  # --help or --version, which have been printed
+        return 0
+    return options.run(options) or 0
+
+
+def _options(arguments: Sequence[str], program: str) -> argparse.Namespace:
+    """Return what a command is to do. Raises StarchartError for what it does not know."""
+    first = arguments[0] if arguments else "-"
+    if first not in COMMANDS and not first.startswith("-"):
+        raise StarchartError(
+            f"no command {shown(first)}; {did_you_mean(first, COMMANDS) or '--help lists the commands'}"
+        )
+    parser = _Parser(prog=program, description="GPT-2 in pure Python.", allow_abbrev=False)
+    parser.add_argument("--version", action="version", version=f"starchart {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=_Parser)
+    if first not in COMMANDS:  # --help, which needs them all
+        for name in COMMANDS:
+            _add_command(commands, name, program)
+        _refuse_unknown_options(parser, arguments[:1])
+        return parser.parse_args(arguments)
+    command = _add_command(commands, first, program)
+    _refuse_unknown_options(command, arguments[1:])
+    options, left_over = parser.parse_known_args(arguments)
+    if left_over:
+        raise StarchartError(_superfluous(left_over, command, options))
+    return options
+
+
+def _add_command(commands: Any, name: str, program: str) -> argparse.ArgumentParser:
+    with interrupts_held_back():
+        command = import_module(f"starport.{name.replace('-', '_')}_command")
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name,
+        prog=f"{program} {name}" if program in _PROGRAMS else program,
+        help=command.SUMMARY,
+        description=command.SUMMARY,
+        allow_abbrev=False,
+    )
+    command.add_arguments(parser)
+    parser.set_defaults(run=command.run)
+    return parser
+
+
+def _refuse_unknown_options(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> None:
+    """Raise StarchartError for an option that `parser` does not have, before argparse misses others."""
+    known = parser._option_string_actions
+    for argument in arguments[: _end_of_options(arguments)]:
+        name = argument.partition("=")[0]
+        if name.startswith("--") and name not in known and " " not in argument:  # with a space it is a text
+            raise StarchartError(f"no option {shown(name)}; {did_you_mean(name, known) or '--help lists the options'}")
+
+
+def _superfluous(arguments: Sequence[str], command: argparse.ArgumentParser, options: argparse.Namespace) -> str:
+    """Return what is wrong with arguments that nothing is left to take: words after the first of a prompt or a text."""
+    for action in command._get_positional_actions():
+        if action.nargs == "?" and not any(argument.startswith("-") for argument in arguments):
+            words = shown(" ".join([getattr(options, action.dest), *arguments]))
+            return f"the {action.dest} is more than one argument; put it in quotes: {words}"
+    return f"unrecognized arguments: {' '.join(arguments)}; --help lists the options"
+
+
+def _with_dashes(arguments: Sequence[str]) -> list[str]:
+    """Let --max_new_tokens stand for --max-new-tokens: transformers' names are typed from memory."""
+    end = _end_of_options(arguments)
+    return [_with_dashed_name(argument) for argument in arguments[:end]] + list(arguments[end:])
+
+
+def _end_of_options(arguments: Sequence[str]) -> int:
+    return arguments.index("--") if "--" in arguments else len(arguments)
+
+
+def _with_dashed_name(argument: str) -> str:
+    name, equals, value = argument.partition("=")
+    return name.replace("_", "-") + equals + value if name.startswith("--") else argument
+
+
+def _complain(message: str) -> int:
+    tell(f"starchart: {message}")
+    return 2
+
+
+def _abandon_output() -> None:
+    """Send what is left in the buffer of standard output nowhere: flushing it at exit would fail once more."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
