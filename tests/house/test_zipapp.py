@@ -5,10 +5,12 @@ import os
 import subprocess
 import sys
 import zipfile
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from tests.children import started
 from tests.house.same_text import RUN_GPT2
 from tests.house.source_tree import ROOT
 from tests.interpreters import other_interpreters
@@ -44,11 +46,14 @@ def run(tmp_path, monkeypatch):
     for name, folder in variables.items():
         monkeypatch.setenv(name, str(tmp_path / folder))
 
-    def start(python, *arguments):
-        command = [python, "-I", "-S", *map(str, arguments)]
-        return subprocess.Popen(command, cwd=tmp_path / "empty", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    with ExitStack() as programs:
 
-    return start
+        def start(python, *arguments):
+            pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+            command = [python, "-I", "-S", *arguments]
+            return programs.enter_context(started(command, cwd=tmp_path / "empty", **pipes))
+
+        yield start
 
 
 def told(process):
@@ -85,8 +90,8 @@ def test_a_model_elsewhere_unpacks_nothing(zipapp, run, tmp_path):
 
 
 def test_programs_that_start_together(zipapp, run, tmp_path):
-    started = [run(sys.executable, zipapp, *STORY, "--no-pack-cache", "--workers", "1") for _ in range(4)]
-    assert len({json.dumps(story(told(process))) for process in started}) == 1
+    programs = [run(sys.executable, zipapp, *STORY, "--no-pack-cache", "--workers", "1") for _ in range(4)]
+    assert len({json.dumps(story(told(process))) for process in programs}) == 1
     (folder,) = (tmp_path / "cache" / "box").iterdir()
     boxed = ROOT / "src" / "starchart" / "box" / "towel"
     assert {file.name for file in folder.iterdir()} == {file.name for file in boxed.iterdir()}

@@ -7,12 +7,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from threading import Timer
 from types import SimpleNamespace
 
 import pytest
 
 from starport.cli import main
+from tests.children import started
 from tests.tiny_model import END_OF_TEXT, write_tiny_model
 
 RUN = [sys.executable, str(Path(__file__).resolve().parents[2] / "run_gpt2.py")]
@@ -134,12 +134,9 @@ def test_standard_input_that_has_no_vocabulary_in_it(monkeypatch, capsys, tmp_pa
 def test_a_pipe_that_stays_open_is_named(model, arguments):
     command = [*RUN, *arguments, "--model", model, "--max-new-tokens", "1", "--json"]
     pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
-    with subprocess.Popen(command, **pipes) as running:
-        ending = Timer(60, running.kill)  # where nothing is said, the test must end all the same
-        ending.start()
+    with started(command, **pipes) as running:
         assert running.stderr.readline() == b"reading standard input until it ends; or give the prompt as an argument\n"
-        output, errors = running.communicate(b"the one\n")
-        ending.cancel()
+        output, errors = running.communicate(b"the one\n", timeout=60)
     assert json.loads(output)["prompt"] == "the one"
     assert errors.count(b"\n") == 1
 

@@ -6,7 +6,6 @@ the outputs. Taps see lists, so with a tap each operation is done by itself; the
 """
 
 import threading
-from array import array
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import reduce
@@ -28,7 +27,7 @@ from starchart.engines.packed.precision import FAST, FULL, Precision
 from starchart.engines.packed.rounding import round_for, scale_for
 from starchart.engines.packed.screening import MOST_CANDIDATES, Candidate, look_at, winners
 from starchart.engines.packed.shards import Shards
-from starchart.engines.packed.slices import HEAD, SliceRange, share
+from starchart.engines.packed.slices import HEAD, SliceRange, share, side_by_side
 from starchart.engines.packed.values import AttentionCache, Deferred, Kept, PackedLayer, refuse_foreign
 from starchart.engines.packed.workers import number_of_workers
 from starchart.errors import EngineError
@@ -192,11 +191,11 @@ class PackedEngine:
             return array
         refuse_foreign("to_lists", "input", array, self._group.names)
         if isinstance(array, Kept):
-            return _side_by_side(self._group.call("kept", array.name.number))
+            return side_by_side(self._group.call("kept", array.name.number))
         name = array.layer.name
         if name == HEAD:
-            return _side_by_side(self._group.call("logits", self._rounded(array)))
-        return self._slices.in_order(name, _side_by_side(self._group.call("linear", name, self._rounded(array))))
+            return side_by_side(self._group.call("logits", self._rounded(array)))
+        return self._slices.in_order(name, side_by_side(self._group.call("linear", name, self._rounded(array))))
 
     def log_probabilities(self, logits: Any, ids: Sequence[int]) -> list[float]:  # [T][V], [T] -> [T]
         """Return the log-probability of each of `ids` in its row."""
@@ -247,7 +246,3 @@ class PackedEngine:
         pattern = tap("pattern", [masked_softmax(rows) for rows in tap("scores", list(chain.from_iterable(own)))])
         own = self._group.call_each("mix", [(cache, pattern[a:b]) for a, b in shares])
         return join_heads(tap("z", list(chain.from_iterable(own))))
-
-
-def _side_by_side(parts: Sequence[Sequence["array[float]"]]) -> list[list[float]]:  # [ranks][T][own] -> [T][all]
-    return [reduce(add_numbers, own).tolist() for own in zip(*parts, strict=True)]

@@ -14,7 +14,10 @@ The slices do not depend on how many processes there are, and the bits do not de
 `packed_matrix`.
 """
 
+from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from starchart.engines.packed.packed_matrix import group_sizes
 from starchart.model.config import GPT2Config
@@ -88,6 +91,11 @@ class SliceRange:
 def share(config: GPT2Config, rank: int, ranks: int) -> SliceRange:
     """Return the slices of process `rank` of `ranks`."""
     return SliceRange(config, config.n_head * rank // ranks, config.n_head * (rank + 1) // ranks)
+
+
+def side_by_side(parts: "Sequence[Sequence[array[float]]]") -> list[list[float]]:  # [ranks][T][own] -> [T][all]
+    """Return vectors whose parts are given by process."""
+    return [list(chain.from_iterable(own)) for own in zip(*parts, strict=True)]
 
 
 def _cuts(length: int, slices: int, first: int, last: int) -> tuple[int, int]:
