@@ -7,6 +7,9 @@ from pathlib import Path
 from traceback import extract_tb
 from typing import Any, TypeAlias
 
+import starchart
+
+_ENGINE = Path(starchart.__file__).parent
 Value: TypeAlias = float | int | str | bool | Mapping[str, "Value"] | None
 
 
@@ -71,6 +74,6 @@ def told(error: Exception) -> str:
     while isinstance(error.__cause__, Exception):
         error = error.__cause__
     frames = [Path(frame.filename) for frame in extract_tb(error.__traceback__)]
-    files = list(dict.fromkeys(path.name for path in frames if "starchart" in path.parts))
+    files = list(dict.fromkeys(path.name for path in frames if _ENGINE in path.parents))
     place = f" in {', '.join(files[-2:])}" if files else ""
     return f"breaks down{place}: {type(error).__name__}: {' '.join(str(error).split())}".removesuffix(": ")

@@ -12,6 +12,7 @@ from starchart.utils.activations import ACTIVATIONS
 from starport.verify import elementary_functions as elementary
 from starport.verify import products
 from starport.verify import row_operations as rows
+from starport.verify.check import attempt
 from starport.verify.comparison import Comparison, check_of
 from starport.verify.named_inputs import NUMBER_SETS, ROW_SETS, numbers
 from starport.verify.named_inputs import rows as named_rows
@@ -204,6 +205,13 @@ def test_an_operation_that_breaks_down_on_a_set():
     assert check.finding.startswith("large: breaks down: KeyError")
     assert list(check.values["sets"]) == ["random"]
     assert not check_of("broken on all", "ulp", compare, ["large"]).passed
+
+
+def test_only_files_of_the_engine_are_named_where_it_breaks_down(tmp_path):
+    # A clone is called starchart too.
+    program = compile("1 / 0", str(tmp_path / "starchart" / "tests" / "test_nothing.py"), "exec")
+    check = attempt("utils", "broken", lambda: exec(program))
+    assert check.finding == "breaks down: ZeroDivisionError: division by zero"
 
 
 def test_what_is_told_of_an_operation():
