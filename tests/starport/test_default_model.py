@@ -69,17 +69,14 @@ def test_the_reason_is_told_once(capsys, monkeypatch):
     assert generate(capsys, "--model", "towel")[1] == [short.format("")]
 
 
-@pytest.mark.parametrize("cache", ["a file", "a folder in its place", "no cache", "not UTF-8"])
+@pytest.mark.parametrize("cache", ["a file", "a folder in its place", "no cache"])
 def test_where_nothing_can_be_remembered_it_is_told_again(cache, capsys, monkeypatch, tmp_path):
     if cache == "a file":
         (tmp_path / "cache").write_text("precious")
     elif cache == "a folder in its place":
         (tmp_path / "cache" / "said-about-default-model.txt").mkdir(parents=True)
-    elif cache == "no cache":
-        monkeypatch.setenv("STARCHART_CACHE_GB", "0")
     else:
-        (tmp_path / "cache").mkdir()
-        (tmp_path / "cache" / "said-about-default-model.txt").write_bytes(b"\xff")
+        monkeypatch.setenv("STARCHART_CACHE_GB", "0")
     for _ in range(2):
         assert WHY in generate(capsys)[1][0]
     assert cache != "a file" or (tmp_path / "cache").read_text() == "precious"

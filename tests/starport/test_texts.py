@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from threading import Timer
 from types import SimpleNamespace
 
 import pytest
@@ -135,8 +136,11 @@ def test_a_pipe_that_stays_open_is_named(model, arguments):
     command = [*RUN, *arguments, "--model", model, "--max-new-tokens", "1", "--json"]
     pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
     with started(command, **pipes) as running:
+        ending = Timer(60, running.kill)  # where nothing is said, the test must end all the same
+        ending.start()
         assert running.stderr.readline() == b"reading standard input until it ends; or give the prompt as an argument\n"
         output, errors = running.communicate(b"the one\n", timeout=60)
+        ending.cancel()
     assert json.loads(output)["prompt"] == "the one"
     assert errors.count(b"\n") == 1
 
