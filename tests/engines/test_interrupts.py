@@ -13,6 +13,7 @@ from starchart import GPT2
 from starchart.engines.packed.exchange import Exchange
 from starchart.engines.packed.packed_engine import PackedEngine
 from starchart.errors import ConsumedCacheError
+from tests.children import started
 from tests.engines.interrupts import interrupted
 from tests.tiny_model import write_tiny_model
 
@@ -127,7 +128,7 @@ for start in range(0, len(told), 99):
 def test_long_messages_that_go_slowly_are_finished_too():
     request, moments, times = b"request" * 50_000, random.Random(2), 0
     command = [sys.executable, "-I", "-S", "-c", WORKER, str(len(request))]
-    with subprocess.Popen(command, bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as worker:
+    with started(command, bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as worker:
         exchange = Exchange(worker.stdin, worker.stdout, request)
         while interrupted(exchange.answer, moments.random() * 1e-3):
             times += 1

@@ -38,7 +38,7 @@ def in_threads(count, function):
     start = Barrier(count)
 
     def one(number):
-        start.wait()
+        start.wait(timeout=60)
         return function(number)
 
     with ThreadPoolExecutor(count) as pool:

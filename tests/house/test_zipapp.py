@@ -5,17 +5,18 @@ import os
 import subprocess
 import sys
 import zipfile
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from tests.children import started
 from tests.house.same_text import RUN_GPT2
 from tests.house.source_tree import ROOT
-from tests.interpreters import other_interpreters
+from tests.interpreters import every_python
 from tests.tokenizer.gpt2_vocabulary import CASES
 from tools.make_zipapp import refusal
 
-PYTHONS = [sys.executable, *other_interpreters()]
 STORY = ("Once upon a time", "--seed", "3", "--max-new-tokens", "8", "--json")
 SAME = ("generated_ids", "text", "fingerprint", "prompt_ids", "workers")
 
@@ -44,11 +45,14 @@ def run(tmp_path, monkeypatch):
     for name, folder in variables.items():
         monkeypatch.setenv(name, str(tmp_path / folder))
 
-    def start(python, *arguments):
-        command = [python, "-I", "-S", *map(str, arguments)]
-        return subprocess.Popen(command, cwd=tmp_path / "empty", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    with ExitStack() as ends:
 
-    return start
+        def start(python, *arguments):
+            pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+            command = [python, "-I", "-S", *arguments]
+            return ends.enter_context(started(command, cwd=tmp_path / "empty", **pipes))
+
+        yield start
 
 
 def told(process):
@@ -62,7 +66,7 @@ def story(output):
     return {name: json.loads(output)[name] for name in SAME}
 
 
-@pytest.mark.parametrize("python", PYTHONS)
+@pytest.mark.parametrize("python", every_python())
 def test_it_tells_what_run_gpt2_tells(zipapp, run, tmp_path, python):
     for options in (("--workers", "2"), ("--engine", "reference")):
         expected = story(told(run(sys.executable, RUN_GPT2, *STORY, *options)))
@@ -85,8 +89,8 @@ def test_a_model_elsewhere_unpacks_nothing(zipapp, run, tmp_path):
 
 
 def test_programs_that_start_together(zipapp, run, tmp_path):
-    started = [run(sys.executable, zipapp, *STORY, "--no-pack-cache", "--workers", "1") for _ in range(4)]
-    assert len({json.dumps(story(told(process))) for process in started}) == 1
+    programs = [run(sys.executable, zipapp, *STORY, "--no-pack-cache", "--workers", "1") for _ in range(4)]
+    assert len({json.dumps(story(told(process))) for process in programs}) == 1
     (folder,) = (tmp_path / "cache" / "box").iterdir()
     boxed = ROOT / "src" / "starchart" / "box" / "towel"
     assert {file.name for file in folder.iterdir()} == {file.name for file in boxed.iterdir()}
@@ -100,7 +104,7 @@ def test_without_a_cache_it_is_unpacked_and_removed(zipapp, run, tmp_path):
     assert list((tmp_path / "temporary").iterdir()) == []
 
 
-@pytest.mark.parametrize("python", PYTHONS)
+@pytest.mark.parametrize("python", every_python())
 def test_python_imports_from_it(zipapp, run, python):
     program = (
         "import json, sys; sys.path.insert(0, sys.argv[1] + '/src'); from starchart import GPT2, Tokenizer;"
