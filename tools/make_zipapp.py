@@ -27,7 +27,11 @@ _READABLE = 0o100644 << 16  # a regular file, as a zip file says it
 def contents(root: Path = ROOT) -> dict[str, bytes]:
     """Return what goes into the file, by the names in it, in their order. Raises OSError."""
     code = [file for package in ("src/starchart", "starport") for file in (root / package).rglob("*.py")]
-    box = [file for file in (root / "src/starchart/box").glob("*/*") if file.is_file() and file.name[0] not in "._"]
+    box = [
+        file
+        for file in (root / "src/starchart/box").glob("*/*")
+        if file.is_file() and file.parent.name[0] != "_" and file.name[0] not in "._"
+    ]
     files = {file.relative_to(root).as_posix(): file for file in (*code, *box, root / "LICENSE")}
     files["__main__.py"] = root / MAIN
     return {name: files[name].read_bytes() for name in sorted(files)}

@@ -7,6 +7,7 @@ from typing import Any
 
 def interrupted(call: Callable[[], Any], seconds: float) -> bool:
     """Call something and interrupt it so many seconds later; return whether it was interrupted before its end."""
+    left, _ = signal.setitimer(signal.ITIMER_REAL, 0)  # of the limit that pytest-timeout sets to the whole test
     before = signal.signal(signal.SIGALRM, signal.default_int_handler)
     try:
         try:
@@ -18,4 +19,5 @@ def interrupted(call: Callable[[], Any], seconds: float) -> bool:
         return True
     finally:
         signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_REAL, left)
     return False

@@ -13,11 +13,10 @@ import pytest
 from tests.children import started
 from tests.house.same_text import RUN_GPT2
 from tests.house.source_tree import ROOT
-from tests.interpreters import other_interpreters
+from tests.interpreters import every_python
 from tests.tokenizer.gpt2_vocabulary import CASES
 from tools.make_zipapp import refusal
 
-PYTHONS = [sys.executable, *other_interpreters()]
 STORY = ("Once upon a time", "--seed", "3", "--max-new-tokens", "8", "--json")
 SAME = ("generated_ids", "text", "fingerprint", "prompt_ids", "workers")
 
@@ -46,12 +45,20 @@ def run(tmp_path, monkeypatch):
     for name, folder in variables.items():
         monkeypatch.setenv(name, str(tmp_path / folder))
 
+<<<<<<< HEAD
     with ExitStack() as programs:
+=======
+    with ExitStack() as ends:
+>>>>>>> tests
 
         def start(python, *arguments):
             pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
             command = [python, "-I", "-S", *arguments]
+<<<<<<< HEAD
             return programs.enter_context(started(command, cwd=tmp_path / "empty", **pipes))
+=======
+            return ends.enter_context(started(command, cwd=tmp_path / "empty", **pipes))
+>>>>>>> tests
 
         yield start
 
@@ -67,7 +74,7 @@ def story(output):
     return {name: json.loads(output)[name] for name in SAME}
 
 
-@pytest.mark.parametrize("python", PYTHONS)
+@pytest.mark.parametrize("python", every_python())
 def test_it_tells_what_run_gpt2_tells(zipapp, run, tmp_path, python):
     for options in (("--workers", "2"), ("--engine", "reference")):
         expected = story(told(run(sys.executable, RUN_GPT2, *STORY, *options)))
@@ -105,7 +112,7 @@ def test_without_a_cache_it_is_unpacked_and_removed(zipapp, run, tmp_path):
     assert list((tmp_path / "temporary").iterdir()) == []
 
 
-@pytest.mark.parametrize("python", PYTHONS)
+@pytest.mark.parametrize("python", every_python())
 def test_python_imports_from_it(zipapp, run, python):
     program = (
         "import json, sys; sys.path.insert(0, sys.argv[1] + '/src'); from starchart import GPT2, Tokenizer;"
