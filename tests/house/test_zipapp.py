@@ -45,20 +45,12 @@ def run(tmp_path, monkeypatch):
     for name, folder in variables.items():
         monkeypatch.setenv(name, str(tmp_path / folder))
 
-<<<<<<< HEAD
-    with ExitStack() as programs:
-=======
     with ExitStack() as ends:
->>>>>>> tests
 
         def start(python, *arguments):
             pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
             command = [python, "-I", "-S", *arguments]
-<<<<<<< HEAD
-            return programs.enter_context(started(command, cwd=tmp_path / "empty", **pipes))
-=======
             return ends.enter_context(started(command, cwd=tmp_path / "empty", **pipes))
->>>>>>> tests
 
         yield start
 
