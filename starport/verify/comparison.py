@@ -10,6 +10,7 @@ from starport.verify.check import Check, Measure, Value, short, told
 from starport.verify.truth import Floats, Truth
 
 COMPONENT = "utils"
+SLACK = 1.0  # a formula as a textbook has it may lose so much beside one that is tuned for the last bit
 _PEERS = {"numpy": "NumPy", "torch64": "PyTorch", "torch32": "float32"}
 Measured = Mapping[str, float]
 
@@ -58,10 +59,10 @@ def _same_bits(a: Floats, b: Floats) -> NDArray[np.bool_]:
 
 
 def check_of(name: str, unit: str, compare: Callable[[str], Comparison], sets: Sequence[str], why: str = "") -> Check:
-    """Return one check of an operation over all its sets: within its bar, and on no set further off than PyTorch.
+    """Return one check of an operation over all its sets: within its bar, and never more than SLACK behind PyTorch.
 
-    Further off: our worst error on the set is larger than that of PyTorch in float64. Where the bar is a function of
-    the input, `why` says what makes it large.
+    Behind: on each set our worst error may exceed that of PyTorch in float64 by SLACK, in the unit of the error. Where
+    the bar depends on the input, `why` is the reason that it can be large.
     """
     found: dict[str, Measured] = {}
     units: dict[str, str] = {}
@@ -76,7 +77,7 @@ def check_of(name: str, unit: str, compare: Callable[[str], Comparison], sets: S
         units[inputs] = comparison.unit_name or unit
         if not measured["of_the_bar"] <= 1.0:
             wrong.append(f"{inputs}: {_over(measured, units[inputs])}")
-        elif not measured["ours"] <= measured["torch64"]:
+        elif not measured["ours"] <= measured["torch64"] + SLACK:
             wrong.append(f"{inputs}: {_beaten(measured, units[inputs])}")
     if not found:
         return Check(COMPONENT, name, False, "; ".join(wrong))
@@ -126,4 +127,4 @@ def _over(measured: Measured, unit: str) -> str:
 
 
 def _beaten(measured: Measured, unit: str) -> str:
-    return f"error {measured['ours']:.6g} {unit}, PyTorch's {measured['torch64']:.6g}"
+    return f"error {measured['ours']:.6g} {unit}, PyTorch's {measured['torch64']:.6g}: more than {SLACK:g} behind"
