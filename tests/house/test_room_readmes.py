@@ -33,7 +33,7 @@ def test_examples(room):
 def test_everything_public_is_named(room):
     public = {
         node.name
-        for file in page(room).parent.glob("*.py")
+        for file in page(room).parent.rglob("*.py")
         for node in parse(file).body
         if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_")
     }
