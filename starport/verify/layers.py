@@ -1,7 +1,7 @@
-"""Layers, each alone, on inputs where nothing is neutral, beside 40 digits of mpmath, NumPy and PyTorch.
+"""Layers, each alone, on inputs where nothing is neutral, compared with 40 digits of mpmath, NumPy and PyTorch.
 
-The truth is the independent NumPy program run on numbers of mpmath. Peers read all tokens at once; ours reads those of
-the past first and has them in its cache.
+The truth is the independent NumPy program, run on numbers of mpmath. Peers read all tokens at once. Ours reads the past
+tokens first and has them in its cache.
 """
 
 from collections.abc import Callable, Iterator, Mapping
