@@ -27,14 +27,13 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "src"))
 import mpmath
 import numpy as np
 
-from starchart.utils.erf import erf
-from starchart.utils.exp import exp
+from starchart.utils.elementary.erf import erf
+from starchart.utils.elementary.exp import exp
+from starchart.utils.elementary.log import log, log1p
+from starchart.utils.elementary.normal_cdf import normal_cdf
+from starchart.utils.elementary.tanh import tanh
 from starchart.utils.gelu import gelu, gelu_new
-from starchart.utils.log import log
-from starchart.utils.log1p import log1p
-from starchart.utils.normal_cdf import normal_cdf
 from starchart.utils.silu import silu
-from starchart.utils.tanh import tanh
 
 CHUNK = 100_000
 CALLS = 1_000  # short enough to finish before the machine turns to something else

@@ -15,8 +15,8 @@ from typing import TypeAlias
 
 from starchart import Tokenizer
 from starchart.errors import ScoringError
-from starchart.utils.exp import exp
-from starchart.utils.log import log
+from starchart.utils.elementary.exp import exp
+from starchart.utils.elementary.log import log
 from starport.scoring.windows import Recipe, windows
 
 # [T] -> [T-1]: the natural logarithm of the probability of each id but the first, given those before it.

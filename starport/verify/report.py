@@ -20,7 +20,7 @@ _OURS = (
 )
 _OTHERS = """\
 NumPy, PyTorch (float64), float32 (PyTorch in float32), transformers: their largest errors on the same inputs; -: it
-has no such function. No operation may be further from the truth than PyTorch, on any set of inputs
+has no such function. On no set of inputs may an operation be more than 1 behind PyTorch, in its unit
 right: how many of our results are the float nearest to the truth; =NumPy, =PyTorch: have the bits of theirs"""
 _OF_THE_MODEL = {
     "utils": "nothing is of the model: operations on random numbers",

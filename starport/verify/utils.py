@@ -1,4 +1,4 @@
-"""The operations of starchart.utils: how far each is from the truth, beside NumPy and PyTorch, on named inputs."""
+"""The operations of starchart.utils: the errors of each on named inputs, with those of NumPy and PyTorch."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -8,7 +8,7 @@ import pytest
 from starchart.generation.exponential_race import exponential_race, exponential_time, least_log_times
 from starchart.generation.float32 import float32_row
 from starchart.generation.torch_random import TorchGenerator
-from starchart.utils.exp import exp
+from starchart.utils.elementary.exp import exp
 
 
 class Words:

@@ -27,9 +27,9 @@ IDS = [
     *(214, 202, 58, 108, 27, 108, 76, 149, 108, 256, 244, 76, 108, 58, 76),
 ]
 FINGERPRINTS = {
-    "reference": "365f46495cc9f62e87ddff5037d8f194fe8990329f1d908b603444011b499f9b",
+    "reference": "d069d92ab0f795125d3e65aa617e33dd373ad88d7b8435d3707363a13b243ce5",
     "packed, full": "741914a8bdc075abe4493fff91618e02b9e11dfcb77de6e15c8bccf26d492188",
-    "packed, fast": "ed4416db8bd268b0e6bed94bc9b732db20a90aa39e8d9f4e3a50c9288cf71574",
+    "packed, fast": "563c16f8989ab0de1db1013c070cfb39fc3a30c5c4e68f71599a0aff6e3ce8c6",
 }
 EXPECTED = {
     # Workers change no bit: after the second comma only the way of computing is named.

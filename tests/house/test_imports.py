@@ -98,7 +98,7 @@ def test_the_check_catches(source):
         "import math",
         "from array import array",
         "import os.path",
-        "from starchart.utils.exp import exp",
+        "from starchart.utils.elementary.exp import exp",
         "re.compile('a')",
     ],
 )

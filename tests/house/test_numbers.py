@@ -41,8 +41,6 @@ INTEGERS = {
     ("engines/packed/screening.py", "sum(map(mul, a, words))"),
     ("engines/packed/shard_filling.py", "sum(sizes)"),
     ("engines/packed/tiles.py", "sum(map(len, ranges))"),
-    ("utils/gaussian_table.py", "sum(terms)"),
-    ("utils/gaussian_table.py", "sum(term // (n + 1) for n, term in enumerate(terms))"),
 }
 
 

@@ -12,7 +12,7 @@ from starchart.gguf_fields import MAX_HEAD_BYTES, MAX_TEXT_BYTES
 from starchart.gguf_header import MAX_COUNT, MAX_ITEMS
 from starchart.json_file import MAX_JSON_BYTES, MAX_JSON_VALUES
 from starchart.tokenizer.vocabulary import MAX_TOKENS
-from starchart.utils.fixed_point import FRACTION_BITS
+from starchart.utils.elementary.tables import FRACTION_BITS
 from tests.house.source_tree import ROOT, SRC, parse
 
 ROOMS = ["utils", "embeddings", "layers", "model"]
@@ -33,7 +33,7 @@ def test_examples(room):
 def test_everything_public_is_named(room):
     public = {
         node.name
-        for file in page(room).parent.glob("*.py")
+        for file in page(room).parent.rglob("*.py")
         for node in parse(file).body
         if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_")
     }

@@ -24,7 +24,7 @@ def normal(*shape):
 
 def linear(inputs, outputs):
     weight, bias = normal(inputs, outputs), normal(outputs)
-    return (weight, bias), LinearWeights(weight.T.tolist(), bias.tolist())  # as the reference engine prepares it
+    return (weight, bias), LinearWeights(weight.tolist(), bias.tolist())
 
 
 def attention_by_torch(x, c_attn, c_proj, scale):

@@ -86,5 +86,6 @@ def test_layer_cache_by_hand():
     copy = fork(cache)
     cache = cache.append([[[5.0, 6.0]]], [[[7.0, 8.0]]])
     assert [list(key) for key in cache.keys[0]] == [[1.0, 2.0], [5.0, 6.0]]  # [S][D]
-    assert [list(channel) for channel in cache.values[0]] == [[3.0, 7.0], [4.0, 8.0]]  # [D][S]
+    assert [list(value) for value in cache.values[0]] == [[3.0, 4.0], [7.0, 8.0]]
     assert [list(key) for key in copy.keys[0]] == [[1.0, 2.0]]
+    assert [list(value) for value in copy.values[0]] == [[3.0, 4.0]]

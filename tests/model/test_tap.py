@@ -73,12 +73,12 @@ def test_no_value_passes_through_a_silenced_head(folder):
 
     with Changes({"h.0.attn.z": silence}) as tap:
         gpt2.logits(IDS, tap=lambda name, value: recording(name, tap(name, value)))
-    weight = GPT2.from_pretrained(folder)._weights.h[0].attn.c_proj  # [out][in] as prepared
+    layer = GPT2.from_pretrained(folder)._weights.h[0].attn.c_proj
     head = len(recording["h.0.attn.z"][0][0])
     for t, row in enumerate(recording["h.0.attn.c_proj"]):
         joined = [value for part in recording["h.0.attn.z"][1:] for value in part[t]]
         for c, value in enumerate(row):
-            by_hand = sum(w * x for w, x in zip(weight.weight[c][head:], joined, strict=True)) + weight.bias[c]
+            by_hand = sum(w[c] * x for w, x in zip(layer.weight[head:], joined, strict=True)) + layer.bias[c]
             assert value == pytest.approx(by_hand, abs=1e-12)  # a dozen roundings of numbers of about 1
 
 

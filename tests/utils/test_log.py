@@ -1,12 +1,11 @@
-"""log and log1p against mpmath. The bounds are those of the docstrings."""
+"""log and log1p against mpmath. The bounds are those of docs/BOUNDS.md."""
 
 import math
 
 import mpmath
 import pytest
 
-from starchart.utils.log import log
-from starchart.utils.log1p import log1p
+from starchart.utils.elementary.log import log, log1p
 from tests.ulps import both_signs, magnitudes, neighbours, same_bits, uniform, worst
 
 BOUND = 0.52

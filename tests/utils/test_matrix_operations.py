@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from starchart.utils.add_matrices import add_matrices
 from starchart.utils.matrix_multiply import dot_product, matrix_multiply, multiply_transposed
-from starchart.utils.transpose_matrix import transpose_matrix, transpose_weights
+from starchart.utils.transpose_matrix import transpose_matrix
 
 random = np.random.default_rng(8)
 SHAPES = [(1, 1, 1), (1, 5, 3), (4, 1, 2), (7, 3, 5)]
@@ -31,7 +31,7 @@ def test_dot_product_keeps_its_bound(pairs):
     a, b = [x for x, _ in pairs], [y for _, y in pairs]
     exact = sum((Fraction(x) * Fraction(y) for x, y in pairs), Fraction(0))
     size = sum((abs(Fraction(x) * Fraction(y)) for x, y in pairs), Fraction(0))
-    assert abs(Fraction(dot_product(a, b)) - exact) <= size / 2**52  # the bound in the docstring
+    assert abs(Fraction(dot_product(a, b)) - exact) <= size / 2**52  # the bound of docs/BOUNDS.md
 
 
 def test_dot_product_is_no_naive_sum():
@@ -57,14 +57,18 @@ def test_matrix_multiply(t, c, n):
 def test_transpose_and_add_are_numpys_bits(t, c, _):
     a, b = random.normal(size=(t, c)), random.normal(size=(t, c))
     np.testing.assert_array_equal(transpose_matrix(a.tolist()), a.T)
-    np.testing.assert_array_equal(transpose_weights(a.tolist()), a.T)
     np.testing.assert_array_equal(add_matrices(a.tolist(), b.tolist()), a + b)
 
 
-def test_transposed_weights_keep_their_number_type():
-    columns = transpose_weights([array("f", [1.0, 2.0]), array("f", [3.0, 4.0])])
-    assert columns == [array("f", [1.0, 3.0]), array("f", [2.0, 4.0])]
-    assert columns[0].typecode == "f"
+def test_rows_may_be_arrays():
+    weight = [array("f", [1.0, 2.0, 0.5]), array("f", [3.0, 4.0, -2.0])]
+    assert matrix_multiply([[1.0, 2.0]], weight) == [[7.0, 10.0, -3.5]]
+    assert transpose_matrix(weight) == [[1.0, 3.0], [2.0, 4.0], [0.5, -2.0]]
+
+
+def test_a_ragged_matrix_has_no_product():
+    with pytest.raises(ValueError, match=r"shorter|longer"):
+        matrix_multiply([[1.0, 2.0]], [[1.0, 2.0], [3.0]])
 
 
 @pytest.mark.parametrize("other", [[[1.0]], [[1.0, 2.0, 3.0]], [[1.0, 2.0], [3.0, 4.0]]], ids=str)

@@ -1,1 +1,1 @@
-"""Where tokens become vectors, and vectors become scores of tokens again."""
+"""From tokens to vectors, and from vectors to scores of tokens."""

@@ -1,4 +1,4 @@
-"""The input of the first block: what the token is, plus where it stands.
+"""The input of the first block: token embedding plus position embedding.
 
     x_t = wte[id_t] + wpe[position_t]
 
@@ -15,7 +15,7 @@ from starchart.tap import Tap
 def input_embeddings(
     ids: Sequence[int], first_position: int, wte: EmbeddingWeights, wpe: EmbeddingWeights, ops: Engine, tap: Tap
 ) -> Array:  # [T] -> [T][C]
-    """Return the sum of token and position embeddings of T tokens that stand at `first_position` and after."""
+    """Return the sum of token and position embeddings of T tokens, the first of them at `first_position`."""
     positions = range(first_position, first_position + len(ids))
     tokens = tap("wte", ops.embed(ids, wte.weight))
     places = tap("wpe", ops.embed(positions, wpe.weight))

@@ -1,8 +1,8 @@
-"""Output projection: how well each token of the vocabulary fits as the next one.
+"""Output projection: a score, the logit, for every token of the vocabulary to come next.
 
     logits = x wte^T
 
-The table is that of the input (a tied head) unless the checkpoint has an lm_head of its own; there is no bias.
+The table is wte, that of the input (a tied head), unless the checkpoint has an lm_head. There is no bias.
 Source: Press and Wolf 2017, section 2; Radford et al. 2018, equation 2.
 """
 

@@ -10,9 +10,9 @@ from starchart.checkpoints.stored_tensor import rows_of
 from starchart.embeddings.embedding_lookup import embed
 from starchart.embeddings.output_projection import output_projection
 from starchart.engines.layout import lay_out_matrices
-from starchart.layers.attend import attend
 from starchart.layers.key_value_cache import fork, new_cache
-from starchart.layers.linear_layer import linear_layer_transposed as linear
+from starchart.layers.linear_layer import linear_layer as linear
+from starchart.layers.scaled_dot_product_attention import attend
 from starchart.model.config import GPT2Config
 from starchart.model.gpt_model import GPTModelWeights
 from starchart.utils.activations import activate as activation
@@ -20,7 +20,6 @@ from starchart.utils.add_matrices import add_matrices as add
 from starchart.utils.layer_norm import layer_norm
 from starchart.utils.log_softmax import log_probability
 from starchart.utils.matrix import Matrix, Vector
-from starchart.utils.transpose_matrix import transpose_weights
 
 __all__ = [
     "activation",
@@ -42,13 +41,8 @@ __all__ = [
 
 
 def prepare(weights: GPTModelWeights, config: GPT2Config) -> GPTModelWeights:
-    """Return the weights with every matrix read, and that of each linear layer laid out by columns.
-
-    So each output is one dot product. Raises CheckpointError for numbers that cannot be weights.
-    """
-    return lay_out_matrices(
-        weights, lambda _, matrix: transpose_weights(rows_of(matrix)), lambda _, table: rows_of(table)
-    )
+    """Return the weights with every matrix read. Raises CheckpointError for numbers that cannot be weights."""
+    return lay_out_matrices(weights, lambda _, matrix: rows_of(matrix), lambda _, table: rows_of(table))
 
 
 def top_logits(logits: Matrix, count: int) -> Vector:  # [T][V] -> [V]

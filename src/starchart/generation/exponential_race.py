@@ -19,9 +19,8 @@ from functools import cache
 from struct import unpack_from
 
 from starchart.generation.torch_random import TorchGenerator
-from starchart.utils.exp import exp
-from starchart.utils.log import log
-from starchart.utils.log1p import log1p
+from starchart.utils.elementary.exp import exp
+from starchart.utils.elementary.log import log, log1p
 
 BINS = 256  # of u: one for every value of its leading 8 bits
 SLACK = 1e-9  # of log(score): far above the rounding of exp, log and log1p (1e-15), too small to let more tokens in

@@ -14,7 +14,7 @@ from heapq import nlargest
 from math import fsum
 
 from starchart.generation.float32 import float32, float32_row
-from starchart.utils.exp import exp
+from starchart.utils.elementary.exp import exp
 
 
 def divide_by_temperature(logits: Sequence[float], temperature: float) -> list[float]:  # [V] -> [V]

@@ -1,1 +1,1 @@
-"""Where tokens exchange what they know (attention) and think about it alone (feed-forward)."""
+"""Attention, which carries information between tokens, and the feed-forward network, which works on each alone."""

@@ -1,4 +1,4 @@
-"""Feed-forward network: each token by itself, through a wider layer and back.
+"""Feed-forward network: each token by itself, from C channels to F wider ones and back.
 
     FFN(x) = activation(x c_fc) c_proj
 
@@ -15,7 +15,7 @@ from starchart.tap import Tap
 
 @dataclass(frozen=True)
 class FeedForwardWeights:
-    """The layer into F channels and the one back."""
+    """The layer from C to F channels and the one back."""
 
     c_fc: Annotated[LinearWeights, "C", "F"]
     c_proj: Annotated[LinearWeights, "F", "C"]

@@ -1,8 +1,6 @@
-"""The key-value cache of one block: what its heads remember of the tokens so far.
+"""The key-value cache of one block: the keys and values of the tokens so far, which do not change any more.
 
-Without it every new token would pay for all the tokens before it again. A cache is used once: `append` moves its
-contents into a new one, and the old one raises if it is touched again. `fork` makes a copy first, for two futures of
-one past.
+Without it each new token would compute the keys and values of all tokens before it again.
 """
 
 from array import array
@@ -12,42 +10,39 @@ from typing import TypeAlias
 from starchart.errors import ConsumedCacheError
 from starchart.utils.matrix import Matrix
 
-Numbers: TypeAlias = "array[float]"
+Heads: TypeAlias = "list[list[array[float]]]"  # [H][S][D]
 
 
 class KeyValueCache:
-    """Keys [H][S][D] and values [H][D][S], as arrays of doubles (8 bytes a number, the same bits as floats).
+    """Keys and values [H][S][D], as arrays of doubles: 8 bytes a number, the same bits as floats.
 
-    Values are kept by channel, because the output is one dot product a channel: pattern row times value column.
+    A cache is used once. `append` moves its contents into a new cache, and the old one raises ConsumedCacheError from
+    then on. `fork` makes a copy first, for two continuations of one text.
     """
 
-    def __init__(self, keys: list[list[Numbers]], values: list[list[Numbers]]) -> None:
-        self._contents: tuple[list[list[Numbers]], list[list[Numbers]]] | None = (keys, values)
+    def __init__(self, keys: Heads, values: Heads) -> None:
+        self._contents: tuple[Heads, Heads] | None = (keys, values)
 
     @property
-    def keys(self) -> list[list[Numbers]]:  # [H][S][D]
-        """The keys of S tokens, by token."""
+    def keys(self) -> Heads:  # [H][S][D]
+        """The keys of S tokens."""
         return self._open()[0]
 
     @property
-    def values(self) -> list[list[Numbers]]:  # [H][D][S]
-        """The values of S tokens, by channel."""
+    def values(self) -> Heads:  # [H][S][D]
+        """The values of S tokens."""
         return self._open()[1]
 
     def append(self, keys: Sequence[Matrix], values: Sequence[Matrix]) -> "KeyValueCache":  # [H][T][D], [H][T][D]
         """Return the cache with T more tokens; this one is used up."""
         old_keys, old_values = self._open()
         self._contents = None
-        for head, (new_keys, new_values) in enumerate(zip(keys, values, strict=True)):
-            old_keys[head].extend(array("d", key) for key in new_keys)
-            channels = list(zip(*new_values, strict=True))
-            if not old_values[head]:
-                old_values[head] = [array("d") for _ in channels]
-            for channel, numbers in zip(old_values[head], channels, strict=True):
-                channel.extend(numbers)
+        for old, new in ((old_keys, keys), (old_values, values)):
+            for rows, new_rows in zip(old, new, strict=True):
+                rows.extend(array("d", row) for row in new_rows)
         return KeyValueCache(old_keys, old_values)
 
-    def _open(self) -> tuple[list[list[Numbers]], list[list[Numbers]]]:
+    def _open(self) -> tuple[Heads, Heads]:
         if self._contents is None:
             raise ConsumedCacheError("this cache was used already; fork it before its first use")
         return self._contents
@@ -59,7 +54,6 @@ def new_cache(n_head: int) -> KeyValueCache:
 
 
 def fork(cache: KeyValueCache) -> KeyValueCache:
-    """Return a copy that shares nothing with `cache`."""
-    keys = [list(head) for head in cache.keys]
-    values = [[channel[:] for channel in head] for head in cache.values]
+    """Return a copy: using one does not use up the other."""
+    keys, values = ([list(head) for head in heads] for heads in (cache.keys, cache.values))  # rows never change
     return KeyValueCache(keys, values)

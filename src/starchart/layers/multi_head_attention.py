@@ -1,4 +1,4 @@
-"""Multi-head attention: H heads look at the past in parallel, and c_proj mixes what they found.
+"""Multi-head attention: H heads attend in parallel, and c_proj mixes their results.
 
     qkv = x c_attn;    MultiHead(x) = (head_0 | ... | head_{H-1}) c_proj
 
@@ -24,7 +24,7 @@ class AttentionWeights:
 def multi_head_attention(
     x: Array, weights: AttentionWeights, cache: LayerCache, n_head: int, scale: float, ops: Engine, tap: Tap
 ) -> tuple[Array, LayerCache]:  # [T][C] -> [T][C]
-    """Return what the heads bring to each of T tokens, and the cache with those tokens in it."""
+    """Return the result of attention for each of T tokens, and the cache with those tokens in it."""
     qkv = tap("c_attn", ops.linear(x, weights.c_attn.weight, weights.c_attn.bias))
     heads, cache = ops.attend(qkv, cache, n_head, scale, tap)
     return tap("c_proj", ops.linear(heads, weights.c_proj.weight, weights.c_proj.bias)), cache

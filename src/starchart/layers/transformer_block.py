@@ -1,4 +1,4 @@
-"""Transformer block: attention, then feed-forward, each added to the stream that runs past them.
+"""Transformer block: attention, then feed-forward, each added to the residual stream.
 
     x = x + attention(ln_1(x));    x = x + feed_forward(ln_2(x))
 
@@ -26,7 +26,7 @@ class TransformerBlockWeights:
 
 @dataclass(frozen=True)
 class TransformerBlockSettings:
-    """What a block needs to know beside its weights."""
+    """What a block needs beside its weights."""
 
     n_head: int
     attention_scale: float
@@ -42,7 +42,7 @@ def transformer_block(
     ops: Engine,
     tap: Tap,
 ) -> tuple[Array, LayerCache]:  # [T][C] -> [T][C]
-    """Return the stream after this block, and the block's cache with the T tokens in it."""
+    """Return the residual stream after this block, and the block's cache with the T tokens in it."""
     w, s = weights, settings
     x = tap("resid_pre", x)
     normed = tap("ln_1", ops.layer_norm(x, w.ln_1.weight, w.ln_1.bias, s.layer_norm_epsilon))

@@ -1,12 +1,19 @@
-"""The activation functions, under the names that config.json has for them (Hugging Face's `activation_function`)."""
+"""The activation functions, by their names in config.json (Hugging Face's `activation_function`)."""
 
 from collections.abc import Callable
 
+from starchart.utils.elementary.tanh import tanh
 from starchart.utils.gelu import gelu, gelu_fast, gelu_new
 from starchart.utils.matrix import Matrix
 from starchart.utils.relu import relu
 from starchart.utils.silu import silu
-from starchart.utils.tanh import tanh
+
+
+def activate(x: Matrix, name: str) -> list[list[float]]:  # [T][F] -> [T][F]
+    """Apply the activation function called `name` to every entry of `x`."""
+    function = ACTIVATIONS[name]
+    return [[function(value) for value in row] for row in x]
+
 
 ACTIVATIONS: dict[str, Callable[[float], float]] = {
     "gelu_new": gelu_new,
@@ -21,9 +28,3 @@ ACTIVATIONS: dict[str, Callable[[float], float]] = {
     "swish": silu,
     "tanh": tanh,
 }
-
-
-def activate(x: Matrix, name: str) -> list[list[float]]:  # [T][F] -> [T][F]
-    """Return the activation function called `name`, of every entry of `x`."""
-    function = ACTIVATIONS[name]
-    return [[function(value) for value in row] for row in x]

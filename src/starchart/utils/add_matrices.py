@@ -1,4 +1,7 @@
-"""Entry by entry addition: the residual connections of the model are made of it."""
+"""Addition of matrices, entry by entry: the residual connections of the model.
+
+(a + b)_tc = a_tc + b_tc
+"""
 
 from operator import add
 

@@ -1,7 +1,10 @@
-"""Matrix products, each number the correctly rounded sum of its rounded products.
+"""Matrix products.
 
-Every product of GPT-2 is rows against rows: a row of activations against a column of weights, a query against a key. So
-`multiply_transposed` is the one that the engine runs; `matrix_multiply` is the textbook form over it.
+    matrix_multiply(a, b)_tn     = sum_i a_ti b_in     a b: activations times weights, pattern times values
+    multiply_transposed(a, b)_tn = sum_i a_ti b_ni     a b^T: queries times keys, the last hidden state times wte
+
+Each number is the correctly rounded sum of its rounded products. So the order of the terms does not matter, and
+cached and uncached attention have the same bits.
 """
 
 from operator import mul
@@ -11,22 +14,14 @@ from starchart.utils.matrix import Matrix, Vector
 from starchart.utils.transpose_matrix import transpose_matrix
 
 
-def dot_product(a: Vector, b: Vector) -> float:  # [C], [C] -> scalar
-    """Return sum_i a_i b_i.
+def matrix_multiply(a: Matrix, b: Matrix) -> list[list[float]]:  # [T][C], [C][N] -> [T][N]
+    """Return a b.
 
-    The error is at most 2^-52 S, S = sum_i |a_i b_i|, and n 2^-1074 more if n of the products are below 2^-1022, where
-    floats have fewer bits. Proof: let u = 2^-53 and v = u/(1 + u). A rounded number differs from t by at most v |t|
-    (Knuth, The Art of Computer Programming, volume 2, 4.2.2), or by 2^-1075 if it is below 2^-1022. So the rounded
-    products p_i are off by v S + n 2^-1075 together, and their exact sum is at most sum|p_i| <= (1 + v) S + n 2^-1075
-    in size. `exact_sum` rounds it once, by v of it, or not at all below 2^-1022, since floats are multiples of 2^-1074.
-    In all v (2 + v) S + (1 + v) n 2^-1075, where v (2 + v) = u (2 + 3u)/(1 + u)^2 <= 2u and (1 + v)/2 < 1.
-
-    The order of the terms does not matter, which is why cached and uncached attention agree to the bit.
-
-    >>> dot_product([1e16, 1.0, -1e16], [1.0, 3.0, 1.0])
-    3.0
+    >>> matrix_multiply([[1.0, 2.0]], [[3.0, 4.0], [5.0, 6.0]])
+    [[13.0, 16.0]]
     """
-    return exact_sum(map(mul, a, b))
+    # Column by column: a list of all columns of a large b would double the time for one row.
+    return transpose_matrix([[dot_product(row, column) for row in a] for column in zip(*b, strict=True)])
 
 
 def multiply_transposed(a: Matrix, b: Matrix) -> list[list[float]]:  # [T][C], [N][C] -> [T][N]
@@ -38,10 +33,13 @@ def multiply_transposed(a: Matrix, b: Matrix) -> list[list[float]]:  # [T][C], [
     return [[dot_product(row, other) for other in b] for row in a]
 
 
-def matrix_multiply(a: Matrix, b: Matrix) -> list[list[float]]:  # [T][C], [C][N] -> [T][N]
-    """Return a b.
+def dot_product(a: Vector, b: Vector) -> float:  # [C], [C] -> scalar
+    """Return sum_i a_i b_i.
 
-    >>> matrix_multiply([[1.0, 2.0]], [[3.0, 4.0], [5.0, 6.0]])
-    [[13.0, 16.0]]
+    Error: at most 2^-52 sum_i |a_i b_i|, and 2^-1074 more for each product below 2^-1022; proof in
+    docs/BOUNDS.md#dot_product.
+
+    >>> dot_product([1e16, 1.0, -1e16], [1.0, 3.0, 1.0])
+    3.0
     """
-    return multiply_transposed(a, transpose_matrix(b))
+    return exact_sum(map(mul, a, b))

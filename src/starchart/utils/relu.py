@@ -1,4 +1,6 @@
-"""ReLU, the rectified linear unit: max(x, 0).
+"""ReLU, the rectified linear unit.
+
+    relu(x) = max(x, 0)
 
 Source: Nair and Hinton, Rectified Linear Units Improve Restricted Boltzmann Machines, ICML 2010.
 """

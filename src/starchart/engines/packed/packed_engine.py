@@ -31,7 +31,7 @@ from starchart.engines.packed.slices import HEAD, SliceRange, share, side_by_sid
 from starchart.engines.packed.values import AttentionCache, Deferred, Kept, PackedLayer, refuse_foreign
 from starchart.engines.packed.workers import number_of_workers
 from starchart.errors import EngineError
-from starchart.layers.attention_heads import join_heads, split_heads
+from starchart.layers.scaled_dot_product_attention import join_heads, split_heads
 from starchart.model.config import GPT2Config
 from starchart.model.gpt_model import GPTModelWeights
 from starchart.tap import Tap, no_tap
