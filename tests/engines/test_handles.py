@@ -215,12 +215,13 @@ def largest(lists):
 
 # Where F is C, the outputs of heads may go into mlp.c_proj, whose rows are cut into 6, 6 and 3, not into 5, 5 and 5.
 @pytest.mark.parametrize("sizes", [{}, {"n_embd": 15, "n_inner": 15}], ids=["12", "15"])
+@pytest.mark.parametrize("walks", [4, pytest.param(40, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("workers", [1, 2, 3])
-def test_random_sequences_of_operations_agree_with_the_reference(tmp_path, workers, sizes):
+def test_random_sequences_of_operations_agree_with_the_reference(tmp_path, workers, walks, sizes):
     model = write_tiny_model(tmp_path, seed=13, **SIZES | sizes)
     engines = [PackedEngine(workers=workers), PackedEngine(), reference]
     lazy, eager, plain = (Prepared(model, engine) for engine in engines)
-    for seed in range(8):
+    for seed in range(walks):
         walk = Walk(lazy, eager, plain, repr((workers, seed)))
         for _ in range(80):
             walk.step()

@@ -1,7 +1,7 @@
 """Names: the numbers by which the shards know what they keep for this process, and which of them nobody needs any more.
 
-A name ends when nobody has it. The callback is `dict.__setitem__` itself and no function in Python: an interrupt in such
-a function would be printed and ignored.
+A name ends when nobody has it. The callback is `dict.__setitem__` itself and no function in Python: an interrupt in
+such a function would be printed and ignored.
 """
 
 import weakref
