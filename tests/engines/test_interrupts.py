@@ -31,8 +31,9 @@ def tokens(gpt2):
     return list(gpt2.generate(PROMPT, max_new_tokens=4, temperature=0.9, top_k=5, seed=3))
 
 
+@pytest.mark.parametrize("count", [25, pytest.param(300, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("workers", [1, 2, 3])
-def test_interrupts_at_random_moments(folder, workers):
+def test_interrupts_at_random_moments(folder, workers, count):
     moments = random.Random(workers)
     with GPT2.from_pretrained(folder, PackedEngine(workers=workers)) as gpt2:
         began = time.perf_counter()
@@ -41,7 +42,7 @@ def test_interrupts_at_random_moments(folder, workers):
         next_row, _ = gpt2.read([7], gpt2.read(PROMPT)[1])
         _, kept = gpt2.read(PROMPT)  # an earlier text, untouched by what happens to others
         times = 0
-        while times < 100:
+        while times < count:
             for _ in range(moments.choice([1, 1, 3])):  # and again in the middle of what the first one left over
                 times += interrupted(lambda: tokens(gpt2), moments.random() * whole)
             if moments.random() < 0.5:

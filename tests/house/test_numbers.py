@@ -19,6 +19,8 @@ INTEGERS = {
     ("engines/packed/attention_cache.py", "sum(a)"),
     ("engines/packed/attention_cache.py", "sum(map(abs, a))"),
     ("engines/packed/attention_cache.py", "sum(map(mul, rows, a), excess)"),
+    ("engines/packed/exchange.py", "sum(map(len, pieces))"),
+    ("engines/packed/exchange.py", "sum(self._written)"),
     (
         "engines/packed/filling.py",
         "sum(layer_tile_size(part, name, weights) for name in model.layers for part in parts)",

@@ -35,7 +35,7 @@ class Exchange:
         return self._fill(self._body, length)
 
     def _fill(self, pieces: list[bytes], size: int) -> bytes:
-        while left := size - sum(map(len, pieces)):
+        while (left := size - sum(map(len, pieces))) > 0:
             pieces.extend(map(self._read, (min(left, _PIECE),)))
             if not pieces[-1]:
                 raise EOFError

@@ -1,7 +1,7 @@
 """Names: the numbers by which the shards know what they keep for this process, and which of them nobody needs any more.
 
-A name ends when nobody has it. No line of Python runs then, only `dict.__setitem__`: an interrupt in a line of Python
-there would be printed and ignored.
+A name ends when nobody has it. The callback is `dict.__setitem__` itself and no function in Python: an interrupt in
+such a function would be printed and ignored.
 """
 
 import weakref
@@ -23,7 +23,7 @@ class Names:
 
     def __init__(self) -> None:
         self._numbers = count()
-        self._references: dict[int, weakref.ref[Name]] = {}  # a reference that is gone itself tells nothing
+        self._references: dict[int, weakref.ref[Name]] = {}  # a weak reference must be held to be called back
         self._ended: dict[int, weakref.ref[Name]] = {}
 
     def new(self) -> Name:
