@@ -6,7 +6,8 @@ from fractions import Fraction
 from itertools import pairwise
 from math import isqrt
 
-from starchart.engines.packed.packed_matrix import (
+from starchart.engines.packed.arithmetic.lanes import FAST, FULL
+from starchart.engines.packed.arithmetic.packed_matrix import (
     apply,
     group_sizes,
     in_groups,
@@ -14,9 +15,13 @@ from starchart.engines.packed.packed_matrix import (
     pack_matrix,
     take_apart,
 )
-from starchart.engines.packed.packing import column_scales, norm_bound, pack_rows, quantise_rows
-from starchart.engines.packed.precision import FAST, FULL
-from starchart.engines.packed.rounding import round_for
+from starchart.engines.packed.arithmetic.quantisation import (
+    column_scales,
+    norm_bound,
+    pack_rows,
+    quantise_rows,
+    round_for,
+)
 
 LANES = {"full": FULL.weights, "fast": FAST.weights, "screen": FULL.screen}
 

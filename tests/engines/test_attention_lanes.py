@@ -7,10 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from starchart.engines.packed import attention_cache, packing, rounding
-from starchart.engines.packed.attention_cache import HeadCache, round_by_sum
-from starchart.engines.packed.packed_matrix import Lanes
-from starchart.engines.packed.precision import FAST, FULL
+from starchart.engines.packed.arithmetic import attention_cache, quantisation
+from starchart.engines.packed.arithmetic.attention_cache import HeadCache, round_by_sum
+from starchart.engines.packed.arithmetic.lanes import FAST, FULL, Lanes
 from starchart.errors import GenerationError
 from tests.engines.big_endian import pretend_big_endian
 from tests.engines.packed_numbers import seeded
@@ -148,7 +147,7 @@ def test_on_a_big_endian_machine(lanes, monkeypatch):
     pattern = pattern_of(rng, 130)
     head = filled(lanes, keys, values)
     expected = head.scores(query, 0.5), head.mix(pattern)
-    pretend_big_endian(monkeypatch, attention_cache, packing, rounding)
+    pretend_big_endian(monkeypatch, attention_cache, quantisation)
     head = filled(lanes, keys, values)
     assert (head.scores(query, 0.5), head.mix(pattern)) == expected
 

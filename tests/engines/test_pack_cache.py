@@ -17,9 +17,9 @@ from starchart.checkpoints.checkpoint import load_checkpoint
 from starchart.checkpoints.stored_tensor import rows_of
 from starchart.engines.layout import lay_out_matrices
 from starchart.engines.packed import pack_cache
+from starchart.engines.packed.arithmetic.lanes import FAST, FULL
 from starchart.engines.packed.pack_cache import PackCache, user_cache
 from starchart.engines.packed.packed_engine import PackedEngine
-from starchart.engines.packed.precision import FAST, FULL
 from starchart.engines.packed.shard_filling import ShardFiller
 from starchart.errors import EngineError
 from tests.children import started

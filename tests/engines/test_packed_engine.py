@@ -13,11 +13,11 @@ from starchart.checkpoints.stored_tensor import rows_of
 from starchart.embeddings.embedding_lookup import EmbeddingWeights
 from starchart.engines import reference
 from starchart.engines.layout import lay_out_matrices
-from starchart.engines.packed import memory, packed_matrix
+from starchart.engines.packed import limits
+from starchart.engines.packed.arithmetic import packed_matrix
+from starchart.engines.packed.arithmetic.lanes import FAST, FULL, Lanes, Precision
 from starchart.engines.packed.limits import refuse_too_many_positions
 from starchart.engines.packed.packed_engine import PackedEngine
-from starchart.engines.packed.packed_matrix import Lanes
-from starchart.engines.packed.precision import FAST, FULL, Precision
 from starchart.errors import ConsumedCacheError, EngineError, GenerationError
 from starchart.generation.sampling import SamplingSettings
 from starchart.gpt2 import GPT2
@@ -218,7 +218,7 @@ def test_numbers_that_overflow_name_the_layer_with_a_tap_too(tmp_path, huge, siz
 
 
 def test_too_little_memory(folder, monkeypatch):
-    monkeypatch.setattr(memory, "available_memory", lambda: 10**6)
+    monkeypatch.setattr(limits, "available_memory", lambda: 10**6)
     with pytest.raises(EngineError, match=r"needs 0.0 GB of memory and 0.0 GB are free; close other programs"):
         GPT2.from_pretrained(folder, engine=PackedEngine())
 
@@ -226,11 +226,11 @@ def test_too_little_memory(folder, monkeypatch):
 def test_what_would_fit_is_said(monkeypatch):
     config = GPT2Config()
     for room, words in [(0.8e9, "--precision fast needs"), (0.2e9, "choose a smaller model")]:
-        monkeypatch.setattr(memory, "available_memory", lambda room=room: int(room))
+        monkeypatch.setattr(limits, "available_memory", lambda room=room: int(room))
         with pytest.raises(EngineError, match=words):
-            memory.refuse_if_too_large(config, FULL, 2)
-    monkeypatch.setattr(memory, "available_memory", lambda: None)
-    memory.refuse_if_too_large(config, FULL, 2)
+            limits.refuse_if_too_large(config, FULL, 2)
+    monkeypatch.setattr(limits, "available_memory", lambda: None)
+    limits.refuse_if_too_large(config, FULL, 2)
 
 
 def test_layers_with_more_groups_of_rows_than_a_word_has_room_for(tmp_path, monkeypatch):

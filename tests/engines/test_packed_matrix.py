@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from starchart.engines.packed import packed_matrix
-from starchart.engines.packed.lanes import word_bits
-from starchart.engines.packed.packed_matrix import group_sizes, in_groups, multiply
-from starchart.engines.packed.rounding import round_for
+from starchart.engines.packed.arithmetic import packed_matrix
+from starchart.engines.packed.arithmetic.lanes import word_bits
+from starchart.engines.packed.arithmetic.packed_matrix import group_sizes, in_groups, multiply
+from starchart.engines.packed.arithmetic.quantisation import round_for
 from tests.engines.packed_numbers import (
     LANES,
     as_large_as_allowed,

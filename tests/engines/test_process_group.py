@@ -13,9 +13,9 @@ from types import SimpleNamespace
 import pytest
 
 from starchart import GPT2
+from starchart.engines.packed.limits import number_of_workers
 from starchart.engines.packed.packed_engine import PackedEngine
 from starchart.engines.packed.process_group import ProcessGroup
-from starchart.engines.packed.workers import number_of_workers
 from starchart.errors import EngineError, GenerationError
 from starchart.gpt2 import checked_ids
 from starchart.model.config import GPT2Config

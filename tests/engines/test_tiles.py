@@ -6,8 +6,8 @@ from array import array
 import pytest
 
 from starchart.engines.packed import tiles as tiles_module
-from starchart.engines.packed.packed_matrix import pack_matrix
-from starchart.engines.packed.packing import PackedRows
+from starchart.engines.packed.arithmetic.packed_matrix import pack_matrix
+from starchart.engines.packed.arithmetic.quantisation import PackedRows
 from starchart.engines.packed.slices import share
 from starchart.engines.packed.tiles import (
     cut_layer,

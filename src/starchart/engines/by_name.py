@@ -2,10 +2,10 @@
 
 from starchart.engine import Engine
 from starchart.engines import reference
+from starchart.engines.packed.arithmetic.lanes import FAST, FULL
 from starchart.engines.packed.filling import Progress
 from starchart.engines.packed.pack_cache import user_cache
 from starchart.engines.packed.packed_engine import PackedEngine
-from starchart.engines.packed.precision import FAST, FULL
 from starchart.errors import GenerationError
 
 _PRECISIONS = {"full": FULL, "fast": FAST}

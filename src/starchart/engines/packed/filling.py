@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from starchart.checkpoints.stored_tensor import StoredTensor
+from starchart.engines.packed.arithmetic.lanes import Precision
+from starchart.engines.packed.arithmetic.packed_matrix import GROUP
 from starchart.engines.packed.pack_cache import FORMAT, Pack, PackCache, discard
-from starchart.engines.packed.packed_matrix import GROUP
-from starchart.engines.packed.precision import Precision
 from starchart.engines.packed.process_group import ProcessGroup
 from starchart.engines.packed.shard_filling import Packed
 from starchart.engines.packed.slices import HEAD, share

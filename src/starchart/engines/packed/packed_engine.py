@@ -18,18 +18,21 @@ from starchart.checkpoints.stored_tensor import rows_of
 from starchart.embeddings.embedding_lookup import EmbeddingWeights
 from starchart.engines import reference
 from starchart.engines.layout import lay_out_matrices, linear_layers
+from starchart.engines.packed.arithmetic.candidate_pruning import MOST_CANDIDATES, Candidate, look_at, winners
+from starchart.engines.packed.arithmetic.lanes import FAST, FULL, Precision
+from starchart.engines.packed.arithmetic.packed_matrix import Rounded, products
+from starchart.engines.packed.arithmetic.quantisation import round_for, scale_for
 from starchart.engines.packed.filling import Progress, Unpacked, fill
-from starchart.engines.packed.limits import refuse_too_many_positions, refuse_too_many_rows
-from starchart.engines.packed.memory import refuse_if_too_large
+from starchart.engines.packed.handles import AttentionCache, Deferred, Kept, PackedLayer, refuse_foreign
+from starchart.engines.packed.limits import (
+    number_of_workers,
+    refuse_if_too_large,
+    refuse_too_many_positions,
+    refuse_too_many_rows,
+)
 from starchart.engines.packed.pack_cache import PackCache
-from starchart.engines.packed.packed_matrix import Rounded, products
-from starchart.engines.packed.precision import FAST, FULL, Precision
-from starchart.engines.packed.rounding import round_for, scale_for
-from starchart.engines.packed.screening import MOST_CANDIDATES, Candidate, look_at, winners
-from starchart.engines.packed.shards import Shards
+from starchart.engines.packed.shard import Shards
 from starchart.engines.packed.slices import HEAD, SliceRange, share, side_by_side
-from starchart.engines.packed.values import AttentionCache, Deferred, Kept, PackedLayer, refuse_foreign
-from starchart.engines.packed.workers import number_of_workers
 from starchart.errors import EngineError
 from starchart.layers.scaled_dot_product_attention import join_heads, split_heads
 from starchart.model.config import GPT2Config

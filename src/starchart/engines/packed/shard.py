@@ -9,11 +9,20 @@ from array import array
 from collections.abc import Sequence
 from typing import Any
 
-from starchart.engines.packed.attention_cache import HeadCache
-from starchart.engines.packed.packed_matrix import LaneSums, PackedMatrix, Rounded, apply, in_groups, multiply
-from starchart.engines.packed.precision import Precision
-from starchart.engines.packed.rounding import fits, largest_norm, round_vector
-from starchart.engines.packed.screening import Candidate, Look, exact_logits, possible_winners
+from starchart.engines.packed.arithmetic.attention_cache import HeadCache
+from starchart.engines.packed.arithmetic.candidate_pruning import Candidate, Look, exact_logits, possible_winners
+from starchart.engines.packed.arithmetic.lanes import Precision
+from starchart.engines.packed.arithmetic.packed_matrix import (
+    LaneSums,
+    PackedMatrix,
+    Rounded,
+    apply,
+    in_groups,
+    multiply,
+)
+from starchart.engines.packed.arithmetic.quantisation import fits, largest_norm, round_vector
+from starchart.engines.packed.handles import Kept, Names, kind_of
+from starchart.engines.packed.process_group import ProcessGroup
 from starchart.engines.packed.shard_filling import ShardFiller
 from starchart.engines.packed.slices import HEAD, SCREEN, SliceRange
 from starchart.utils.activations import activate
@@ -132,6 +141,38 @@ class Shard:
         self._kept[number] = list(rows)
         sizes = self.slices.sizes(following)
         return [largest_norm(row, sizes, following) for row in rows]
+
+
+class Shards(ProcessGroup):
+    """A process group of shards, which forget what nobody has a name for any more."""
+
+    def __init__(self, shares: Sequence[SliceRange], precision: Precision) -> None:
+        super().__init__([Shard(slices, precision) for slices in shares])
+        self.names = Names()
+        self.shares = shares  # by rank
+
+    def call_each(self, method: str, arguments: Sequence[tuple[Any, ...]]) -> list[Any]:
+        """Call a method of every shard, each with its own arguments; return the results by rank.
+
+        The same message says what to forget.
+        """
+        ended = self.names.ended()
+        if not ended:
+            return super().call_each(method, arguments)
+        results = super().call_each("forgetting", [(ended, method, own) for own in arguments])
+        self.names.forget(ended)
+        return results
+
+    def give(self, x: Matrix, following: str) -> Kept:  # [T][in]
+        """Give every shard its part of some vectors, for the layer called `following`."""
+        owned = [slices.rows(following) for slices in self.shares]
+        return self.keep("give", [([row[own.start : own.stop] for row in x],) for own in owned], following)
+
+    def keep(self, method: str, arguments: Sequence[tuple[Any, ...]], following: str) -> Kept:
+        """Call a method of every shard that keeps vectors for the layer called `following`, and returns their norms."""
+        name = self.names.new()
+        norms = self.call_each(method, [(*own, following, name.number) for own in arguments])
+        return Kept(name, [max(own) for own in zip(*norms, strict=True)], kind_of(following))
 
 
 def rounded_groups(row: Vector, scale: float, matrix: PackedMatrix, bound: int) -> list[Sequence[int]]:

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 from zlib import crc32
 
-from starchart.engines.packed.packed_matrix import Lanes, PackedMatrix, group_sizes, pack_matrix
-from starchart.engines.packed.packing import PackedRows
+from starchart.engines.packed.arithmetic.lanes import Lanes
+from starchart.engines.packed.arithmetic.packed_matrix import PackedMatrix, group_sizes, pack_matrix
+from starchart.engines.packed.arithmetic.quantisation import PackedRows
 from starchart.engines.packed.slices import HEAD, SCREEN, SliceRange
 from starchart.engines.packed.tiles import (
     cut_layer,

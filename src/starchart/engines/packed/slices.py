@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 
-from starchart.engines.packed.packed_matrix import group_sizes
+from starchart.engines.packed.arithmetic.packed_matrix import group_sizes
 from starchart.model.config import GPT2Config
 from starchart.utils.matrix import Matrix
 

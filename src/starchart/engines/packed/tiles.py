@@ -10,9 +10,9 @@ from collections.abc import Iterable, Sequence
 from itertools import accumulate
 
 from starchart.checkpoints.stored_tensor import rows_of
-from starchart.engines.packed.lanes import pair_bytes
-from starchart.engines.packed.packed_matrix import Lanes, group_sizes
-from starchart.engines.packed.packing import (
+from starchart.engines.packed.arithmetic.lanes import Lanes, pair_bytes
+from starchart.engines.packed.arithmetic.packed_matrix import group_sizes
+from starchart.engines.packed.arithmetic.quantisation import (
     PackedRows,
     column_scales,
     narrower,

@@ -12,10 +12,37 @@ the even ones and the odd ones apart.
 
 import sys
 from array import array
+from dataclasses import dataclass
 from functools import cache
 from typing import TypeAlias
 
 Words: TypeAlias = "array[int]"
+
+
+@dataclass(frozen=True)
+class Lanes:
+    """How wide a lane is, and how many of its bits a weight has."""
+
+    width: int  # L
+    weight_bits: int  # b
+
+    @property
+    def offset(self) -> int:
+        """More than any |a_i|: as |q_j| is at least 2^(b-1) - 1 for some j, |a_i| <= |a| is below 2^(L-b+1)."""
+        return 1 << (self.width - self.weight_bits + 1)
+
+
+@dataclass(frozen=True)
+class Precision:
+    """Lanes for the matrices, for keys and values, and for a first look at the logits, where that pays."""
+
+    weights: Lanes
+    attention: Lanes
+    screen: Lanes | None
+
+
+FULL = Precision(weights=Lanes(52, 25), attention=Lanes(64, 27), screen=Lanes(24, 10))
+FAST = Precision(weights=Lanes(20, 8), attention=Lanes(32, 13), screen=None)
 
 
 def lanes_to_bytes(values: Words, width: int, bits: int) -> bytearray:  # [N] -> ceil(N/2) * width/4 bytes

@@ -17,10 +17,8 @@ from itertools import chain, repeat
 from math import frexp, ldexp
 from operator import lshift, mul, or_
 
-from starchart.engines.packed.lanes import Words, ones
-from starchart.engines.packed.packed_matrix import Lanes
-from starchart.engines.packed.packing import quantise_weights, scale_of
-from starchart.engines.packed.rounding import WHOLE, low_words
+from starchart.engines.packed.arithmetic.lanes import Lanes, Words, ones
+from starchart.engines.packed.arithmetic.quantisation import WHOLE, low_words, quantise_weights, scale_of
 from starchart.errors import GenerationError
 from starchart.utils.exact_sum import exact_sum
 from starchart.utils.matrix import Vector

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from starchart.engines.packed.packed_matrix import group_sizes, in_groups
-from starchart.engines.packed.rounding import fits, largest_norm, round_for, round_vector, scale_for
+from starchart.engines.packed.arithmetic.packed_matrix import group_sizes, in_groups
+from starchart.engines.packed.arithmetic.quantisation import fits, largest_norm, round_for, round_vector, scale_for
 from starchart.errors import GenerationError
 from tests.engines.packed_numbers import LANES, exact_product, gaussian, most, pack_weights, product, seeded
 

@@ -22,9 +22,9 @@ from math import isqrt
 from operator import mul, sub
 from typing import TypeAlias
 
-from starchart.engines.packed.packed_matrix import Lanes, PackedMatrix, Rounded, apply, group_sizes
-from starchart.engines.packed.packing import quantise_weights
-from starchart.engines.packed.rounding import round_for
+from starchart.engines.packed.arithmetic.lanes import Lanes
+from starchart.engines.packed.arithmetic.packed_matrix import PackedMatrix, Rounded, apply, group_sizes
+from starchart.engines.packed.arithmetic.quantisation import quantise_weights, round_for
 from starchart.utils.matrix import Matrix, Vector
 
 MOST_CANDIDATES = 1000  # candidates: for more the whole product is as fast

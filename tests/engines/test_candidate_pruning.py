@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from starchart.engines.packed.packed_matrix import apply, group_sizes, pack_matrix
-from starchart.engines.packed.precision import FULL
-from starchart.engines.packed.rounding import round_for, round_vector
-from starchart.engines.packed.screening import Look, exact_logits, look_at, possible_winners, winners
+from starchart.engines.packed.arithmetic.candidate_pruning import Look, exact_logits, look_at, possible_winners, winners
+from starchart.engines.packed.arithmetic.lanes import FULL
+from starchart.engines.packed.arithmetic.packed_matrix import apply, group_sizes, pack_matrix
+from starchart.engines.packed.arithmetic.quantisation import round_for, round_vector
 from starchart.engines.packed.tiles import pack_head
 from tests.engines.packed_numbers import gaussian, seeded
 

@@ -28,7 +28,7 @@ from itertools import chain, islice, pairwise, repeat
 from operator import mul
 from typing import TypeAlias, TypeVar
 
-from starchart.engines.packed.lanes import ones, pair_bytes, unpack_lanes, word_bits
+from starchart.engines.packed.arithmetic.lanes import Lanes, ones, pair_bytes, unpack_lanes, word_bits
 from starchart.utils.matrix import Vector
 
 Item = TypeVar("Item")
@@ -38,19 +38,6 @@ Groups: TypeAlias = Sequence[Sequence[int]]  # a_i + M of one vector, group by g
 GROUP = 64  # rows
 _BLOCK_DIGITS = 1536  # of 30 bits: the numbers of a sum stay in the processor's nearest cache
 _GUARD = 40  # bits above the highest lane that keep a sum positive
-
-
-@dataclass(frozen=True)
-class Lanes:
-    """How wide a lane is, and how many of its bits a weight has."""
-
-    width: int  # L
-    weight_bits: int  # b
-
-    @property
-    def offset(self) -> int:
-        """More than any |a_i|: as |q_j| is at least 2^(b-1) - 1 for some j, |a_i| <= |a| is below 2^(L-b+1)."""
-        return 1 << (self.width - self.weight_bits + 1)
 
 
 @dataclass(frozen=True)
