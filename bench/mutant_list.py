@@ -287,10 +287,10 @@ MUTANTS = [
         "FULL = Precision(weights=Lanes(40, 18)",
     ),
     Mutant(
-        "packed: the screen drops too much",
+        "packed: pruning drops too much",
         "engines",
         "engines/packed/arithmetic/candidate_pruning",
-        "lowest = nlargest(look.count,",
+        "lowest = nlargest(query.count,",
         "lowest = nlargest(1,",
     ),
     Mutant(

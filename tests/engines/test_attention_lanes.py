@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from starchart.engines.packed.arithmetic import attention_cache, quantisation
-from starchart.engines.packed.arithmetic.attention_cache import HeadCache, round_by_sum
+from starchart.engines.packed.arithmetic.attention_cache import AttentionCache, round_by_sum
 from starchart.engines.packed.arithmetic.lanes import FAST, FULL, Lanes
 from starchart.errors import GenerationError
 from tests.engines.big_endian import pretend_big_endian
@@ -22,7 +22,7 @@ def rows_of(rng, count, size, spread=1.0):
 
 
 def filled(lanes, keys, values):
-    head = HeadCache(lanes, "h.0.attn.c_attn")
+    head = AttentionCache(lanes, "h.0.attn.c_attn")
     for key, value in zip(keys, values, strict=True):
         head.append(key, value)
     return head

@@ -193,7 +193,7 @@ def test_nothing_is_left_above_the_lanes(lanes, rows):
 
 
 @pytest.mark.parametrize(
-    ("lanes", "room"), [(LANES["full"], 4096), (LANES["fast"], 4096), (LANES["screen"], 256)], ids=str
+    ("lanes", "room"), [(LANES["full"], 4096), (LANES["fast"], 4096), (LANES["pruning"], 256)], ids=str
 )
 def test_sums_of_more_groups_than_a_word_has_room_for(lanes, room, monkeypatch):
     """Groups of one row, each with sums as large as a lane allows."""

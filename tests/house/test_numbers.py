@@ -23,11 +23,11 @@ INTEGERS = {
     ("engines/packed/exchange.py", "sum(self._written)"),
     (
         "engines/packed/filling.py",
-        "sum(layer_tile_size(part, name, weights) for name in model.layers for part in parts)",
+        "sum(layer_tile_size(part, layer, weights) for layer in layers for part in parts)",
     ),
     (
         "engines/packed/filling.py",
-        "sum(tile_size(tokens, config.n_embd, lanes) for lanes in (weights, screen) if lanes)",
+        "sum(tile_size(tokens, config.n_embd, lanes) for lanes in (weights, pruning) if lanes)",
     ),
     ("engines/packed/pack_cache.py", "sum(map(_size, folders))"),
     ("engines/packed/pack_cache.py", "sum(path.stat().st_size for path in folder.iterdir())"),

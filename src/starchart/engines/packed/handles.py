@@ -1,13 +1,10 @@
-"""What the packed engine hands on instead of lists: things that are not computed yet, or that lie with the shards.
+"""Handles: what the packed engine returns instead of lists. Something not computed yet, or held by the shards.
 
-Each knows its owner, the `Names` of the engine that made it: the same number means something else to another engine.
+The shards keep vectors and caches under numbers. A `Handle` is such a number, and `Handles` knows which handles were
+garbage-collected, so that the shards can free what they keep for them. The weak references call `dict.__setitem__`
+itself when a handle dies, not a function in Python: an interrupt in such a function would be printed and ignored.
 
-
-NAMES
-Names: the numbers by which the shards know what they keep for this process, and which of them nobody needs any more.
-
-A name ends when nobody has it. The callback is `dict.__setitem__` itself and no function in Python: an interrupt in
-such a function would be printed and ignored.
+Every value knows its owner, the `Handles` of the engine that made it: in another engine its number means another thing.
 """
 
 import weakref
@@ -17,118 +14,114 @@ from functools import partial
 from itertools import count
 from typing import Any
 
+from starchart.engines.packed.slices import Channels, Layer
 from starchart.errors import ConsumedCacheError, EngineError
 from starchart.utils.matrix import Matrix
 
 
-class Name:
-    """The number of something that the shards keep, and who gave the number."""
+class Handle:
+    """The number of something that the shards keep."""
 
-    def __init__(self, number: int, owner: "Names") -> None:
+    def __init__(self, number: int, owner: "Handles") -> None:
         self.number = number
         self.owner = owner
 
 
-class Names:
-    """Gives names, each number once."""
+class Handles:
+    """Makes handles, each with a number of its own, and lists those that were garbage-collected."""
 
     def __init__(self) -> None:
         self._numbers = count()
-        self._references: dict[int, weakref.ref[Name]] = {}  # a weak reference must be held to be called back
-        self._ended: dict[int, weakref.ref[Name]] = {}
+        self._references: dict[int, weakref.ref[Handle]] = {}  # a weak reference must be held to be called back
+        self._dead: dict[int, weakref.ref[Handle]] = {}
 
-    def new(self) -> Name:
-        """Return a new name."""
-        name = Name(next(self._numbers), self)
-        self._references[name.number] = weakref.ref(name, partial(self._ended.__setitem__, name.number))
-        return name
+    def new(self) -> Handle:
+        """Return a new handle."""
+        handle = Handle(next(self._numbers), self)
+        self._references[handle.number] = weakref.ref(handle, partial(self._dead.__setitem__, handle.number))
+        return handle
 
-    def ended(self) -> list[int]:
-        """Return the numbers whose names nobody has any more, until `forget` is told of them."""
-        return list(self._ended)
+    def dead(self) -> list[int]:
+        """Return the numbers of the handles that were garbage-collected and are not forgotten yet."""
+        return list(self._dead)
 
     def forget(self, numbers: Iterable[int]) -> None:
-        """Stop listing numbers: the shards have let go of what they stood for."""
+        """Stop listing these numbers: the shards have freed what they kept under them."""
         for number in numbers:
             self._references.pop(number, None)
-            self._ended.pop(number, None)
+            self._dead.pop(number, None)
 
 
 @dataclass(frozen=True)
 class PackedLayer:
-    """What stands for the matrix of a linear layer, or for the head."""
+    """Takes the place of the matrix of a linear layer or of the output projection. The shards have the matrix."""
 
-    name: str
-    bound: int  # on the squared norm of a group of rows of any column
-    owner: Names
+    layer: Layer
+    bound: int  # K^2, on the squared norm of a group of rows of any column
+    owner: Handles
 
     @property
-    def kind(self) -> str:
-        """Its name without the number of the block. Layers of one kind are cut into the same slices."""
-        return kind_of(self.name)
+    def name(self) -> str:
+        """The name of the layer."""
+        return self.layer.name
 
 
 @dataclass(frozen=True)
 class Deferred:
-    """A linear layer, or the head, that is not computed yet."""
+    """The output of a linear layer or of the output projection, not computed yet."""
 
     x: Matrix  # [T][in]
-    layer: PackedLayer
+    weight: PackedLayer
 
     @property
-    def owner(self) -> Names:
-        """The names of the engine that made it."""
-        return self.layer.owner
+    def owner(self) -> Handles:
+        """The handles of the engine that made it."""
+        return self.weight.owner
+
+    def is_cut_by(self, channels: Channels) -> bool:
+        """Return whether the columns of the layer are cut by these channels."""
+        return self.weight.layer.channels is channels
 
 
 @dataclass(frozen=True)
-class Kept:
-    """Vectors of which each shard keeps its part, for as long as anybody has the name."""
+class KeptVectors:
+    """Vectors [T][in] of which each shard keeps its own channels, as long as the handle lives."""
 
-    name: Name
-    norms: Sequence[float]  # [T]
-    kind: str  # of the layer whose rows are cut as these vectors are
+    handle: Handle
+    norms: Sequence[float]  # [T], the largest norm of a group
+    channels: Channels
 
     @property
-    def owner(self) -> Names:
-        """The names of the engine that made it."""
-        return self.name.owner
+    def owner(self) -> Handles:
+        """The handles of the engine that made it."""
+        return self.handle.owner
 
 
-class AttentionCache:
-    """What stands for the keys and values of one block. A value that is used once."""
+class CacheHandle:
+    """The keys and values of one block, which the shards keep. It can be used once."""
 
-    def __init__(self, name: Name) -> None:
-        self._name = [name]  # until it is used
-        self.owner = name.owner
+    def __init__(self, handle: Handle) -> None:
+        self._handle = [handle]  # empty after the use
+        self.owner = handle.owner
 
-    def valid_name(self) -> Name:
-        """Return its name. Raises ConsumedCacheError if the cache was used."""
+    def valid(self) -> Handle:
+        """Return its handle. Raises ConsumedCacheError if the cache was used."""
         try:
-            return self._name[0]
+            return self._handle[0]
         except IndexError:
             raise _used() from None
 
-    def take(self) -> "AttentionCache":
-        """Return the same cache; this one is used up. Raises ConsumedCacheError the second time."""
+    def take(self) -> "CacheHandle":
+        """Use it, and return a new handle to the same cache. Raises ConsumedCacheError the second time."""
         try:
-            name = self._name.pop()  # in one step, so that of two threads only one gets it
+            handle = self._handle.pop()  # in one step, so that of two threads only one gets it
         except IndexError:
             raise _used() from None
-        return AttentionCache(name)
+        return CacheHandle(handle)
 
 
-def kind_of(layer: str) -> str:
-    """Return the name of a layer without the number of its block.
-
-    >>> kind_of("h.11.mlp.c_fc")
-    'mlp.c_fc'
-    """
-    return layer.split(".", 2)[-1]
-
-
-def refuse_foreign(operation: str, what: str, value: Any, owner: Names) -> None:
-    """Raise EngineError for a value, a weight or a cache that another engine made, or for a weight not prepared."""
+def refuse_foreign(operation: str, what: str, value: Any, owner: Handles) -> None:
+    """Raise EngineError for a value, a weight or a cache of another engine, or for a weight that is not prepared."""
     if getattr(value, "owner", None) is not owner:
         raise EngineError(
             f"{operation}: its {what} was not made by this engine; an engine shares only lists with others"
