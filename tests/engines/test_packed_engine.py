@@ -274,6 +274,8 @@ def test_texts_longer_than_full_precision_has_room_for_need_the_reference(precis
 
 def test_an_engine_is_for_one_model(folder):
     engine = PackedEngine()
+    with pytest.raises(EngineError, match="no model yet; call prepare first"):
+        engine.new_cache(2)
     engine.close()  # nothing to end yet
     GPT2.from_pretrained(folder, engine=engine)
     with pytest.raises(EngineError, match="has a model already"):

@@ -70,7 +70,7 @@ def test_infinities_and_nan_come_out_and_are_refused(bad, code):
             one, found, two = largest_magnitudes(rows)
             assert (one, two) == (1.0, 2.0)
             assert isnan(found) if isnan(bad) else found == inf
-            with pytest.raises(CheckpointError, match=r"^h\.0\.mlp\.c_fc: .*infinity or nan"):
+            with pytest.raises(CheckpointError, match=r"^h\.0\.mlp\.c_fc: .*infinity or NaN"):
                 column_scales(rows, 8, "h.0.mlp.c_fc")
 
 

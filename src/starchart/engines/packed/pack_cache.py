@@ -71,7 +71,9 @@ class PackCache:
         """Return a new temporary folder for an entry of `size` bytes. Raises OSError where there is no space."""
         if size > self.limit:
             most = in_units(self.limit)
-            raise OSError(0, f"it has {in_units(size)}, and STARCHART_CACHE_GB lets all of them have {most}")
+            raise OSError(
+                0, f"it has {in_units(size)}, more than the limit of {most} for all of them (STARCHART_CACHE_GB)"
+            )
         self.folder.mkdir(parents=True, exist_ok=True)
         self._sweep()
         free = shutil.disk_usage(self.folder).free

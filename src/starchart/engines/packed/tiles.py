@@ -30,8 +30,8 @@ def pack_linear_layer(slices: SliceRange, layer: Layer, matrix: Matrix, lanes: L
 
     `matrix` may be a StoredTensor. Raises CheckpointError for numbers that cannot be weights.
     """
-    rows = rows_of(matrix)
-    own = [own_columns(row, slices.columns(layer)) for row in rows]
+    columns = slices.columns(layer)
+    own = [own_columns(row, columns) for row in rows_of(matrix)]
     scales = column_scales(own, lanes.weight_bits, layer.name)
     owned = slices.rows(layer)
     words = quantise_rows(own[owned.start : owned.stop], scales, lanes.weight_bits)

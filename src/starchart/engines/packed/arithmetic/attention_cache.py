@@ -135,4 +135,6 @@ def _lanes(values: Words, width: int) -> int:
 
 
 def _not_finite(name: str) -> GenerationError:
-    return GenerationError(f"{name}: its numbers are not finite, or nearly so; look for huge weights before it")
+    return GenerationError(
+        f"{name}: its output is infinite, NaN or too large; look for huge weights in this layer and before"
+    )

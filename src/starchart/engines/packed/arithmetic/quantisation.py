@@ -41,7 +41,7 @@ def column_scales(rows: Iterable[Vector], bits: int, name: str) -> "array[float]
     """Return c_j = max_i |w_ij| / (2^(b-1) - 1). Raises CheckpointError for infinities and NaN."""
     largest = array("d", largest_magnitudes(rows))
     if not all(map(inf.__gt__, largest)):
-        raise CheckpointError(f"{name}: holds an infinity or nan; weights must be finite numbers")
+        raise CheckpointError(f"{name}: contains an infinity or NaN; weights must be finite numbers")
     return array("d", [scale_of(value, bits) for value in largest])
 
 
@@ -158,7 +158,7 @@ _LARGEST = ldexp(1.0, 1000)
 def round_for(x: Vector, bound: int, lanes: Lanes, name: str) -> Rounded:  # [in] -> [in]
     """Return a vector rounded for a matrix with K^2 = bound, in groups of 64. No lane overflows: asserted.
 
-    Raises GenerationError for infinities and nan; `name` says in it which layer the vector is for.
+    Raises GenerationError for infinities and NaN; `name` says in it which layer the vector is for.
     """
     sizes = group_sizes(len(x))
     scale = scale_for(largest_norm(x, sizes, name), bound, lanes)
@@ -168,7 +168,7 @@ def round_for(x: Vector, bound: int, lanes: Lanes, name: str) -> Rounded:  # [in
 
 
 def largest_norm(x: Vector, sizes: Sequence[int], name: str) -> float:
-    """Return the largest norm of a group of x, or somewhat more. Raises GenerationError for infinities and nan.
+    """Return the largest norm of a group of x, or somewhat more. Raises GenerationError for infinities and NaN.
 
     `name` says in it which layer x is for.
     """
@@ -215,5 +215,7 @@ def fits(groups: Sequence[Sequence[int]], offset: int, bound: int, lanes: Lanes)
 def _norm_at_the_ends(group: Vector, name: str) -> float:
     """Return sqrt(64) times the largest magnitude, which no norm of a group exceeds."""
     if not exact_sum(map(abs, group)) < _LARGEST:
-        raise GenerationError(f"{name}: its input is not finite, or nearly so; look for huge weights before it")
+        raise GenerationError(
+            f"{name}: its input is infinite, NaN or too large; look for huge weights in earlier layers"
+        )
     return 8.0 * max(map(abs, group))
