@@ -44,7 +44,7 @@ class OutputProjection:
         return [logit for matrix, part in parts for logit in apply(matrix, [vector], [0.0] * len(part))[0]]
 
     def query(self, x, count, bound=None):
-        """Return x rounded for the whole head, and for the screen."""
+        """Return x rounded for the whole head, and for the narrower lanes."""
         bound = bound or self.bound
         vector = round_for(x, bound, FULL.weights, "lm_head")
         return vector, pruning_query(x, vector[1], bound, DROPPED, FULL.pruning, count)
@@ -147,7 +147,7 @@ def test_no_token_that_may_win_is_lost(kind, cuts):
 
 
 def test_the_screen_leaves_few():
-    """A screen that let all pass would lose nothing either."""
+    """Pruning that dropped nothing would lose nothing either."""
     head, rng = OutputProjection(tables("gaussian", 400), (200,)), seeded(1)
     left = [len(check_candidates(head, [rng.gauss(0, 1) for _ in range(CHANNELS)], 1)) for _ in range(10)]
     assert sum(left) / len(left) < 40
@@ -164,7 +164,7 @@ def test_every_logit_is_within_its_limits(kind):
 @pytest.mark.parametrize("channels", [1, 20, 64, 128, 192])
 @pytest.mark.parametrize("large", [True, False])
 def test_the_limits_hold_where_all_roundings_add_up(channels, large):
-    """Weights at half a step of the screen, a vector at half a step of its own, and all of one sign.
+    """Weights at half a step of the narrower lanes, a vector at half a step of its own, and all of one sign.
 
     The first row is 2^24 - 1, so that a step of the weights is 1. A larger bound moves the vector's scale a little,
     until its numbers lie just above a half.
@@ -232,7 +232,7 @@ def test_what_float32_makes_equal_is_kept(size):
 
 
 def test_no_lane_of_the_screen_runs_over():
-    """64 weights that are all rounded up by half a step of the screen, and a vector that is parallel to them."""
+    """64 weights that are all rounded up by half a step of the narrower lanes, and a vector that is parallel to them."""
     for steps in range(64, 511):
         weight = (steps << DROPPED) + (1 << (DROPPED - 1))
         query = pruning_query([1.0] * 64, 1e-9, 64 * weight * weight, DROPPED, FULL.pruning, 1)

@@ -52,19 +52,6 @@ def refuse_too_many_positions(config: GPT2Config, precision: Precision) -> None:
         raise EngineError(f"n_positions is {positions}: longer texts than the packed engine can read; {advice}")
 
 
-def _most_groups(precision: Precision) -> int:
-    return 1 << precision.weights.width
-
-
-def _most_positions(precision: Precision) -> int:
-    lanes = precision.attention
-    return 1 << (lanes.width - 1 - lanes.weight_bits)
-
-
-def _advice(full_has_room: bool) -> str:
-    return "use --precision full" if full_has_room else "use --engine reference"
-
-
 def refuse_if_too_large(config: GPT2Config, precision: Precision, processes: int, tables: int = 1) -> None:
     """Raise EngineError, with advice, if the model needs more memory than is free.
 
@@ -98,3 +85,16 @@ def packed_memory(config: GPT2Config, precision: Precision, processes: int, tabl
 
 def _bytes(lanes: Lanes) -> float:
     return lanes.width * _PER_DIGIT * _GROUPS
+
+
+def _most_groups(precision: Precision) -> int:
+    return 1 << precision.weights.width
+
+
+def _most_positions(precision: Precision) -> int:
+    lanes = precision.attention
+    return 1 << (lanes.width - 1 - lanes.weight_bits)
+
+
+def _advice(full_has_room: bool) -> str:
+    return "use --precision full" if full_has_room else "use --engine reference"
