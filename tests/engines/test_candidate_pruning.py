@@ -231,8 +231,8 @@ def test_what_float32_makes_equal_is_kept(size):
     assert len(find_candidates(replace(query, error=0.0), [(head.narrow[0], head.parts[0])])) == 2
 
 
-def test_no_lane_of_the_screen_runs_over():
-    """64 weights that are all rounded up by half a step of the narrower lanes, and a vector that is parallel to them."""
+def test_no_narrower_lane_overflows():
+    """64 weights that are all rounded up by half a step of the narrower lanes, and a vector parallel to them."""
     for steps in range(64, 511):
         weight = (steps << DROPPED) + (1 << (DROPPED - 1))
         query = pruning_query([1.0] * 64, 1e-9, 64 * weight * weight, DROPPED, FULL.pruning, 1)
