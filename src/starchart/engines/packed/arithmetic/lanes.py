@@ -70,8 +70,8 @@ def lanes_to_bytes(values: Words, width: int, bits: int) -> bytearray:  # [N] ->
 def unpack_lanes(even: int, odd: int, width: int, count: int) -> Words:  # -> [count]
     """Return the whole numbers v_j in two integers with lanes of twice the width: 7 times as fast as lane by lane.
 
-    `even` holds the numbers with even j, `odd` the others, each as v_j + 2^(w-1), where w = word_bits(width). There are `count`
-    numbers. The array has type 'i' or 'q'.
+    `even` holds the numbers with even j, `odd` the others, each as v_j + 2^(w-1), where w = word_bits(width).
+    There are `count` numbers. The array has type 'i' or 'q'.
 
     >>> unpack_lanes((5 + 2**31) + (7 + 2**31 << 48), 2**31 - 6, 24, 3)
     array('i', [5, -6, 7])
