@@ -87,7 +87,7 @@ def speed(folder, cache, tokens, position, in_prompt):
         for workers in (2, 1):
             for count, what in ((0, "all logits"), (1, "greedy"), (40, "top 40")):
                 if count and (precision == "fast" or workers == 1):
-                    continue  # fast has no screen: they are the same
+                    continue  # fast prunes no candidates: they are the same
                 options = {"precision": precision, "workers": workers, "tokens": tokens, "count": count}
                 name = f"packed {precision}, {workers} workers, {what}"
                 seconds[name] = compare(theirs, name, lambda o=options: ours("decode", folder, cache, **o)["seconds"])

@@ -17,9 +17,9 @@ from starchart import GPT2  # noqa: E402  the path is set first
 from starchart.checkpoints.stored_tensor import rows_of  # noqa: E402
 from starchart.engines import reference  # noqa: E402
 from starchart.engines.layout import lay_out_matrices  # noqa: E402
+from starchart.engines.packed.arithmetic.lanes import FAST, FULL  # noqa: E402
 from starchart.engines.packed.pack_cache import PackCache  # noqa: E402
 from starchart.engines.packed.packed_engine import PackedEngine  # noqa: E402
-from starchart.engines.packed.precision import FAST, FULL  # noqa: E402
 
 
 def packed(options):

@@ -4,9 +4,8 @@ from collections.abc import Mapping
 
 from starchart.checkpoints.names import is_layer_matrix
 from starchart.checkpoints.stored_tensor import StoredTensor
-from starchart.engines.packed.memory import packed_memory
-from starchart.engines.packed.precision import FAST, FULL
-from starchart.engines.packed.workers import number_of_workers
+from starchart.engines.packed.arithmetic.lanes import FAST, FULL
+from starchart.engines.packed.limits import number_of_workers, packed_memory
 from starchart.model.config import GPT2Config
 
 _PYTHON = 40 << 20  # bytes: Python itself, and what is in hand while a matrix is laid out

@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 
 from starchart.engine import Engine
+from starchart.engines.packed.arithmetic.lanes import FAST, FULL
 from starchart.engines.packed.packed_engine import PackedEngine
-from starchart.engines.packed.precision import FAST, FULL
 from starchart.generation.sampling import SamplingSettings
 from starchart.gpt2 import GPT2
 from starport.engines.torch_engine import TorchEngine

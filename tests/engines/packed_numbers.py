@@ -6,24 +6,29 @@ from fractions import Fraction
 from itertools import pairwise
 from math import isqrt
 
-from starchart.engines.packed.packed_matrix import (
+from starchart.engines.packed.arithmetic.lanes import FAST, FULL
+from starchart.engines.packed.arithmetic.packed_matrix import (
     apply,
     group_sizes,
     in_groups,
     multiply,
     pack_matrix,
-    take_apart,
+    sums_of_columns,
 )
-from starchart.engines.packed.packing import column_scales, norm_bound, pack_rows, quantise_rows
-from starchart.engines.packed.precision import FAST, FULL
-from starchart.engines.packed.rounding import round_for
+from starchart.engines.packed.arithmetic.quantisation import (
+    column_scales,
+    norm_bound,
+    pack_rows,
+    quantise_rows,
+    round_for,
+)
 
-LANES = {"full": FULL.weights, "fast": FAST.weights, "screen": FULL.screen}
+LANES = {"full": FULL.weights, "fast": FAST.weights, "pruning": FULL.pruning}
 
 
 def most(lanes):
-    """Return the largest |q_ij|. The numbers of a screen are rounded once more, up to a power of two."""
-    return (1 << (lanes.weight_bits - 1)) - (lanes != FULL.screen)
+    """Return the largest |q_ij|. The numbers for pruning are rounded once more, up to a power of two."""
+    return (1 << (lanes.weight_bits - 1)) - (lanes != FULL.pruning)
 
 
 def gaussian(rng, rows, columns, code="f"):
@@ -61,7 +66,7 @@ def lane_numbers(a, matrix):
     """Return T_j of every column of a packed matrix."""
     groups = in_groups([number + matrix.lanes.offset for number in a], matrix.sizes)
     (sums,) = multiply([groups], matrix)
-    words = [take_apart(part, matrix.lanes, block.count) for part, block in zip(sums, matrix.blocks, strict=True)]
+    words = [sums_of_columns(part, matrix.lanes, block.count) for part, block in zip(sums, matrix.blocks, strict=True)]
     return [number for part in words for number in part][: len(matrix.scales)]
 
 
@@ -108,7 +113,7 @@ def cut_sums(a, q, lanes, cuts):
         numbers = in_groups([number + lanes.offset for number in a[start:stop]], matrix.sizes)
         (parts,) = multiply([numbers], matrix)
         total = parts if total is None else [one + other for one, other in zip(total, parts, strict=True)]
-    words = [take_apart(part, lanes, block.count) for part, block in zip(total, matrix.blocks, strict=True)]
+    words = [sums_of_columns(part, lanes, block.count) for part, block in zip(total, matrix.blocks, strict=True)]
     return [number for part in words for number in part][: len(q[0])]
 
 

@@ -7,10 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from starchart.engines.packed import attention_cache, packing, rounding
-from starchart.engines.packed.attention_cache import HeadCache, round_by_sum
-from starchart.engines.packed.packed_matrix import Lanes
-from starchart.engines.packed.precision import FAST, FULL
+from starchart.engines.packed.arithmetic import attention_cache, quantisation
+from starchart.engines.packed.arithmetic.attention_cache import AttentionCache, round_by_sum
+from starchart.engines.packed.arithmetic.lanes import FAST, FULL, Lanes
 from starchart.errors import GenerationError
 from tests.engines.big_endian import pretend_big_endian
 from tests.engines.packed_numbers import seeded
@@ -23,7 +22,7 @@ def rows_of(rng, count, size, spread=1.0):
 
 
 def filled(lanes, keys, values):
-    head = HeadCache(lanes, "h.0.attn.c_attn")
+    head = AttentionCache(lanes, "h.0.attn.c_attn")
     for key, value in zip(keys, values, strict=True):
         head.append(key, value)
     return head
@@ -148,7 +147,7 @@ def test_on_a_big_endian_machine(lanes, monkeypatch):
     pattern = pattern_of(rng, 130)
     head = filled(lanes, keys, values)
     expected = head.scores(query, 0.5), head.mix(pattern)
-    pretend_big_endian(monkeypatch, attention_cache, packing, rounding)
+    pretend_big_endian(monkeypatch, attention_cache, quantisation)
     head = filled(lanes, keys, values)
     assert (head.scores(query, 0.5), head.mix(pattern)) == expected
 
@@ -166,7 +165,7 @@ def test_numbers_that_are_none_are_refused(bad, place):
         lambda: head.mix(row),
     ]
     for call in calls[:3] if bad == 1.7e308 else calls:  # a scale of 2^-27 makes it small enough in a pattern
-        with pytest.raises(GenerationError, match=r"^h\.0\.attn\.c_attn: its numbers are not finite"):
+        with pytest.raises(GenerationError, match=r"^h\.0\.attn\.c_attn: its output is infinite"):
             call()
 
 

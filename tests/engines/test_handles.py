@@ -94,7 +94,7 @@ def test_what_nobody_has_is_forgotten_by_every_shard(prepared):
     del kept, handles
     gpt_model([1, 2], model.weights, new_cache(model.config, model.engine), model.config, model.engine)
     assert len(shard._kept) <= 1
-    assert len(model.engine._group.names._references) <= 4  # two caches, and at most one result
+    assert len(model.engine._group.handles._references) <= 4  # two caches, and at most one result
 
 
 def close_to(a, b):

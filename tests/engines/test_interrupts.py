@@ -52,7 +52,7 @@ def test_interrupts_at_random_moments(folder, workers, count):
                 assert gpt2.read([7], gpt2.fork(kept))[0] == next_row
         assert gpt2.read([7], kept)[0] == next_row
         tokens(gpt2)
-        assert len(gpt2._engine._group.shard._heads) <= 4  # nothing that was interrupted is kept for ever
+        assert len(gpt2._engine._group.shard._caches) <= 4  # nothing that was interrupted is kept for ever
 
 
 @pytest.mark.parametrize("workers", [1, 2])

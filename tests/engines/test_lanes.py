@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from starchart.engines.packed import lanes
-from starchart.engines.packed.lanes import lanes_to_bytes, ones, pair_bytes, unpack_lanes, word_bits
+from starchart.engines.packed.arithmetic import lanes
+from starchart.engines.packed.arithmetic.lanes import lanes_to_bytes, ones, pair_bytes, unpack_lanes, word_bits
 from tests.engines.big_endian import pretend_big_endian
 
 WIDTHS = range(16, 65, 4)

@@ -17,9 +17,9 @@ from starchart.checkpoints.checkpoint import load_checkpoint
 from starchart.checkpoints.stored_tensor import rows_of
 from starchart.engines.layout import lay_out_matrices
 from starchart.engines.packed import pack_cache
+from starchart.engines.packed.arithmetic.lanes import FAST, FULL
 from starchart.engines.packed.pack_cache import PackCache, user_cache
 from starchart.engines.packed.packed_engine import PackedEngine
-from starchart.engines.packed.precision import FAST, FULL
 from starchart.engines.packed.shard_filling import ShardFiller
 from starchart.errors import EngineError
 from tests.children import started
@@ -149,7 +149,7 @@ def test_a_cache_folder_that_cannot_be_made(tmp_path, model, caplog):
 
 
 @pytest.mark.parametrize(
-    ("free", "limit", "words"), [(1000, 10**9, "are free"), (10**9, 1000, "lets all of them have")]
+    ("free", "limit", "words"), [(1000, 10**9, "are free"), (10**9, 1000, "more than the limit of")]
 )
 def test_too_little_room(model, tmp_path, monkeypatch, caplog, free, limit, words):
     monkeypatch.setattr(pack_cache.shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10**9, 0, free))

@@ -13,11 +13,11 @@ from starchart.checkpoints.stored_tensor import rows_of
 from starchart.embeddings.embedding_lookup import EmbeddingWeights
 from starchart.engines import reference
 from starchart.engines.layout import lay_out_matrices
-from starchart.engines.packed import memory, packed_matrix
+from starchart.engines.packed import limits
+from starchart.engines.packed.arithmetic import packed_matrix
+from starchart.engines.packed.arithmetic.lanes import FAST, FULL, Lanes, Precision
 from starchart.engines.packed.limits import refuse_too_many_positions
 from starchart.engines.packed.packed_engine import PackedEngine
-from starchart.engines.packed.packed_matrix import Lanes
-from starchart.engines.packed.precision import FAST, FULL, Precision
 from starchart.errors import ConsumedCacheError, EngineError, GenerationError
 from starchart.generation.sampling import SamplingSettings
 from starchart.gpt2 import GPT2
@@ -137,12 +137,12 @@ def test_bits_depend_on_no_workers_blocks_and_taps(folder, monkeypatch, precisio
 def test_the_largest_logits_are_those_of_the_whole_row(folder, workers, count):
     with GPT2.from_pretrained(folder, engine=PackedEngine(FULL, workers)) as gpt2:
         steps = list(gpt2.steps([7, 8], SamplingSettings(temperature=0), max_new_tokens=5))
-        screened = [step.drawn_from.top(count) for step in steps]
+        pruned = [step.drawn_from.top(count) for step in steps]
         whole = [step.drawn_from.top(0) for step in steps]
-    for some, row in zip(screened, whole, strict=True):
+    for some, row in zip(pruned, whole, strict=True):
         last = sorted(row)[-min(count, 261)]
         assert all(a == b or (a == -inf and b < last) for a, b in zip(some, row, strict=True))
-    assert (count > 40) or any(-inf in row for row in screened)
+    assert (count > 40) or any(-inf in row for row in pruned)
 
 
 @pytest.mark.parametrize(
@@ -151,9 +151,9 @@ def test_the_largest_logits_are_those_of_the_whole_row(folder, workers, count):
     ids=str,
 )
 def test_screening_changes_no_token(folder, settings):
-    unscreened = replace(FULL, screen=None)
+    unpruned = replace(FULL, pruning=None)
     texts = []
-    for precision in (FULL, unscreened):
+    for precision in (FULL, unpruned):
         with GPT2.from_pretrained(folder, engine=PackedEngine(precision)) as gpt2:
             texts.append([step.token for step in gpt2.steps([7, 8, 9], settings, max_new_tokens=60)])
     assert texts[0] == texts[1]
@@ -180,7 +180,7 @@ def test_caches_that_nobody_has_are_forgotten(folder):
     gpt2 = GPT2.from_pretrained(folder, engine=PackedEngine())
     for _ in range(5):
         gpt2.logits([1, 2])
-    kept = gpt2._engine._group.shard._heads
+    kept = gpt2._engine._group.shard._caches
     assert len(kept) == 2  # those of the last call, one for each block
 
 
@@ -218,7 +218,7 @@ def test_numbers_that_overflow_name_the_layer_with_a_tap_too(tmp_path, huge, siz
 
 
 def test_too_little_memory(folder, monkeypatch):
-    monkeypatch.setattr(memory, "available_memory", lambda: 10**6)
+    monkeypatch.setattr(limits, "available_memory", lambda: 10**6)
     with pytest.raises(EngineError, match=r"needs 0.0 GB of memory and 0.0 GB are free; close other programs"):
         GPT2.from_pretrained(folder, engine=PackedEngine())
 
@@ -226,11 +226,11 @@ def test_too_little_memory(folder, monkeypatch):
 def test_what_would_fit_is_said(monkeypatch):
     config = GPT2Config()
     for room, words in [(0.8e9, "--precision fast needs"), (0.2e9, "choose a smaller model")]:
-        monkeypatch.setattr(memory, "available_memory", lambda room=room: int(room))
+        monkeypatch.setattr(limits, "available_memory", lambda room=room: int(room))
         with pytest.raises(EngineError, match=words):
-            memory.refuse_if_too_large(config, FULL, 2)
-    monkeypatch.setattr(memory, "available_memory", lambda: None)
-    memory.refuse_if_too_large(config, FULL, 2)
+            limits.refuse_if_too_large(config, FULL, 2)
+    monkeypatch.setattr(limits, "available_memory", lambda: None)
+    limits.refuse_if_too_large(config, FULL, 2)
 
 
 def test_layers_with_more_groups_of_rows_than_a_word_has_room_for(tmp_path, monkeypatch):
@@ -245,7 +245,7 @@ def test_layers_with_more_groups_of_rows_than_a_word_has_room_for(tmp_path, monk
 
 def test_layers_with_more_rows_than_lanes_can_add_up_are_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(packed_matrix, "GROUP", 1)
-    narrow = Precision(weights=Lanes(16, 8), attention=FAST.attention, screen=None)
+    narrow = Precision(weights=Lanes(16, 8), attention=FAST.attention, pruning=None)
     for n_inner in (1 << 16, 1 + (1 << 16)):
         write_tiny_model(tmp_path, n_embd=1, n_head=1, n_layer=1, n_inner=n_inner)
         if n_inner == 1 << 16:
@@ -274,13 +274,15 @@ def test_texts_longer_than_full_precision_has_room_for_need_the_reference(precis
 
 def test_an_engine_is_for_one_model(folder):
     engine = PackedEngine()
+    with pytest.raises(EngineError, match="no model yet; call prepare first"):
+        engine.new_cache(2)
     engine.close()  # nothing to end yet
     GPT2.from_pretrained(folder, engine=engine)
     with pytest.raises(EngineError, match="has a model already"):
         GPT2.from_pretrained(folder, engine=engine)
 
 
-def test_logits_that_overflow_are_refused_with_the_screen_too(tmp_path):
+def test_logits_that_overflow_are_refused_with_pruning_too(tmp_path):
     config, weights = load_checkpoint(write_tiny_model(tmp_path, dtype="F64", tie_word_embeddings=False))
     head = [[1.5e308 if value > 0 else -1.5e308 for value in row] for row in rows_of(weights.lm_head.weight)]
     gpt2 = GPT2(config, replace(weights, lm_head=EmbeddingWeights(head)), PackedEngine())

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from starchart.engines.packed import packed_matrix
-from starchart.engines.packed.lanes import word_bits
-from starchart.engines.packed.packed_matrix import group_sizes, in_groups, multiply
-from starchart.engines.packed.rounding import round_for
+from starchart.engines.packed.arithmetic import packed_matrix
+from starchart.engines.packed.arithmetic.lanes import word_bits
+from starchart.engines.packed.arithmetic.packed_matrix import group_sizes, in_groups, multiply
+from starchart.engines.packed.arithmetic.quantisation import round_for
 from tests.engines.packed_numbers import (
     LANES,
     as_large_as_allowed,
@@ -193,7 +193,7 @@ def test_nothing_is_left_above_the_lanes(lanes, rows):
 
 
 @pytest.mark.parametrize(
-    ("lanes", "room"), [(LANES["full"], 4096), (LANES["fast"], 4096), (LANES["screen"], 256)], ids=str
+    ("lanes", "room"), [(LANES["full"], 4096), (LANES["fast"], 4096), (LANES["pruning"], 256)], ids=str
 )
 def test_sums_of_more_groups_than_a_word_has_room_for(lanes, room, monkeypatch):
     """Groups of one row, each with sums as large as a lane allows."""

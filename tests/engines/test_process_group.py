@@ -13,9 +13,9 @@ from types import SimpleNamespace
 import pytest
 
 from starchart import GPT2
+from starchart.engines.packed.limits import number_of_workers
 from starchart.engines.packed.packed_engine import PackedEngine
 from starchart.engines.packed.process_group import ProcessGroup
-from starchart.engines.packed.workers import number_of_workers
 from starchart.errors import EngineError, GenerationError
 from starchart.gpt2 import checked_ids
 from starchart.model.config import GPT2Config
@@ -118,7 +118,7 @@ def test_workers_start_from_anywhere(model, tmp_path, way):
 
 
 def test_how_many_workers(monkeypatch):
-    module = "starchart.engines.packed.workers"
+    module = "starchart.engines.packed.limits"
     monkeypatch.setattr(f"{module}.available_processors", lambda: 5)
     large = GPT2Config(vocab_size=50257, n_positions=1024, n_embd=768, n_layer=12, n_head=12)
     small = GPT2Config(vocab_size=4096, n_positions=512, n_embd=64, n_layer=2, n_head=4)

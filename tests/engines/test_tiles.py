@@ -6,16 +6,16 @@ from array import array
 import pytest
 
 from starchart.engines.packed import tiles as tiles_module
-from starchart.engines.packed.packed_matrix import pack_matrix
-from starchart.engines.packed.packing import PackedRows
-from starchart.engines.packed.slices import share
+from starchart.engines.packed.arithmetic.packed_matrix import pack_matrix
+from starchart.engines.packed.arithmetic.quantisation import LaneRows
+from starchart.engines.packed.slices import linear_layers, share
 from starchart.engines.packed.tiles import (
     cut_layer,
     join_layer,
     layer_tile_size,
     own_columns,
-    pack_head,
-    pack_layer,
+    pack_linear_layer,
+    pack_vocabulary,
     tile_bytes,
     tile_rows,
     tile_size,
@@ -27,6 +27,7 @@ from tests.engines.test_slices import CONFIGS
 
 WEIGHTS = pytest.mark.parametrize("lanes", [LANES["full"], LANES["fast"]], ids=str)
 EVERY = pytest.mark.parametrize("config", CONFIGS, ids=lambda config: str(config.n_embd))
+LAYERS = linear_layers(1)
 NAMES = ["h.0.attn.c_attn", "h.0.attn.c_proj", "h.0.mlp.c_fc", "h.0.mlp.c_proj"]
 
 
@@ -50,10 +51,12 @@ def test_cut_and_joined_again(config, lanes):
         for rank in range(ranks):
             own = share(config, rank, ranks)
             for name in NAMES:
-                packed, _ = pack_layer(own, name, layer(config, name), lanes)
-                tiles = cut_layer(packed, own, name, lanes)
-                assert [len(tile) for tile in tiles] == [layer_tile_size(part, name, lanes) for part in own.single()]
-                joined = join_layer(tiles, own, name, lanes)
+                packed, _ = pack_linear_layer(own, LAYERS[name], layer(config, name), lanes)
+                tiles = cut_layer(packed, own, LAYERS[name], lanes)
+                assert [len(tile) for tile in tiles] == [
+                    layer_tile_size(part, LAYERS[name], lanes) for part in own.single()
+                ]
+                joined = join_layer(tiles, own, LAYERS[name], lanes)
                 assert joined.scales == packed.scales
                 # Without columns there are rows of nothing, or none.
                 assert list(joined.rows) == list(packed.rows) or not packed.scales
@@ -66,8 +69,8 @@ def test_tiles_do_not_depend_on_the_number_of_processes(config, lanes):
         weight, found = layer(config, name), []
         for ranks in {1, config.n_head}:
             owned = [share(config, rank, ranks) for rank in range(ranks)]
-            parts = [(own, pack_layer(own, name, weight, lanes)[0]) for own in owned]
-            found.append([tile for own, packed in parts for tile in cut_layer(packed, own, name, lanes)])
+            parts = [(own, pack_linear_layer(own, LAYERS[name], weight, lanes)[0]) for own in owned]
+            found.append([tile for own, packed in parts for tile in cut_layer(packed, own, LAYERS[name], lanes)])
         assert found[0] == found[-1]
 
 
@@ -79,12 +82,12 @@ def test_a_packed_layer_holds_the_columns_and_rows_of_its_slices(config, lanes):
         weight = layer(config, name)
         for rank in range(min(2, config.n_head)):
             own = share(config, rank, min(2, config.n_head))
-            packed, _ = pack_layer(own, name, weight, lanes)
+            packed, _ = pack_linear_layer(own, LAYERS[name], weight, lanes)
             columns = []
-            for ranges in own.columns(name):
+            for ranges in own.columns(LAYERS[name]):
                 columns += [column for part in ranges for column in part]
                 columns += [None] * (len(columns) % 2)
-            rows = [weight[n] for n in own.rows(name)]
+            rows = [weight[n] for n in own.rows(LAYERS[name])]
             assert (len(packed.scales), len(packed.rows)) == (len(columns), len(rows))
             for lane, column in enumerate(columns):
                 # The scale is that of the whole column, also where a slice has only some of its rows.
@@ -102,7 +105,7 @@ def test_a_tile_is_scales_and_rows(lanes, count, rows):
     rng = seeded(count, rows)
     scales = array("d", [rng.random() for _ in range(count)])
     data = [rng.randbytes(count * lanes.width // 8) for _ in range(rows)]
-    tile = tile_bytes(PackedRows(scales, data))
+    tile = tile_bytes(LaneRows(scales, data))
     assert tile == struct.pack(f"<{count}d", *scales) + b"".join(data)
     assert len(tile) == tile_size(count, rows, lanes) == 8 * count + rows * count * lanes.width // 8
     again = tile_rows(tile, count, lanes)
@@ -114,19 +117,19 @@ def test_on_a_big_endian_machine(monkeypatch):
     scales, rows = [1.5, -2e-300], [b"thirteen byte"]
     expected = struct.pack("<2d", *scales) + rows[0]
     pretend_big_endian(monkeypatch, tiles_module)
-    tile = tile_bytes(PackedRows(scales, rows))
+    tile = tile_bytes(LaneRows(scales, rows))
     assert tile == expected
     assert tile_rows(tile, 2, LANES["full"]).scales.tolist() == scales
 
 
 @WEIGHTS
 @pytest.mark.parametrize("tokens", [range(0), range(3, 3), range(1), range(2, 7), range(9)], ids=str)
-def test_the_head(tokens, lanes):
-    """The screen has the same weights, 2^15 steps of the whole ones to a step, rounded."""
+def test_the_output_projection(tokens, lanes):
+    """The narrower lanes have the same weights, rounded to steps that are 2^15 times as large."""
     table = gaussian(seeded(tokens), 9, 70)
-    screen = LANES["screen"] if lanes == LANES["full"] else None
-    parts, _ = pack_head(tokens, table, lanes, screen)
-    assert len(parts) == (2 if screen else 1)
+    narrow = LANES["pruning"] if lanes == LANES["full"] else None
+    parts, _ = pack_vocabulary(tokens, table, lanes, narrow)
+    assert len(parts) == (2 if narrow else 1)
     assert all(len(part.scales) == len(tokens) + len(tokens) % 2 for part in parts)
     largest = (1 << (lanes.weight_bits - 1)) - 1
     for lane, token in enumerate(tokens):
@@ -135,16 +138,18 @@ def test_the_head(tokens, lanes):
         whole = [number_in(row, lane, lanes) for row in parts[0].rows]
         for number, value in zip(whole, table[token], strict=True):
             assert abs(number - value / scale) <= 0.5 + 1e-8
-        if screen:
+        if narrow:
             assert parts[1].scales[lane] == parts[0].scales[lane] * 2**15
             u = [int.from_bytes(row, "little") >> (24 * lane) & 0xFFFFFF for row in parts[1].rows]
             assert u == [(number + (1 << 14) >> 15) + 512 for number in whole]
 
 
-def test_a_packed_head_multiplies():
+def test_a_packed_output_projection_multiplies():
     table = gaussian(seeded(1), 5, 70)
     for packed, lanes in zip(
-        pack_head(range(5), table, LANES["full"], LANES["screen"])[0], (LANES["full"], LANES["screen"]), strict=True
+        pack_vocabulary(range(5), table, LANES["full"], LANES["pruning"])[0],
+        (LANES["full"], LANES["pruning"]),
+        strict=True,
     ):
         matrix = pack_matrix(packed.rows, packed.scales, [64, 6], lanes)
         a = [(-1) ** n * n for n in range(70)]
@@ -166,6 +171,6 @@ def test_own_columns_are_filled_up():
 def test_weights_that_are_none_are_refused_with_their_names():
     weight = [array("f", [1.0, float("nan")] * 18)] * 12
     with pytest.raises(CheckpointError, match=r"^h\.0\.attn\.c_attn: "):
-        pack_layer(share(CONFIGS[0], 0, 1), NAMES[0], weight, LANES["full"])
+        pack_linear_layer(share(CONFIGS[0], 0, 1), LAYERS[NAMES[0]], weight, LANES["full"])
     with pytest.raises(CheckpointError, match=r"^lm_head: "):
-        pack_head(range(2), [array("f", [1.0, float("inf")])] * 2, LANES["full"], None)
+        pack_vocabulary(range(2), [array("f", [1.0, float("inf")])] * 2, LANES["full"], None)

@@ -3,8 +3,8 @@
 import pytest
 
 from starchart.engines import reference
+from starchart.engines.packed.arithmetic.lanes import FAST
 from starchart.engines.packed.packed_engine import PackedEngine
-from starchart.engines.packed.precision import FAST
 from starchart.errors import TapError
 from starchart.generation.sampling import SamplingSettings
 from starchart.gpt2 import GPT2

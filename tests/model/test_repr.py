@@ -3,8 +3,8 @@
 import pytest
 
 from starchart import GPT2, Tokenizer
+from starchart.engines.packed.arithmetic.lanes import FAST
 from starchart.engines.packed.packed_engine import PackedEngine
-from starchart.engines.packed.precision import FAST
 from starchart.tap import Recording
 from starport.engines.torch_engine import TorchEngine
 from tests.tiny_model import write_tiny_model

@@ -13,8 +13,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from starchart.checkpoints.checkpoint import load_checkpoint
-from starchart.engines.packed.memory import packed_memory
-from starchart.engines.packed.precision import FAST, FULL
+from starchart.engines.packed.arithmetic.lanes import FAST, FULL
+from starchart.engines.packed.limits import packed_memory
 from starchart.errors import CheckpointError, VocabularyError
 from starport.cli import main
 from starport.engine_options import choose_model

@@ -2,23 +2,23 @@
 
 from starchart.engine import Engine
 from starchart.engines import reference
+from starchart.engines.packed.arithmetic.lanes import FAST, FULL
 from starchart.engines.packed.filling import Progress
 from starchart.engines.packed.pack_cache import user_cache
 from starchart.engines.packed.packed_engine import PackedEngine
-from starchart.engines.packed.precision import FAST, FULL
 from starchart.errors import GenerationError
 
 _PRECISIONS = {"full": FULL, "fast": FAST}
 
 
 def no_progress(what: str, done: int, total: int) -> None:
-    """Show nothing of what is going on."""
+    """Show no progress."""
 
 
 def engine_named(
     name: str, precision: str, workers: int | None, pack_cache: bool, progress: Progress = no_progress
 ) -> Engine:
-    """Return the engine called `name`, or raise GenerationError."""
+    """Return the engine called `name`. Raises GenerationError for one that does not exist."""
     if name not in ("reference", "packed"):
         raise GenerationError(f"there is no engine {name!r}; known are reference and packed")
     if name == "reference" and precision == "full":

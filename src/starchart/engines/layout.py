@@ -1,4 +1,4 @@
-"""Laying out the matrices of a model: each is read, and replaced by what an engine wants in its place."""
+"""Replace every matrix of a model by what an engine stores instead."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -10,14 +10,14 @@ from starchart.layers.linear_layer import LinearWeights
 from starchart.layers.multi_head_attention import AttentionWeights
 from starchart.model.gpt_model import GPTModelWeights
 
-Layout: TypeAlias = Callable[[str, Any], Any]  # the name of a layer or table, its matrix -> what stands for it
+Layout: TypeAlias = Callable[[str, Any], Any]  # name of a layer or table, its matrix -> the replacement
 
 
 def lay_out_matrices(weights: GPTModelWeights, linear: Layout, table: Layout) -> GPTModelWeights:
     """Return the weights with every matrix replaced.
 
-    linear(name, matrix) stands for the matrix [in][out] of a linear layer, table(name, matrix) for the tables
-    [rows][C] wte, wpe and lm_head. One comes after another, in the order in which the model uses them.
+    linear(name, matrix) replaces the matrix [in][out] of a linear layer, table(name, matrix) the tables [rows][C] wte,
+    wpe and lm_head. They are called in the order in which the model uses the matrices.
     """
 
     def layer(name: str, weights: LinearWeights) -> LinearWeights:
@@ -38,7 +38,7 @@ def lay_out_matrices(weights: GPTModelWeights, linear: Layout, table: Layout) ->
 
 
 def linear_layers(weights: GPTModelWeights) -> Iterator[tuple[str, LinearWeights]]:
-    """Give every linear layer with its name, in the order in which the model uses them."""
+    """Yield every linear layer with its name, in the order in which the model uses them."""
     for n, block in enumerate(weights.h):
         yield f"h.{n}.attn.c_attn", block.attn.c_attn
         yield f"h.{n}.attn.c_proj", block.attn.c_proj

@@ -1,4 +1,4 @@
-"""What this process may use of the machine: processors and memory, as far as the system and a container say."""
+"""How many processors and how much memory this process may use, by the system and by the limits of a container."""
 
 import os
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ _CGROUPS = Path("/sys/fs/cgroup")
 
 
 def available_processors() -> int:
-    """Return how many processors this process may use: its affinity, and a container's limit rounded up."""
+    """Return how many processors this process may use: its affinity, or a lower limit of the container, rounded up."""
     affinity = getattr(os, "sched_getaffinity", None)  # not on macOS, nor on Windows
     count = len(affinity(0)) if affinity else os.cpu_count() or 1
     for quota, period in _processor_limits():
@@ -18,7 +18,7 @@ def available_processors() -> int:
 
 
 def available_memory() -> int | None:
-    """Return how many bytes of memory this process may still take, or None where nobody says."""
+    """Return how many bytes of memory this process may still allocate, or None where the system does not report it."""
     room = [limit - used for limit, used in _memory_limits()]
     for line in _lines(Path("/proc/meminfo")):
         name, _, rest = line.partition(":")
@@ -29,7 +29,7 @@ def available_memory() -> int | None:
 
 
 def _processor_limits() -> Iterator[tuple[int, int]]:
-    """Give microseconds of a processor, and of the period in which they may be used."""
+    """Yield limits: microseconds of processor time, and the period in microseconds in which they may be used."""
     for folder in _own_cgroups():
         words = " ".join(_lines(folder / "cpu.max")).split()
         if len(words) == 2 and all(map(_is_number, words)):
@@ -41,7 +41,7 @@ def _processor_limits() -> Iterator[tuple[int, int]]:
 
 
 def _memory_limits() -> Iterator[tuple[int, int]]:
-    """Give limits in bytes, and what is used of them, without files that are only kept for the next reader."""
+    """Yield memory limits and used memory in bytes. File caches that the system can drop do not count as used."""
     folders = [(folder, "memory.max", "memory.current") for folder in _own_cgroups()]
     folders.append((_CGROUPS / "memory", "memory.limit_in_bytes", "memory.usage_in_bytes"))  # version 1
     for folder, limit_file, used_file in folders:
@@ -53,7 +53,7 @@ def _memory_limits() -> Iterator[tuple[int, int]]:
 
 
 def _own_cgroups() -> Iterator[Path]:
-    """Give the folders of this process's control group and of those around it (version 2)."""
+    """Yield the folders of this process's control group and of its parents (version 2)."""
     own = next((line[4:] for line in _lines(Path("/proc/self/cgroup")) if line.startswith("0::/")), None)
     if own is not None:
         folder = _CGROUPS / own

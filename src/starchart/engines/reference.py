@@ -1,6 +1,6 @@
-"""The reference engine: plain lists of floats and correctly rounded sums. Slow, short, the measure of all others.
+"""The reference engine: lists of floats and correctly rounded sums. Slow and short; all other engines are tested by it.
 
-It is a list of names: each operation is the leaf function that a reader finds in its room.
+It is a list of imports: each operation is the function of the same name in utils, embeddings or layers.
 """
 
 from collections.abc import Sequence
@@ -46,7 +46,7 @@ def prepare(weights: GPTModelWeights, config: GPT2Config) -> GPTModelWeights:
 
 
 def top_logits(logits: Matrix, count: int) -> Vector:  # [T][V] -> [V]
-    """Return the last row, whole."""
+    """Return the last row, with every logit."""
     return logits[-1]
 
 
@@ -56,7 +56,7 @@ def log_probabilities(logits: Matrix, ids: Sequence[int]) -> list[float]:  # [T]
 
 
 def to_lists(array: Any) -> Any:
-    """Return `array`: it is made of lists already."""
+    """Return `array`, which consists of lists already."""
     return array
 
 
@@ -64,4 +64,4 @@ from_lists = to_lists
 
 
 def close() -> None:
-    """Nothing to give back."""
+    """Do nothing: this engine has no processes to end."""

@@ -1,1 +1,1 @@
-"""The packed engine: thousands of multiply-adds in one, by Python's big integers. README.md beside this tells how."""
+"""The packed engine: thousands of multiply-adds in one operation on big integers. See README.md in this folder."""

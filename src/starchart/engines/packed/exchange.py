@@ -1,14 +1,14 @@
-"""Exchange: a request to a worker and its answer. An interrupt at any moment leaves it unfinished, but never lost.
+"""An exchange is a request to a worker and its answer. After an interrupt at any moment it can be continued.
 
 Python raises KeyboardInterrupt between two of its own steps: after a write, for example, and before the number of bytes
-written is stored. So a write is stored by the same call of C that makes it, and so is a read: `list.extend(map(...))`.
-What is stored says how far the exchange came, and whoever calls `answer` again goes on from there.
+written is stored. So one call into C writes and stores the number, and another reads and stores the bytes:
+`list.extend(map(...))`. The stored values say how far the exchange is, and the next call of `answer` continues there.
 """
 
 from collections.abc import Callable
 from io import FileIO
 
-_HEADER = 8  # bytes that an answer begins with: how long the rest is
+_HEADER = 8  # bytes at the start of an answer: the length of the rest
 _PIECE = 1 << 16  # bytes read at once, as many as a pipe holds on Linux
 
 
@@ -24,7 +24,7 @@ class Exchange:
         self._body: list[bytes] = []
 
     def send(self) -> None:
-        """Send what is not sent yet. Raises OSError where the worker has ended."""
+        """Send the rest of the request. Raises OSError where the worker has ended."""
         while (done := sum(self._written)) < len(self._request):
             self._written.extend(map(self._write, (self._request[done:],)))
 
@@ -43,5 +43,5 @@ class Exchange:
 
 
 def framed(answer: bytes) -> list[bytes]:
-    """Return the parts of an answer as a worker writes it."""
+    """Return the parts of an answer in the form that a worker writes."""
     return [len(answer).to_bytes(_HEADER, "little"), answer]

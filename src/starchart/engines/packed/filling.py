@@ -9,45 +9,45 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from starchart.checkpoints.stored_tensor import StoredTensor
-from starchart.engines.packed.pack_cache import FORMAT, Pack, PackCache, discard
-from starchart.engines.packed.packed_matrix import GROUP
-from starchart.engines.packed.precision import Precision
+from starchart.engines.packed.arithmetic.lanes import Precision
+from starchart.engines.packed.arithmetic.packed_matrix import GROUP
+from starchart.engines.packed.pack_cache import FORMAT, PackCache, PackCacheEntry, discard
 from starchart.engines.packed.process_group import ProcessGroup
-from starchart.engines.packed.shard_filling import Packed
-from starchart.engines.packed.slices import HEAD, share
+from starchart.engines.packed.shard_filling import PackingResult
+from starchart.engines.packed.slices import OUTPUT_PROJECTION, linear_layers, share
 from starchart.engines.packed.tiles import layer_tile_size, tile_size
 from starchart.layers.linear_layer import LinearWeights
 from starchart.model.config import GPT2Config
 
-Progress: TypeAlias = Callable[[str, int, int], None]  # what is done, how much of it, of how much
+Progress: TypeAlias = Callable[[str, int, int], None]  # the work, the steps done, all steps
 Checksums: TypeAlias = dict[str, dict[int, Sequence[int]]]
 
 _log = logging.getLogger("starchart")
 
 
 @dataclass(frozen=True)
-class Unpacked:
-    """What is to be packed, and how precisely. `head`: wte, or lm_head where it is not tied to wte."""
+class ModelToPack:
+    """The matrices of a model, and the precision. `vocabulary`: lm_head, or wte where lm_head is tied to it."""
 
     layers: Mapping[str, LinearWeights]
-    head: Any
+    vocabulary: Any  # [V][C]
     config: GPT2Config
     precision: Precision
 
 
-def fill(group: ProcessGroup, model: Unpacked, cache: PackCache | None, progress: Progress) -> dict[str, int]:
-    """Fill the shards; return the bound of every layer, and of the head under its name.
+def fill(group: ProcessGroup, model: ModelToPack, cache: PackCache | None, progress: Progress) -> dict[str, int]:
+    """Fill the shards; return the bound K^2 of every linear layer and of the output projection, by name.
 
     Raises CheckpointError for numbers that cannot be weights, EngineError if a process ends.
     """
     description = describe(model)
     if cache is None or description is None:
         return _pack(group, model, None, progress)[0]
-    pack = cache.find(description)
-    if pack:
-        if _read(group, model, pack, progress):
-            return dict(pack.bounds)
-        discard(pack.folder)
+    entry = cache.find(description)
+    if entry:
+        if _read(group, model, entry, progress):
+            return dict(entry.bounds)
+        discard(entry.folder)
     folder = None
     with _warning(cache):
         folder = cache.begin(packed_size(model))
@@ -61,23 +61,23 @@ def fill(group: ProcessGroup, model: Unpacked, cache: PackCache | None, progress
         raise
     finally:
         if folder:
-            discard(folder)  # it has its own name if it was kept
+            discard(folder)  # where it was kept, it was renamed
     return bounds
 
 
 @contextmanager
 def _warning(cache: PackCache) -> Iterator[None]:
-    """Let a cache that cannot be written cost a line, and nothing else."""
+    """Log a warning where the cache cannot be written; the model works without it."""
     try:
         yield
     except OSError as error:
         _log.warning("the packed model is not kept in %s: %s", cache.folder, error.strerror or error)
 
 
-def describe(model: Unpacked) -> dict[str, Any] | None:
-    """Return what makes a pack the pack of this model, or None if its matrices come from no file."""
-    matrices: list[Any] = [*(layer.weight for layer in model.layers.values()), model.head]
-    weights, screen = model.precision.weights, model.precision.screen
+def describe(model: ModelToPack) -> dict[str, Any] | None:
+    """Return a description that identifies the packed model, or None where its matrices are not in files."""
+    matrices: list[Any] = [*(layer.weight for layer in model.layers.values()), model.vocabulary]
+    weights, pruning = model.precision.weights, model.precision.pruning
     if not all(isinstance(matrix, StoredTensor) for matrix in matrices):
         return None
     entries = sorted((str(m.path), m.name, m.dtype, m.shape, m.start) for m in matrices)
@@ -88,37 +88,43 @@ def describe(model: Unpacked) -> dict[str, Any] | None:
         "slices": model.config.n_head,
         "group": GROUP,
         "weights": [weights.width, weights.weight_bits],
-        "screen": screen and [screen.width, screen.weight_bits],
+        "screen": pruning and [pruning.width, pruning.weight_bits],  # the name that FORMAT 1 has
     }
 
 
-def packed_size(model: Unpacked) -> int:
+def packed_size(model: ModelToPack) -> int:
     """Return how many bytes a packed model has on disk."""
-    config, weights, screen = model.config, model.precision.weights, model.precision.screen
-    parts = share(config, 0, 1).single()
-    linear = sum(layer_tile_size(part, name, weights) for name in model.layers for part in parts)
+    config, weights, pruning = model.config, model.precision.weights, model.precision.pruning
+    layers, parts = linear_layers(config.n_layer).values(), share(config, 0, 1).single()
+    linear = sum(layer_tile_size(part, layer, weights) for layer in layers for part in parts)
     tokens = config.vocab_size + config.vocab_size % 2
-    return linear + sum(tile_size(tokens, config.n_embd, lanes) for lanes in (weights, screen) if lanes)
+    return linear + sum(tile_size(tokens, config.n_embd, lanes) for lanes in (weights, pruning) if lanes)
 
 
-def _steps(group: ProcessGroup, model: Unpacked) -> list[tuple[str, int]]:
-    """Return the layers by name, then the parts of the head: with 3 slices, rank 0 may have one and rank 1 two."""
+def _steps(group: ProcessGroup, model: ModelToPack) -> list[tuple[str, int]]:
+    """Return the steps of packing: every linear layer, then the output projection, slice by slice of each process.
+
+    The processes may have different numbers of slices: with 3 slices, one has 1 and the other has 2.
+    """
     parts = range(-(-model.config.n_head // group.size))
-    return [*((name, 0) for name in model.layers), *((HEAD, part) for part in parts)]
+    return [*((name, 0) for name in model.layers), *((OUTPUT_PROJECTION.name, part) for part in parts)]
 
 
 def _pack(
-    group: ProcessGroup, model: Unpacked, folder: Path | None, progress: Progress
+    group: ProcessGroup, model: ModelToPack, folder: Path | None, progress: Progress
 ) -> tuple[dict[str, int], Checksums]:
-    """Pack the model, into `folder` too if there is one. Return bounds and checksums; none if it was not written."""
+    """Pack the model, and write its tiles to `folder` if there is one.
+
+    Return bounds and checksums; no checksums if the tiles were not all written.
+    """
     bounds: dict[str, int] = {}
     checksums: Checksums = {}
     steps = _steps(group, model)
     for done, (name, part) in enumerate(steps):
         progress("packing", done, len(steps))
-        results: list[Packed]
-        if name == HEAD:
-            results = group.call("filler.pack_head", part, model.head, folder)
+        results: list[PackingResult]
+        if name == OUTPUT_PROJECTION.name:
+            results = group.call("filler.pack_output_projection", part, model.vocabulary, folder)
         else:
             layer = model.layers[name]
             results = group.call("filler.pack_layer", name, layer.weight, layer.bias, folder)
@@ -132,16 +138,16 @@ def _pack(
     return bounds, checksums if folder else {}
 
 
-def _read(group: ProcessGroup, model: Unpacked, pack: Pack, progress: Progress) -> bool:
-    """Take the model from a pack; return whether all of it was whole."""
+def _read(group: ProcessGroup, model: ModelToPack, entry: PackCacheEntry, progress: Progress) -> bool:
+    """Read the model from the pack cache; return whether all of it was undamaged."""
     steps = _steps(group, model)
     for done, (name, part) in enumerate(steps):
         progress("opening", done, len(steps))
-        checksums = pack.checksums.get(name, {})
-        if name == HEAD:
-            results = group.call("filler.read_head", part, pack.folder, checksums)
+        checksums = entry.checksums.get(name, {})
+        if name == OUTPUT_PROJECTION.name:
+            results = group.call("filler.read_output_projection", part, entry.folder, checksums)
         else:
-            results = group.call("filler.read_layer", name, model.layers[name].bias, pack.folder, checksums)
+            results = group.call("filler.read_layer", name, model.layers[name].bias, entry.folder, checksums)
         if not all(results):
             return False
     return True

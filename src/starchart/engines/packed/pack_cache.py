@@ -1,12 +1,13 @@
 """The pack cache: packed models on disk, so that the next start needs no packing.
 
-    <cache>/packs/<key>/index.json       what was packed, bounds and checksums
+    <cache>/packs/<key>/index.json       description of the model, bounds and checksums
     <cache>/packs/<key>/slice-000.bin    the tiles of slice 0, and so on
 
-<cache> is the folder of `starchart.own_cache`. The key is a hash of the checkpoint's files (path, size, time,
-header) and of how it is packed. A pack is written to a folder of its own and renamed when it is whole: two programs
-may do so at once, and one that is killed leaves nothing that is read. Packs used longest ago go first when all of them
-take more than $STARCHART_CACHE_GB, 8 by default. Whatever is wrong with the cache costs the cache and nothing else.
+<cache> is the folder of `starchart.own_cache`. The key is a hash of the checkpoint's files (path, size, time, header)
+and of the precision. An entry is written to a temporary folder, which is renamed when it is complete: two programs may
+do so at the same time, and one that is killed leaves nothing that is ever read. When all entries take more than
+$STARCHART_CACHE_GB, 8 by default, the least recently used ones are removed. Where the cache cannot be read or written,
+the model is packed again; nothing else fails.
 """
 
 import json
@@ -27,14 +28,14 @@ from starchart.regular_file import read_regular_file
 
 _INDEX = "index.json"
 _UNFINISHED = "unfinished-"
-_HOUR = 60 * 60  # seconds; an unfinished pack not written to for so long was left by a program that was killed
-_NAME = re.compile(r"[0-9a-f]{32}|unfinished-.*")  # of our folders: nothing else is ever touched
+_HOUR = 60 * 60  # seconds; an unfinished entry not written to for so long was left by a program that was killed
+_NAME = re.compile(r"[0-9a-f]{32}|unfinished-.*")  # of our folders: no others are ever removed
 FORMAT = 1
 
 
 @dataclass(frozen=True)
-class Pack:
-    """A packed model on disk. `checksums`: name -> slice -> of its tiles."""
+class PackCacheEntry:
+    """A packed model on disk. `checksums`: layer -> slice -> the CRC-32 of each tile."""
 
     folder: Path
     bounds: Mapping[str, int]
@@ -42,14 +43,14 @@ class Pack:
 
 
 class PackCache:
-    """The packs in one folder."""
+    """The packed models in one folder."""
 
     def __init__(self, folder: Path, limit: int) -> None:
         self.folder = folder / "packs"
         self.limit = limit  # bytes
 
-    def find(self, description: Mapping[str, Any]) -> Pack | None:
-        """Return the pack of what is described, if there is one that is whole as far as its index says."""
+    def find(self, description: Mapping[str, Any]) -> PackCacheEntry | None:
+        """Return the entry with this description, or None where there is none with an undamaged index."""
         folder = self.folder / _key(description)
         try:
             index = json.loads(read_regular_file(folder / _INDEX))
@@ -60,17 +61,19 @@ class PackCache:
                 name: {int(slice_): sums for slice_, sums in own.items()} for name, own in contents["checksums"].items()
             }
             self._sweep()
-            with suppress(OSError):  # a cache that can only be read is a cache too
-                os.utime(folder / _INDEX)  # used just now
-            return Pack(folder, contents["bounds"], checksums)
+            with suppress(OSError):  # a read-only cache can be used too
+                os.utime(folder / _INDEX)  # the time of its last use
+            return PackCacheEntry(folder, contents["bounds"], checksums)
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return None
 
     def begin(self, size: int) -> Path:
-        """Return a new folder for a pack of `size` bytes. Raises OSError if there can be none."""
+        """Return a new temporary folder for an entry of `size` bytes. Raises OSError where there is no space."""
         if size > self.limit:
             most = in_units(self.limit)
-            raise OSError(0, f"it has {in_units(size)}, and STARCHART_CACHE_GB lets all of them have {most}")
+            raise OSError(
+                0, f"it has {in_units(size)}, more than the limit of {most} for all of them (STARCHART_CACHE_GB)"
+            )
         self.folder.mkdir(parents=True, exist_ok=True)
         self._sweep()
         free = shutil.disk_usage(self.folder).free
@@ -85,27 +88,27 @@ class PackCache:
         bounds: Mapping[str, int],
         checksums: Mapping[str, Mapping[int, Sequence[int]]],
     ) -> None:
-        """Give the pack in `folder` its index and its name, then make room for it. Raises OSError."""
+        """Write the index of the entry in `folder`, rename it to its key, and remove old entries. Raises OSError."""
         contents = _plain({"description": description, "bounds": bounds, "checksums": checksums})
         (folder / _INDEX).write_text(json.dumps({"sha256": _hash(contents), "contents": contents}), "utf-8")
         target = self.folder / _key(description)
         if self.find(description) is None:
             discard(target)
-        with suppress(OSError):  # another program was faster, and its pack is as good
+        with suppress(OSError):  # another program was faster, and its entry is the same
             folder.rename(target)
-        with suppress(OSError):  # it is kept, whether there is room to be made or not
+        with suppress(OSError):  # the entry is complete, also where old ones cannot be removed
             self._make_room(target)
 
     def packs(self) -> list[tuple[str, int, float]]:
-        """Return checkpoint, bytes and time of last use for every pack, the latest first.
+        """Return checkpoint, bytes and time of last use of every entry, the latest first.
 
-        Raises OSError for what cannot be read.
+        Raises OSError for an entry that cannot be read.
         """
         found = [(_title(folder), _size(folder), _last_use(folder)) for folder in self._readable_folders()]
         return sorted(found, key=lambda pack: -pack[2])
 
     def clear(self) -> int:
-        """Remove all packs; return how many bytes they had. Raises OSError for what cannot be read or removed."""
+        """Remove all entries; return how many bytes they had. Raises OSError for one that cannot be read or removed."""
         folders = self._readable_folders()
         size = sum(map(_size, folders))
         for folder in folders:
@@ -121,14 +124,14 @@ class PackCache:
                 discard(folder)
 
     def _sweep(self) -> None:
-        """Remove what programs that were killed have left."""
+        """Remove the unfinished entries of programs that were killed."""
         with suppress(OSError):
             for folder in self._folders():
                 if folder.name.startswith(_UNFINISHED) and time.time() - _last_change(folder) > _HOUR:
                     discard(folder)
 
     def _readable_folders(self) -> list[Path]:
-        """Return the folders of all packs. Raises OSError for one that cannot be read: its size would be a lie."""
+        """Return the folders of all entries. Raises OSError for one that cannot be read: its size is unknown."""
         folders = list(self._folders())
         for folder in folders:
             os.listdir(folder)
@@ -137,15 +140,15 @@ class PackCache:
     def _folders(self) -> Iterator[Path]:
         try:
             found = [path for path in self.folder.iterdir() if _NAME.fullmatch(path.name)]
-        except FileNotFoundError:  # nothing was ever packed
+        except FileNotFoundError:  # no model was ever packed
             return
         yield from [path for path in found if path.is_dir() and not path.is_symlink()]
 
 
 def user_cache() -> PackCache | None:
-    """Return the user's pack cache; None where it may have 0 GB, or the user has no folder for it.
+    """Return the user's pack cache; None where its limit is 0 GB, or the user has no folder for caches.
 
-    Raises EngineError if STARCHART_CACHE_GB is no number of gigabytes.
+    Raises EngineError if STARCHART_CACHE_GB is not a number of gigabytes.
     """
     folder = own_cache_folder()
     return PackCache(folder, own_cache_limit()) if folder else None
@@ -161,12 +164,12 @@ def in_units(size: int) -> str:
 
 
 def discard(folder: Path) -> None:
-    """Remove a folder, as far as that can be done."""
+    """Remove a folder; ignore what cannot be removed."""
     shutil.rmtree(folder, ignore_errors=True)
 
 
 def _plain(value: Any) -> Any:
-    """Return what JSON makes of a value: texts for keys, lists for tuples."""
+    """Return a value as it comes back from JSON: keys are strings, tuples are lists."""
     return json.loads(json.dumps(value))
 
 

@@ -1,64 +1,66 @@
-"""The packed engine: every matrix in lanes, everything between them as in the reference engine.
+"""The packed engine: every matrix product by big integers, everything between them as in the reference engine.
 
-Linear layers are computed late. The engine hands on what a layer is to be applied to, and the next operation decides:
-`attend` and `activation` do the layer and themselves where its columns are, on every shard at once; `to_lists` gathers
-the outputs. Taps see lists, so with a tap each operation is done by itself; the bits are the same.
+Layers whose columns are cut are computed late: `linear` returns a `Deferred` with the input of the layer. The next
+operation decides. `attend` and `activation` compute the layer and then themselves on every shard, where its columns
+are; `to_lists` collects the outputs. Taps see lists, so with a tap each operation is computed alone: the same bits.
 """
 
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import reduce
-from itertools import chain, pairwise
+from itertools import chain
 from math import inf
 from operator import add as add_numbers
 from typing import Any
 
 from starchart.checkpoints.stored_tensor import rows_of
 from starchart.embeddings.embedding_lookup import EmbeddingWeights
-from starchart.engines import reference
-from starchart.engines.layout import lay_out_matrices, linear_layers
-from starchart.engines.packed.filling import Progress, Unpacked, fill
-from starchart.engines.packed.limits import refuse_too_many_positions, refuse_too_many_rows
-from starchart.engines.packed.memory import refuse_if_too_large
+from starchart.engines import layout, reference
+from starchart.engines.packed import limits
+from starchart.engines.packed.arithmetic.candidate_pruning import MOST_CANDIDATES, Candidate, prune, pruning_query
+from starchart.engines.packed.arithmetic.lanes import FAST, FULL, Precision
+from starchart.engines.packed.arithmetic.packed_matrix import Rounded, products
+from starchart.engines.packed.arithmetic.quantisation import round_for, scale_for
+from starchart.engines.packed.filling import ModelToPack, Progress, fill
+from starchart.engines.packed.handles import CacheHandle, Deferred, KeptVectors, PackedLayer, refuse_foreign
 from starchart.engines.packed.pack_cache import PackCache
-from starchart.engines.packed.packed_matrix import Rounded, products
-from starchart.engines.packed.precision import FAST, FULL, Precision
-from starchart.engines.packed.rounding import round_for, scale_for
-from starchart.engines.packed.screening import MOST_CANDIDATES, Candidate, look_at, winners
-from starchart.engines.packed.shards import Shards
-from starchart.engines.packed.slices import HEAD, SliceRange, share, side_by_side
-from starchart.engines.packed.values import AttentionCache, Deferred, Kept, PackedLayer, refuse_foreign
-from starchart.engines.packed.workers import number_of_workers
+from starchart.engines.packed.shard import ShardGroup
+from starchart.engines.packed.slices import (
+    OUTPUT_PROJECTION,
+    Axis,
+    Channels,
+    SliceRange,
+    linear_layers,
+    share,
+    side_by_side,
+)
 from starchart.errors import EngineError
-from starchart.layers.scaled_dot_product_attention import join_heads, split_heads
 from starchart.model.config import GPT2Config
 from starchart.model.gpt_model import GPTModelWeights
 from starchart.tap import Tap, no_tap
-from starchart.utils.masked_softmax import masked_softmax
 from starchart.utils.matrix import Matrix, Vector
 
 
 class _Latest(threading.local):
-    """The layer that a thread computed late: lists have no name, and `attend` is to say where they are from."""
+    """The last deferred layer of a thread. Lists have no name, and `attend` needs one for its error messages."""
 
     name = "attn"
 
 
 class PackedEngine:
-    """The operations of `starchart.engine.Engine` over big integers, on one process or several.
+    """The operations of `starchart.engine.Engine` with big integers, on one process or several.
 
     `workers`: how many processes compute, this one included; None: what suits the model and the machine. `cache`: where
-    packed models are kept. `progress` is called with what is done, how much of it, and of how much. One engine is for
-    one model. Threads may share it, and an interrupt ends one operation, not the engine.
+    packed models are stored on disk. `progress` is called with the work, the steps done, and all steps. One engine is
+    for one model. Threads may share it, and an interrupt ends one operation, not the engine.
     """
 
     embed = staticmethod(reference.embed)
     from_lists = staticmethod(reference.from_lists)
 
-    _group: Shards
     _slices: SliceRange  # all of them
-    _head_rows: Matrix  # [V][C]
+    _vocabulary: Matrix  # [V][C], the rows of the output projection
 
     def __init__(
         self,
@@ -72,38 +74,50 @@ class PackedEngine:
         self._cache = cache
         self._progress = progress
         self._latest = _Latest()
+        self._shards: ShardGroup | None = None  # until there is a model
 
     def prepare(self, weights: GPTModelWeights, config: GPT2Config) -> Any:
-        """Return the weights with every linear layer and the head packed, and spread over the processes.
+        """Return the weights with every linear layer and the output projection packed, on all processes.
 
         Raises CheckpointError for numbers that cannot be weights, EngineError for too little memory or too many rows.
         """
-        if hasattr(self, "_group"):
+        if self._shards:
             raise EngineError("this engine has a model already; make another PackedEngine")
-        ranks = number_of_workers(config, self._wanted)
-        refuse_if_too_large(config, self._precision, ranks, tables=2 if weights.lm_head else 1)
+        ranks = limits.number_of_workers(config, self._wanted)
+        limits.refuse_if_too_large(config, self._precision, ranks, tables=2 if weights.lm_head else 1)
         self._slices = share(config, 0, 1)
-        self._group = Shards([share(config, rank, ranks) for rank in range(ranks)], self._precision)
+        layers = linear_layers(config.n_layer)
+        self._shards = group = ShardGroup([share(config, rank, ranks) for rank in range(ranks)], self._precision)
         try:
-            layers, head = dict(linear_layers(weights)), (weights.lm_head or weights.wte).weight
-            refuse_too_many_rows(layers, self._slices, self._precision)
-            refuse_too_many_positions(config, self._precision)
-            model = Unpacked(layers, head, config, self._precision)
-            bounds, owner = fill(self._group, model, self._cache, self._progress), self._group.names
-            prepared: Any = lay_out_matrices(
-                weights, lambda name, _: PackedLayer(name, bounds[name], owner), lambda _, table: rows_of(table)
+            limits.refuse_too_many_rows(layers.values(), self._slices, self._precision)
+            limits.refuse_too_many_positions(config, self._precision)
+            vocabulary = (weights.lm_head or weights.wte).weight
+            model = ModelToPack(dict(layout.linear_layers(weights)), vocabulary, config, self._precision)
+            bounds = fill(group, model, self._cache, self._progress)
+            packed = {
+                name: PackedLayer(layer, bounds[name], group.handles)
+                for name, layer in {**layers, OUTPUT_PROJECTION.name: OUTPUT_PROJECTION}.items()
+            }
+            prepared: Any = layout.lay_out_matrices(
+                weights, lambda name, _: packed[name], lambda _, table: rows_of(table)
             )
         except BaseException:
-            self._group.close()
+            group.close()
             raise
-        self._head_rows = (prepared.lm_head or prepared.wte).weight
-        head_layer: Any = PackedLayer(HEAD, bounds[HEAD], owner)
-        return replace(prepared, lm_head=EmbeddingWeights(head_layer))
+        self._vocabulary = (prepared.lm_head or prepared.wte).weight
+        output_projection: Any = packed[OUTPUT_PROJECTION.name]
+        return replace(prepared, lm_head=EmbeddingWeights(output_projection))
 
     def __repr__(self) -> str:
         precision = {FULL: "full", FAST: "fast"}.get(self._precision, str(self._precision))
-        workers = f", {self.workers} worker{'s' * (self.workers != 1)}" if hasattr(self, "_group") else ""
+        workers = f", {self.workers} worker{'s' * (self.workers != 1)}" if self._shards else ""
         return f"PackedEngine({precision}{workers})"
+
+    @property
+    def _group(self) -> ShardGroup:
+        if self._shards is None:
+            raise EngineError("this engine has no model yet; call prepare first")
+        return self._shards
 
     @property
     def workers(self) -> int:
@@ -119,23 +133,23 @@ class PackedEngine:
         return reference.layer_norm(self.to_lists(x), weight, bias, epsilon)
 
     def linear(self, x: Any, weight: PackedLayer, bias: Vector) -> Any:  # [T][in] -> [T][out]
-        """Return x W + bias, to be computed later, or at once where the rows of W are cut into slices.
+        """Return x W + bias: computed now where the rows of W are cut into slices, else deferred.
 
         `bias` must be the one that was prepared with the weight: the shards have their parts of it.
         """
-        refuse_foreign("linear", "weight", weight, self._group.names)
-        if not weight.name.endswith("c_proj"):
+        refuse_foreign("linear", "weight", weight, self._group.handles)
+        if weight.layer.cut is Axis.COLUMNS:
             self._latest.name = weight.name
             return Deferred(self.to_lists(x), weight)
-        if isinstance(x, Kept) and x.kind == weight.kind:
-            refuse_foreign("linear", "input", x, self._group.names)
+        if isinstance(x, KeptVectors) and x.channels is weight.layer.channels:
+            refuse_foreign("linear", "input", x, self._group.handles)
             kept = x
         else:
-            kept = self._group.give(self.to_lists(x), weight.name)
+            kept = self._group.distribute(self.to_lists(x), weight.layer)
         scales = [scale_for(norm, weight.bound, self._precision.weights) for norm in kept.norms]
         matrix = self._group.shard.matrices[weight.name]
         rows = []
-        found = self._group.call("project", weight.name, kept.name.number, scales, weight.bound)
+        found = self._group.call("project", weight.name, kept.handle.number, scales, weight.bound)
         for scale, *parts in zip(scales, *found, strict=True):
             sums = [reduce(add_numbers, block) for block in zip(*parts, strict=True)]
             rows.append(products(sums, matrix, 1.0 / scale, bias))
@@ -143,43 +157,42 @@ class PackedEngine:
 
     def activation(self, x: Any, name: str) -> Any:  # [T][F] -> [T][F]
         """Return the activation function of every entry."""
-        if not isinstance(x, Deferred) or x.layer.kind != "mlp.c_fc":
+        if not isinstance(x, Deferred) or not x.is_cut_by(Channels.HIDDEN):
             return reference.activation(self.to_lists(x), name)
-        refuse_foreign("activation", "input", x, self._group.names)
-        arguments = (x.layer.name, self._rounded(x), name)
-        following = x.layer.name.replace("c_fc", "c_proj")
-        return self._group.keep("activate", [arguments] * self.workers, following)
+        refuse_foreign("activation", "input", x, self._group.handles)
+        return self._group.keep("activate", x.weight.layer, [(self._rounded(x), name)] * self.workers)
 
     def attend(
-        self, qkv: Any, cache: AttentionCache, n_head: int, scale: float, tap: Tap
-    ) -> tuple[Any, AttentionCache]:  # [T][3C] -> [T][C]
-        """Return causal attention, heads joined, and the cache with the new tokens in it."""
-        refuse_foreign("attend", "cache", cache, self._group.names)
-        if not isinstance(qkv, Deferred) or qkv.layer.kind != "attn.c_attn" or tap is not no_tap:
+        self, qkv: Any, cache: CacheHandle, n_head: int, scale: float, tap: Tap
+    ) -> tuple[Any, CacheHandle]:  # [T][3C] -> [T][C]
+        """Return causal attention, heads joined, and the cache with the new tokens added."""
+        refuse_foreign("attend", "cache", cache, self._group.handles)
+        if not isinstance(qkv, Deferred) or not qkv.is_cut_by(Channels.ATTENTION) or tap is not no_tap:
             lists, cache = self.to_lists(qkv), cache.take()
-            return self._attend_by_steps(lists, cache.valid_name().number, n_head, scale, tap), cache
-        refuse_foreign("attend", "input", qkv, self._group.names)
+            number = cache.valid().number
+            return self._group.attend_by_steps(self._latest.name, lists, number, n_head, scale, tap), cache
+        refuse_foreign("attend", "input", qkv, self._group.handles)
         cache = cache.take()
-        arguments = (qkv.layer.name, self._rounded(qkv), cache.valid_name().number, scale)
-        following = qkv.layer.name.replace("c_attn", "c_proj")
-        return self._group.keep("attend", [arguments] * self.workers, following), cache
+        arguments = (self._rounded(qkv), cache.valid().number, scale)
+        return self._group.keep("attend", qkv.weight.layer, [arguments] * self.workers), cache
 
     def output_projection(self, x: Any, table: PackedLayer, last_only: bool) -> Deferred:  # [T][C] -> [T][V]
-        """Return the logits, to be computed later: all of them by `to_lists`, the largest by `top_logits`."""
-        refuse_foreign("output_projection", "table", table, self._group.names)
+        """Return the logits, deferred: `to_lists` computes all of them, `top_logits` the largest."""
+        refuse_foreign("output_projection", "table", table, self._group.handles)
         rows = self.to_lists(x)
         return Deferred(rows[-1:] if last_only else rows, table)
 
     def top_logits(self, logits: Any, count: int) -> Sequence[float]:  # [T][V] -> [V]
         """Return the last row, with -inf for tokens that are certainly not among the `count` likeliest."""
-        screen, lanes = self._precision.screen, self._precision.weights
-        last = Deferred(logits.x[-1:], logits.layer) if isinstance(logits, Deferred) else logits
-        if screen and 0 < count <= MOST_CANDIDATES and isinstance(last, Deferred) and last.layer.name == HEAD:
-            refuse_foreign("top_logits", "input", logits, self._group.names)
+        narrow, lanes = self._precision.pruning, self._precision.weights
+        last = Deferred(logits.x[-1:], logits.weight) if isinstance(logits, Deferred) else logits
+        is_deferred = isinstance(last, Deferred) and last.is_cut_by(Channels.VOCABULARY)
+        if narrow and is_deferred and 0 < count <= MOST_CANDIDATES:
+            refuse_foreign("top_logits", "input", logits, self._group.handles)
             vector = self._rounded(last)[0]
-            dropped = lanes.weight_bits - screen.weight_bits
-            look = look_at(last.x[0], vector[1], last.layer.bound, dropped, screen, count)
-            found = winners(list(chain.from_iterable(self._group.call("possible_winners", look))), look)
+            dropped = lanes.weight_bits - narrow.weight_bits
+            query = pruning_query(last.x[0], vector[1], last.weight.bound, dropped, narrow, count)
+            found = prune(list(chain.from_iterable(self._group.call("find_candidates", query))), query)
             if len(found) <= MOST_CANDIDATES:
                 return self._only(found, vector, dropped)
         row: Sequence[float] = self.to_lists(last)[-1]
@@ -187,62 +200,48 @@ class PackedEngine:
 
     def to_lists(self, array: Any) -> Any:
         """Return a value as nested lists of floats."""
-        if not isinstance(array, Deferred | Kept):
+        if not isinstance(array, Deferred | KeptVectors):
             return array
-        refuse_foreign("to_lists", "input", array, self._group.names)
-        if isinstance(array, Kept):
-            return side_by_side(self._group.call("kept", array.name.number))
-        name = array.layer.name
-        if name == HEAD:
+        refuse_foreign("to_lists", "input", array, self._group.handles)
+        if isinstance(array, KeptVectors):
+            return side_by_side(self._group.call("kept", array.handle.number))
+        if array.is_cut_by(Channels.VOCABULARY):
             return side_by_side(self._group.call("logits", self._rounded(array)))
-        return self._slices.in_order(name, side_by_side(self._group.call("linear", name, self._rounded(array))))
+        lanes = side_by_side(self._group.call("linear", array.weight.name, self._rounded(array)))
+        return self._slices.by_column(array.weight.layer, lanes)
 
     def log_probabilities(self, logits: Any, ids: Sequence[int]) -> list[float]:  # [T][V], [T] -> [T]
         """Return the log-probability of each of `ids` in its row."""
         return reference.log_probabilities(self.to_lists(logits), ids)
 
-    def new_cache(self, n_head: int) -> AttentionCache:
-        """Return the cache of a block that has seen nothing."""
-        return AttentionCache(self._group.names.new())
+    def new_cache(self, n_head: int) -> CacheHandle:
+        """Return an empty cache for one block."""
+        return CacheHandle(self._group.handles.new())
 
-    def fork(self, cache: AttentionCache) -> AttentionCache:
+    def fork(self, cache: CacheHandle) -> CacheHandle:
         """Return a copy of a cache."""
-        refuse_foreign("fork", "cache", cache, self._group.names)
-        copy = AttentionCache(self._group.names.new())
-        self._group.call("fork", cache.valid_name().number, copy.valid_name().number)
-        cache.valid_name()  # raises if another thread has used it meanwhile: then the copy may have new tokens in it
+        refuse_foreign("fork", "cache", cache, self._group.handles)
+        copy = CacheHandle(self._group.handles.new())
+        self._group.call("fork", cache.valid().number, copy.valid().number)
+        cache.valid()  # raises where another thread used it meanwhile: then the copy may have new tokens
         return copy
 
     def close(self) -> None:
         """End the worker processes."""
-        if hasattr(self, "_group"):
-            self._group.close()
+        if self._shards:
+            self._shards.close()
 
-    def _rounded(self, layer: Deferred) -> list[Rounded]:
-        """Return the vectors that a layer is applied to as whole numbers. No lane overflows: asserted."""
-        return [round_for(row, layer.layer.bound, self._precision.weights, layer.layer.name) for row in layer.x]
+    def _rounded(self, output: Deferred) -> list[Rounded]:
+        """Return the inputs of a deferred layer as whole numbers. Asserts that no lane overflows."""
+        weight = output.weight
+        return [round_for(row, weight.bound, self._precision.weights, weight.name) for row in output.x]
 
     def _only(self, tokens: Sequence[Candidate], vector: Rounded, dropped: int) -> list[float]:  # -> [V]
-        """Return the exact logits of some tokens, -inf for all others. The ranks share the work."""
+        """Return the exact logits of some tokens, -inf for all others."""
         ids = [token for _, _, token in tokens]
         scales = [scale / (1 << dropped) for _, scale, _ in tokens]
-        cuts = [len(ids) * rank // self._group.size for rank in range(self._group.size + 1)]
-        shares = [(vector, [self._head_rows[token] for token in ids[a:b]], scales[a:b]) for a, b in pairwise(cuts)]
-        row = [-inf] * len(self._head_rows)
-        for token, logit in zip(ids, chain.from_iterable(self._group.call_each("exact_logits", shares)), strict=True):
+        row = [-inf] * len(self._vocabulary)
+        logits = self._group.exact_logits(vector, [self._vocabulary[token] for token in ids], scales)
+        for token, logit in zip(ids, logits, strict=True):
             row[token] = logit
         return row
-
-    def _attend_by_steps(
-        self, qkv: Matrix, cache: int, n_head: int, scale: float, tap: Tap
-    ) -> list[list[float]]:  # [T][3C] -> [T][C]
-        parts = split_heads(qkv, 3 * n_head)
-        queries = tap("q", parts[:n_head])
-        keys = tap("k", parts[n_head : 2 * n_head])
-        values = tap("v", parts[2 * n_head :])
-        shares = [(slices.first, slices.last) for slices in self._group.shares]
-        self._group.call_each("append", [(self._latest.name, cache, keys[a:b], values[a:b]) for a, b in shares])
-        own = self._group.call_each("scores", [(cache, queries[a:b], scale) for a, b in shares])
-        pattern = tap("pattern", [masked_softmax(rows) for rows in tap("scores", list(chain.from_iterable(own)))])
-        own = self._group.call_each("mix", [(cache, pattern[a:b]) for a, b in shares])
-        return join_heads(tap("z", list(chain.from_iterable(own))))

@@ -1,11 +1,11 @@
-"""Processes that compute together: this one and its workers, each with a shard.
+"""A process group: this process and its workers, each with a shard.
 
-A worker is this same Python, started with a pipe to its standard input and one from its standard output. That works
-from a script, the REPL, standard input, on Linux, macOS and Windows. It does what it is told: objects go both ways as
-pickles, and nobody else has the pipes. End of file on a pipe is how each side learns that the other is gone.
+A worker is the same Python, started with a pipe to its standard input and one from its standard output. That works from
+a script, the REPL and standard input, on Linux, macOS and Windows. Requests and answers are pickles; no other process
+has the pipes. Each side sees the end of the other one as the end of file on a pipe.
 
-An interrupt (Ctrl-C) ends a call in this process alone: the workers answer it to the end, and the next call reads
-those answers away first.
+An interrupt (Ctrl-C) ends a call in this process only: the workers finish it, and the next call first reads and drops
+their answers.
 """
 
 import contextlib
@@ -42,13 +42,13 @@ _Result = TypeVar("_Result")
 def _in_turn(
     method: "Callable[Concatenate[ProcessGroup, _Arguments], _Result]",
 ) -> "Callable[Concatenate[ProcessGroup, _Arguments], _Result]":
-    """Let a call wait until the calls of other threads have ended."""
+    """Make a call wait until the calls of other threads have ended."""
 
     @wraps(method)
     def wrapper(group: "ProcessGroup", /, *args: _Arguments.args, **kwargs: _Arguments.kwargs) -> _Result:
         held: list[bool] = []
         try:
-            # Taken and stored in one step, as in `exchange`: after an interrupt no lock stays taken.
+            # Acquired and stored in one step, as in `exchange`: an interrupt leaves no lock acquired.
             held.extend(map(group._turn.acquire, (True,)))
             return method(group, *args, **kwargs)
         finally:
@@ -59,7 +59,7 @@ def _in_turn(
 
 
 class ProcessGroup:
-    """Shards by rank. Rank 0 is in this process. One shard needs no other process. Threads may share a group."""
+    """Shards by rank. Rank 0 is in this process; one shard alone needs no worker. Threads may share a group."""
 
     def __init__(self, shards: Sequence[Any]) -> None:
         self.shard = shards[0]
@@ -78,7 +78,7 @@ class ProcessGroup:
 
     @property
     def size(self) -> int:
-        """How many processes there are."""
+        """How many processes there are, this one included."""
         return 1 + len(self._workers)
 
     def call(self, method: str, *arguments: Any) -> list[Any]:
@@ -94,7 +94,7 @@ class ProcessGroup:
         if self._closed:
             raise EngineError(_CLOSED)
         try:
-            for left in self._unfinished:  # of a call that was interrupted: nobody waits for these answers
+            for left in self._unfinished:  # of a call that was interrupted: these answers are dropped
                 left.answer()
             requests = zip(self._workers, arguments[1:], strict=True)
             self._unfinished = exchanges = [_exchange(worker, (method, own)) for worker, own in requests]
@@ -119,8 +119,8 @@ class ProcessGroup:
 
 
 def serve() -> None:
-    """Be a worker: take a shard, then call its methods as told, until the pipe ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that we work for
+    """Run a worker: read a shard, then call its methods as requested, until the pipe is closed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is handled by the process that started this one
     requests, replies = sys.stdin.buffer, sys.stdout.buffer
     with contextlib.suppress(EOFError, OSError):
         shard = pickle.load(requests)
@@ -128,23 +128,23 @@ def serve() -> None:
             method, arguments = pickle.load(requests)
             replies.writelines(framed(pickle.dumps(_outcome(shard, method, arguments))))
             replies.flush()
-    os._exit(0)  # nothing is left to flush, and nobody to tell
+    os._exit(0)  # nothing is left to flush, and no process to report to
 
 
 def _outcome(shard: Any, method: str, arguments: tuple[Any, ...]) -> tuple[Any, Exception | None]:
-    """Return what a method returns, and what it raises."""
+    """Return what a method returns, and the exception that it raises."""
     try:
         return attrgetter(method)(shard)(*arguments), None
     except (StarchartError, MemoryError) as error:
         return None, error
-    except Exception as error:  # a defect: whoever reads of it should see where it was
+    except Exception as error:  # a defect: the report should show where it was
         error.add_note(traceback.format_exc())
         return None, error
 
 
 def _start() -> "subprocess.Popen[bytes]":
     package = Path(__file__).resolve().parents[3]
-    own_group: dict[str, Any] = (  # so that Ctrl-C on a terminal does not reach it
+    own_group: dict[str, Any] = (  # so that Ctrl-C on a terminal does not stop it
         {"creationflags": _NEW_PROCESS_GROUP} if sys.platform == "win32" else {"process_group": 0}
     )
     try:

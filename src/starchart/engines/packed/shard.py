@@ -1,41 +1,55 @@
-"""What one process has of a model, and what it computes with it.
+"""A shard is the part of a model that one process has: some slices of every matrix, and what it computes with them.
 
-Every process has a Shard, this one too. `process_group` calls the same method of all of them and gathers what they
-return. Vectors come as arrays of whole numbers a_i + M and the unit 1/s, or as floats where they are this shard's own.
-What a shard found for itself (heads, hidden channels) it keeps under a number, until that is forgotten.
+Every process has one shard, this process too. `process_group` calls the same method of all shards and collects the
+results. Vectors come as arrays of whole numbers a_i + M with the unit 1/s, or as floats where they are the shard's own
+channels. A shard keeps the outputs of its attention heads and its hidden channels under a number until it is told to
+forget that number: `ShardGroup` does so when the `Handle` with the number was garbage-collected.
 """
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import chain, pairwise
 from typing import Any
 
-from starchart.engines.packed.attention_cache import HeadCache
-from starchart.engines.packed.packed_matrix import LaneSums, PackedMatrix, Rounded, apply, in_groups, multiply
-from starchart.engines.packed.precision import Precision
-from starchart.engines.packed.rounding import fits, largest_norm, round_vector
-from starchart.engines.packed.screening import Candidate, Look, exact_logits, possible_winners
+from starchart.engines.packed.arithmetic.attention_cache import AttentionCache
+from starchart.engines.packed.arithmetic.candidate_pruning import Candidate, PruningQuery, exact_logits, find_candidates
+from starchart.engines.packed.arithmetic.lanes import Precision
+from starchart.engines.packed.arithmetic.packed_matrix import (
+    LaneSums,
+    PackedMatrix,
+    Rounded,
+    apply,
+    in_groups,
+    multiply,
+)
+from starchart.engines.packed.arithmetic.quantisation import fits, largest_norm, round_vector
+from starchart.engines.packed.handles import Handles, KeptVectors
+from starchart.engines.packed.process_group import ProcessGroup
 from starchart.engines.packed.shard_filling import ShardFiller
-from starchart.engines.packed.slices import HEAD, SCREEN, SliceRange
+from starchart.engines.packed.slices import Layer, SliceRange, linear_layers
+from starchart.layers.scaled_dot_product_attention import join_heads, split_heads
+from starchart.tap import Tap
 from starchart.utils.activations import activate
 from starchart.utils.masked_softmax import masked_softmax
 from starchart.utils.matrix import Matrix, Vector
 
 
 class Shard:
-    """Some slices of every matrix, with the keys and values of their heads."""
+    """Some slices of every matrix, with the keys and values of their attention heads."""
 
     def __init__(self, slices: SliceRange, precision: Precision) -> None:
         self.slices = slices
-        self.filler = ShardFiller(slices, precision.weights, precision.screen)
+        self.filler = ShardFiller(slices, precision.weights, precision.pruning)
         self.matrices, self.biases = self.filler.matrices, self.filler.biases
         self._lanes, self._attention = precision.weights, precision.attention
-        self._heads: dict[int, list[HeadCache]] = {}
+        self._layers = linear_layers(slices.config.n_layer)
+        self._caches: dict[int, list[AttentionCache]] = {}  # number -> [H]
         self._kept: dict[int, list[Vector]] = {}  # number -> [T][own]
 
     def forgetting(self, numbers: Sequence[int], method: str, arguments: tuple[Any, ...]) -> Any:
-        """Let go of what is kept under some numbers, caches too; then call a method and return its result."""
+        """Free the vectors and caches under some numbers; then call a method and return its result."""
         for number in numbers:
-            self._heads.pop(number, None)
+            self._caches.pop(number, None)
             self._kept.pop(number, None)
         return getattr(self, method)(*arguments)
 
@@ -44,11 +58,11 @@ class Shard:
         return [array("d", row) for row in apply(self.matrices[name], vectors, self.biases[name])]
 
     def attend(
-        self, name: str, vectors: Sequence[Rounded], cache: int, scale: float, following: str, number: int
+        self, name: str, vectors: Sequence[Rounded], cache: int, scale: float, number: int
     ) -> list[float]:  # [T][C] -> [T]
-        """Compute queries, keys and values of this shard's heads, and keep what the heads find with them.
+        """Compute attention for this shard's heads, queries, keys and values too, and keep their outputs.
 
-        Returns the norm of it for every token, for the layer called `following`.
+        Returns the largest norm of a group of them for every token.
         """
         size = self.slices.config.n_embd // self.slices.config.n_head
         stride = 3 * size + size % 2  # an odd number of lanes has one more
@@ -60,13 +74,13 @@ class Shard:
         )
         self.append(name, cache, keys, values)
         pattern = [masked_softmax(rows) for rows in self.scores(cache, queries, scale)]
-        return self._keep(_joined(self.mix(cache, pattern)), following, number)
+        return self._keep(join_heads(self.mix(cache, pattern)), name, number)
 
     def append(self, name: str, cache: int, keys: Sequence[Matrix], values: Sequence[Matrix]) -> None:  # [H][T][D]
         """Add new tokens to a cache, for this shard's heads."""
-        heads = self._heads.setdefault(cache, [])
+        heads = self._caches.setdefault(cache, [])
         if not heads:
-            heads += [HeadCache(self._attention, name) for _ in range(self.slices.heads)]
+            heads += [AttentionCache(self._attention, name) for _ in range(self.slices.heads)]
         for head, new_keys, new_values in zip(heads, keys, values, strict=True):
             for key, value in zip(new_keys, new_values, strict=True):
                 head.append(key, value)
@@ -75,71 +89,122 @@ class Shard:
         """Return scale times queries times keys of this shard's heads: [H][T][D] -> [H][T][S]."""
         return [
             [head.scores(query, scale) for query in rows]
-            for head, rows in zip(self._heads[cache], queries, strict=True)
+            for head, rows in zip(self._caches[cache], queries, strict=True)
         ]
 
     def mix(self, cache: int, pattern: Sequence[Matrix]) -> list[list[list[float]]]:  # [H][T][S] -> [H][T][D]
         """Return the values of this shard's heads, weighted by the pattern."""
-        return [[head.mix(row) for row in rows] for head, rows in zip(self._heads[cache], pattern, strict=True)]
+        return [[head.mix(row) for row in rows] for head, rows in zip(self._caches[cache], pattern, strict=True)]
 
     def logits(self, vectors: Sequence[Rounded]) -> "list[array[float]]":  # [T][C] -> [T][own]
         """Return the logits of this shard's part of the vocabulary."""
         rows = [array("d") for _ in vectors]
-        for matrix, tokens in self._vocabulary(HEAD):
+        for matrix, tokens in self._with_tokens(self.filler.vocabulary):
             for row, own in zip(rows, apply(matrix, vectors, [0.0] * len(tokens)), strict=True):
                 row.extend(own)
         return rows
 
-    def possible_winners(self, look: Look) -> list[Candidate]:
+    def find_candidates(self, query: PruningQuery) -> list[Candidate]:
         """Return the tokens of this shard that may be among the likeliest."""
-        return possible_winners(look, self._vocabulary(SCREEN))
+        return find_candidates(query, self._with_tokens(self.filler.pruning))
 
     def exact_logits(self, vector: Rounded, rows: Matrix, scales: Vector) -> list[float]:  # [n][C], [n] -> [n]
-        """Return the logits of some tokens, whoever's they are, from their rows of the table."""
+        """Return the logits of any tokens, of other shards too, from their rows of the table."""
         return exact_logits(vector, rows, scales, self._lanes)
 
     def fork(self, cache: int, copy: int) -> None:
         """Copy a cache."""
-        self._heads[copy] = [head.copy() for head in self._heads.get(cache, [])]
+        self._caches[copy] = [head.copy() for head in self._caches.get(cache, [])]
 
     def activate(
-        self, name: str, vectors: Sequence[Rounded], activation: str, following: str, number: int
+        self, name: str, vectors: Sequence[Rounded], activation: str, number: int
     ) -> list[float]:  # [T][C] -> [T]
-        """Compute this shard's hidden channels and keep them; return their norms for the layer called `following`."""
-        hidden = activate([row[: len(self.slices.hidden())] for row in self.linear(name, vectors)], activation)
-        return self._keep(hidden, following, number)
+        """Compute this shard's hidden channels and keep them; return the largest norm of a group for every token."""
+        count = len(self.slices.channels(self._layers[name].channels))  # without padding
+        hidden = activate([row[:count] for row in self.linear(name, vectors)], activation)
+        return self._keep(hidden, name, number)
 
-    def give(self, rows: Matrix, following: str, number: int) -> list[float]:  # [T][own] -> [T]
-        """Keep this shard's part of some vectors; return the norms."""
-        return self._keep(rows, following, number)
+    def receive(self, name: str, rows: Matrix, number: int) -> list[float]:  # [T][own] -> [T]
+        """Keep this shard's part of the inputs of a layer; return the largest norm of a group for every token."""
+        return self._keep(rows, name, number)
 
     def kept(self, number: int) -> "list[array[float]]":  # -> [T][own]
         """Return what is kept under a number."""
         return [array("d", row) for row in self._kept[number]]
 
     def project(self, name: str, number: int, scales: Sequence[float], bound: int) -> list[list[LaneSums]]:  # [T] ->
-        """Return this shard's part of the product of what it keeps with a layer: sums for every token and block."""
+        """Return this shard's part of every sum of a layer whose rows are cut, for the vectors kept under a number."""
         matrix, rows = self.matrices[name], self._kept[number]
         vectors = [rounded_groups(row, scale, matrix, bound) for row, scale in zip(rows, scales, strict=True)]
         return multiply(vectors, matrix)
 
-    def _vocabulary(self, kind: str) -> list[tuple[PackedMatrix, range]]:
-        numbers = range(self.slices.first, self.slices.last)
-        parts = [(self.matrices.get(f"{kind}.{number}"), self.slices.tokens(number)) for number in numbers]
-        return [(matrix, tokens) for matrix, tokens in parts if matrix]
+    def _with_tokens(self, matrices: Mapping[int, PackedMatrix]) -> list[tuple[PackedMatrix, range]]:
+        """Return the matrices of some slices, each with the slice's part of the vocabulary."""
+        return [(matrix, self.slices.tokens(slice_)) for slice_, matrix in matrices.items()]
 
-    def _keep(self, rows: Sequence[Vector], following: str, number: int) -> list[float]:
+    def _keep(self, rows: Sequence[Vector], name: str, number: int) -> list[float]:
+        """Keep inputs of a layer whose rows are cut. `name` is that layer, or the one that it follows."""
         self._kept[number] = list(rows)
-        sizes = self.slices.sizes(following)
-        return [largest_norm(row, sizes, following) for row in rows]
+        layer = self._layers[name].following or self._layers[name]
+        sizes = self.slices.group_sizes(layer)
+        return [largest_norm(row, sizes, layer.name) for row in rows]
+
+
+class ShardGroup(ProcessGroup):
+    """The shards of one model. They free what they keep for handles that were garbage-collected."""
+
+    def __init__(self, shares: Sequence[SliceRange], precision: Precision) -> None:
+        super().__init__([Shard(slices, precision) for slices in shares])
+        self.handles = Handles()
+        self.shares = shares  # by rank
+
+    def call_each(self, method: str, arguments: Sequence[tuple[Any, ...]]) -> list[Any]:
+        """Call a method of every shard, each with its own arguments; return the results by rank.
+
+        The same message says which numbers to forget.
+        """
+        dead = self.handles.dead()
+        if not dead:
+            return super().call_each(method, arguments)
+        results = super().call_each("forgetting", [(dead, method, own) for own in arguments])
+        self.handles.forget(dead)
+        return results
+
+    def attend_by_steps(
+        self, name: str, qkv: Matrix, cache: int, n_head: int, scale: float, tap: Tap
+    ) -> list[list[float]]:  # [T][3C] -> [T][C]
+        """Return causal attention, heads joined, computed one step at a time, with a tap after each."""
+        parts = split_heads(qkv, 3 * n_head)
+        queries = tap("q", parts[:n_head])
+        keys = tap("k", parts[n_head : 2 * n_head])
+        values = tap("v", parts[2 * n_head :])
+        heads = [slice(slices.first, slices.last) for slices in self.shares]
+        self.call_each("append", [(name, cache, keys[own], values[own]) for own in heads])
+        found = self.call_each("scores", [(cache, queries[own], scale) for own in heads])
+        pattern = tap("pattern", [masked_softmax(rows) for rows in tap("scores", list(chain.from_iterable(found)))])
+        found = self.call_each("mix", [(cache, pattern[own]) for own in heads])
+        return join_heads(tap("z", list(chain.from_iterable(found))))
+
+    def exact_logits(self, vector: Rounded, rows: Matrix, scales: Vector) -> list[float]:  # [n][C], [n] -> [n]
+        """Return the logits of any tokens from their rows of the table. Each process computes some of them."""
+        cuts = [len(rows) * rank // self.size for rank in range(self.size + 1)]
+        parts = [(vector, rows[a:b], scales[a:b]) for a, b in pairwise(cuts)]
+        return list(chain.from_iterable(self.call_each("exact_logits", parts)))
+
+    def distribute(self, x: Matrix, layer: Layer) -> KeptVectors:  # [T][in]
+        """Give every shard its channels of some inputs of a layer whose rows are cut."""
+        owned = [slices.rows(layer) for slices in self.shares]
+        return self.keep("receive", layer, [([row[own.start : own.stop] for row in x],) for own in owned])
+
+    def keep(self, method: str, layer: Layer, arguments: Sequence[tuple[Any, ...]]) -> KeptVectors:
+        """Call a method of every shard that computes vectors with a layer, keeps them, and returns their norms."""
+        handle = self.handles.new()
+        norms = self.call_each(method, [(layer.name, *own, handle.number) for own in arguments])
+        return KeptVectors(handle, [max(own) for own in zip(*norms, strict=True)], layer.channels)
 
 
 def rounded_groups(row: Vector, scale: float, matrix: PackedMatrix, bound: int) -> list[Sequence[int]]:
-    """Return a_i + M in groups for a vector and its s. No lane overflows: asserted."""
+    """Return a_i + M, group by group, for a vector and its scale s. Asserts that no lane overflows."""
     groups = in_groups(round_vector(row, scale, matrix.lanes.offset).tolist(), matrix.sizes)
     assert fits(groups, matrix.lanes.offset, bound, matrix.lanes)
     return groups
-
-
-def _joined(heads: Sequence[Any]) -> list[list[float]]:  # [H][T][D] -> [T][H D]
-    return [[value for part in parts for value in part] for parts in zip(*heads, strict=True)]

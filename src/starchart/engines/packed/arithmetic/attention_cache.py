@@ -1,13 +1,15 @@
-"""Keys and values of one head in lanes, so that attention too is sums of big integers.
+"""The keys and values of one attention head in lanes: scores and outputs are sums of big integers too.
 
-Scores: position s is a lane, channel d a row, and the query is the vector: score_s = sum_d q_d k_sd. A key has a scale
-of its own, and positions fill an integer of so many lanes before the next one is begun.
-Output: channel d is a lane, position s a row, and the pattern is the vector: z_d = sum_s p_s v_sd. A value has a scale
-of its own too, which p_s carries. Lanes are as wide as the processor's words: for so few of them nothing is faster.
+    scores     score_s = sum_d q_d k_sd      a lane for each position s, a row for each channel d
+    outputs    z_d = sum_s p_s v_sd          a lane for each channel d, a row for each position s
 
-No lane overflows: |sum_i a_i q_i| <= A 2^(b-1) with A = sum_i |a_i|, and the vector's exponent is chosen so that
-A 2^b <= 2^(L-1). It is asserted. What is computed for a position depends neither on the blocks nor on how many tokens
-were read at once.
+The vector is the query q, or the pattern p. Every key and every value has a scale; p_s is multiplied by the scale of
+value s. The keys of 128 positions share one integer for each channel. Lanes are as wide as the processor's words: with
+so few lanes, nothing is faster.
+
+No lane overflows: |sum_i a_i q_i| <= A 2^(b-1) with A = sum_i |a_i|, and the exponent of the vector is chosen so that
+A 2^b <= 2^(L-1), which is asserted. The result for a position depends neither on the blocks of 128 nor on the number of
+tokens that were read at once.
 """
 
 import sys
@@ -17,22 +19,20 @@ from itertools import chain, repeat
 from math import frexp, ldexp
 from operator import lshift, mul, or_
 
-from starchart.engines.packed.lanes import Words, ones
-from starchart.engines.packed.packed_matrix import Lanes
-from starchart.engines.packed.packing import quantise_weights, scale_of
-from starchart.engines.packed.rounding import WHOLE, low_words
+from starchart.engines.packed.arithmetic.lanes import Lanes, Words, ones
+from starchart.engines.packed.arithmetic.quantisation import WHOLE, low_words, quantise_weights, scale_of
 from starchart.errors import GenerationError
 from starchart.utils.exact_sum import exact_sum
 from starchart.utils.matrix import Vector
 
-_POSITIONS = 128  # lanes of an integer of keys
+_POSITIONS = 128  # lanes in an integer of keys
 _LARGEST_DIGIT = (1 << 30) - 1  # of CPython's integers: a number above it costs twice the time
 _LARGEST_EXPONENT = 1000  # of the scale of a vector: 2^1000 and 2^-1000 are floats
 _LARGEST_SUM = ldexp(1.0, 1000)
 
 
-class HeadCache:
-    """The keys and values that one head has seen. `name` is that of its layer, for errors."""
+class AttentionCache:
+    """The keys and values of one attention head. `name`: its layer, for error messages."""
 
     def __init__(self, lanes: Lanes, name: str) -> None:
         self._lanes = lanes
@@ -55,8 +55,7 @@ class HeadCache:
         self._values.append(_lanes(numbers, width))
         self._value_scales.append(scale)
         if lane == _POSITIONS - 1:
-            # Made anew, they lie in memory one after another; made at different times they did not, and what is read
-            # here and there takes twice as long.
+            # `+ 0` makes copies, contiguous in memory: integers scattered over memory are read half as fast.
             self._keys[-1] = [row + 0 for row in self._keys[-1]]
             self._values[-_POSITIONS:] = [row + 0 for row in self._values[-_POSITIONS:]]
 
@@ -76,9 +75,9 @@ class HeadCache:
         unit = ldexp(1.0, -exponent)
         return [total * unit for total in sums]
 
-    def copy(self) -> "HeadCache":
-        """Return a copy that shares nothing that is ever changed."""
-        other = HeadCache(self._lanes, self._name)
+    def copy(self) -> "AttentionCache":
+        """Return a copy. It shares only what is never changed."""
+        other = AttentionCache(self._lanes, self._name)
         other._keys = list(self._keys)
         other._key_scales, other._value_scales = self._key_scales[:], self._value_scales[:]
         other._values = list(self._values)
@@ -94,7 +93,7 @@ class HeadCache:
 def round_by_sum(x: Vector, lanes: Lanes, name: str) -> tuple[list[int], int]:  # [n] -> [n]
     """Return whole numbers a_i and an exponent e with x_i = a_i 2^-e nearly, |a_i| < 2^30, sum |a_i| <= 2^(L-1-b).
 
-    Raises GenerationError where the numbers of x are infinite or nan.
+    Raises GenerationError where the numbers of x are infinite or NaN.
 
     >>> round_by_sum([1.0, -0.25], Lanes(32, 21), "attn")
     ([512, -128], 9)
@@ -105,7 +104,7 @@ def round_by_sum(x: Vector, lanes: Lanes, name: str) -> tuple[list[int], int]:  
         return [0] * len(x), 0
     if not total < _LARGEST_SUM:
         raise _not_finite(name)
-    # Rounding adds at most 1/2 to each |a_i|, and nothing to a zero.
+    # Rounding adds at most 1/2 to each |a_i|, and leaves 0 as it is.
     most = min((limit - (len(x) - x.count(0.0)) / 2) / total, _LARGEST_DIGIT / max(map(abs, x)))
     exponent = min(frexp(most)[1] - 1, _LARGEST_EXPONENT)
     factor = ldexp(1.0, exponent)
@@ -117,7 +116,7 @@ def round_by_sum(x: Vector, lanes: Lanes, name: str) -> tuple[list[int], int]:  
 
 def _sums(rows: Sequence[int], a: Sequence[int], lanes: Lanes, count: int) -> Words:  # [n], [n] -> [count]
     """Return sum_i a_i q_ij for the first `count` lanes j of the rows, which hold q_ij + 2^(b-1)."""
-    # T_j + 2^(L-1), and the highest bit turned over is T_j in two's complement.
+    # The sums are T_j + 2^(L-1). Flipping the highest bit gives T_j in two's complement.
     columns = ones(lanes.width, count)
     excess = (columns << (lanes.width - 1)) - (columns << (lanes.weight_bits - 1)) * sum(a)
     words = array("q" if lanes.width == 64 else "i")
@@ -136,4 +135,6 @@ def _lanes(values: Words, width: int) -> int:
 
 
 def _not_finite(name: str) -> GenerationError:
-    return GenerationError(f"{name}: its numbers are not finite, or nearly so; look for huge weights before it")
+    return GenerationError(
+        f"{name}: its output is infinite, NaN or too large; look for huge weights in this layer and before"
+    )

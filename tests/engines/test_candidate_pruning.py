@@ -1,4 +1,4 @@
-"""The screen never loses a token that may win, and its limits hold; where they are tight they are nearly reached."""
+"""Pruning never loses a token that may win, and its limits hold; where they are tight they are nearly reached."""
 
 import struct
 from dataclasses import replace
@@ -9,43 +9,49 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from starchart.engines.packed.packed_matrix import apply, group_sizes, pack_matrix
-from starchart.engines.packed.precision import FULL
-from starchart.engines.packed.rounding import round_for, round_vector
-from starchart.engines.packed.screening import Look, exact_logits, look_at, possible_winners, winners
-from starchart.engines.packed.tiles import pack_head
+from starchart.engines.packed.arithmetic.candidate_pruning import (
+    PruningQuery,
+    exact_logits,
+    find_candidates,
+    prune,
+    pruning_query,
+)
+from starchart.engines.packed.arithmetic.lanes import FULL
+from starchart.engines.packed.arithmetic.packed_matrix import apply, group_sizes, pack_matrix
+from starchart.engines.packed.arithmetic.quantisation import round_for, round_vector
+from starchart.engines.packed.tiles import pack_vocabulary
 from tests.engines.packed_numbers import gaussian, seeded
 
-DROPPED = FULL.weights.weight_bits - FULL.screen.weight_bits
+DROPPED = FULL.weights.weight_bits - FULL.pruning.weight_bits
 CHANNELS = 70  # two groups
 
 
-class Head:
-    """A head [V][C] packed in parts, as several slices have it."""
+class OutputProjection:
+    """An output projection [V][C] packed in parts, as several slices have it."""
 
     def __init__(self, table, cuts=()):
         self.table, self.sizes = table, group_sizes(len(table[0]))
         self.parts = [range(a, b) for a, b in pairwise([0, *cuts, len(table)])]
-        heads = [pack_head(part, table, FULL.weights, FULL.screen) for part in self.parts]
+        heads = [pack_vocabulary(part, table, FULL.weights, FULL.pruning) for part in self.parts]
         packed, self.bound = [parts for parts, _ in heads], max(bound for _, bound in heads)
-        self.whole, self.screen = (
+        self.whole, self.narrow = (
             [pack_matrix(part[n].rows, part[n].scales, self.sizes, lanes) for part in packed]
-            for n, lanes in enumerate((FULL.weights, FULL.screen))
+            for n, lanes in enumerate((FULL.weights, FULL.pruning))
         )
 
     def logits(self, vector, matrices):
         parts = zip(matrices, self.parts, strict=True)
         return [logit for matrix, part in parts for logit in apply(matrix, [vector], [0.0] * len(part))[0]]
 
-    def look(self, x, count, bound=None):
-        """Return x rounded for the whole head, and for the screen."""
+    def query(self, x, count, bound=None):
+        """Return x rounded for the whole head, and for the narrower lanes."""
         bound = bound or self.bound
         vector = round_for(x, bound, FULL.weights, "lm_head")
-        return vector, look_at(x, vector[1], bound, DROPPED, FULL.screen, count)
+        return vector, pruning_query(x, vector[1], bound, DROPPED, FULL.pruning, count)
 
     def scales(self):
         return [
-            matrix.scales[n] for matrix, part in zip(self.screen, self.parts, strict=True) for n in range(len(part))
+            matrix.scales[n] for matrix, part in zip(self.narrow, self.parts, strict=True) for n in range(len(part))
         ]
 
 
@@ -65,14 +71,14 @@ def as_likely(logits, count):
     }
 
 
-def check_winners(head, x, count):
-    vector, look = head.look(x, count)
+def check_candidates(head, x, count):
+    vector, query = head.query(x, count)
     exact = head.logits(vector, head.whole)
     candidates = [
-        possible_winners(look, [pair]) for pair in zip(head.screen, head.parts, strict=True)
+        find_candidates(query, [pair]) for pair in zip(head.narrow, head.parts, strict=True)
     ]  # every part on a process of its own
-    found = winners(list(chain.from_iterable(candidates)), look)
-    together = winners(possible_winners(look, list(zip(head.screen, head.parts, strict=True))), look)
+    found = prune(list(chain.from_iterable(candidates)), query)
+    together = prune(find_candidates(query, list(zip(head.narrow, head.parts, strict=True))), query)
     assert {token for *_, token in found} == {token for *_, token in together}
     ids = [token for *_, token in found]
     assert len(set(ids)) == len(ids)
@@ -88,14 +94,14 @@ def check_limits(head, x, bound=None, coarser=1.0):
 
     `coarser` makes the steps of x for the whole product larger.
     """
-    vector, look = head.look(x, 1, bound)
+    vector, query = head.query(x, 1, bound)
     if coarser > 1:
         unit = vector[1] * coarser
         vector = round_vector(x, 1 / unit, FULL.weights.offset), unit
-        look = look_at(x, unit, bound or head.bound, DROPPED, FULL.screen, 1)
-    exact, rough = head.logits(vector, head.whole), head.logits(look.vector, head.screen)
+        query = pruning_query(x, unit, bound or head.bound, DROPPED, FULL.pruning, 1)
+    exact, rough = head.logits(vector, head.whole), head.logits(query.vector, head.narrow)
     used = [
-        abs(Fraction(y) - Fraction(z)) / (Fraction(scale) * Fraction(look.error))
+        abs(Fraction(y) - Fraction(z)) / (Fraction(scale) * Fraction(query.error))
         for y, z, scale in zip(exact, rough, head.scales(), strict=True)
     ]
     assert max(used) <= 1
@@ -132,24 +138,24 @@ KINDS = ["gaussian", "heavy tails", "ties", "nearly ties", "one huge", "zeros", 
 @pytest.mark.parametrize("cuts", [(), (100,), (50, 52, 151)], ids=str)
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_token_that_may_win_is_lost(kind, cuts):
-    head, rng = Head(tables(kind, 153), cuts), seeded(kind, cuts)
+    head, rng = OutputProjection(tables(kind, 153), cuts), seeded(kind, cuts)
     for factor in (1.0, 1e-20, 1e20):
         for count in (1, 2, 40, 153, 500):
             x = [factor * rng.gauss(0, 1) * rng.choice((1, 1, 50)) for _ in range(CHANNELS)]
-            check_winners(head, x, count)
-    check_winners(head, [0.0] * CHANNELS, 5)
+            check_candidates(head, x, count)
+    check_candidates(head, [0.0] * CHANNELS, 5)
 
 
 def test_the_screen_leaves_few():
-    """A screen that let all pass would lose nothing either."""
-    head, rng = Head(tables("gaussian", 400), (200,)), seeded(1)
-    left = [len(check_winners(head, [rng.gauss(0, 1) for _ in range(CHANNELS)], 1)) for _ in range(10)]
+    """Pruning that dropped nothing would lose nothing either."""
+    head, rng = OutputProjection(tables("gaussian", 400), (200,)), seeded(1)
+    left = [len(check_candidates(head, [rng.gauss(0, 1) for _ in range(CHANNELS)], 1)) for _ in range(10)]
     assert sum(left) / len(left) < 40
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_logit_is_within_its_limits(kind):
-    head, rng = Head(tables(kind, 99), (40,)), seeded(kind)
+    head, rng = OutputProjection(tables(kind, 99), (40,)), seeded(kind)
     for factor in (1.0, 1e-200, 1e-30, 1e30, 1e200):
         check_limits(head, [factor * rng.gauss(0, 1) for _ in range(CHANNELS)])
         check_limits(head, [factor * (rng.random() < 0.05) * rng.gauss(0, 1) for _ in range(CHANNELS)])
@@ -158,7 +164,7 @@ def test_every_logit_is_within_its_limits(kind):
 @pytest.mark.parametrize("channels", [1, 20, 64, 128, 192])
 @pytest.mark.parametrize("large", [True, False])
 def test_the_limits_hold_where_all_roundings_add_up(channels, large):
-    """Weights at half a step of the screen, a vector at half a step of its own, and all of one sign.
+    """Weights at half a step of the narrower lanes, a vector at half a step of its own, and all of one sign.
 
     The first row is 2^24 - 1, so that a step of the weights is 1. A larger bound moves the vector's scale a little,
     until its numbers lie just above a half.
@@ -167,7 +173,7 @@ def test_the_limits_hold_where_all_roundings_add_up(channels, large):
     half = (steps << DROPPED) + (1 << (DROPPED - 1))
     table = [[float((1 << 24) - 1), *[sign * float(half)] * (channels - 1)] for sign in (1, -1)]
     table = [struct.unpack(f"{channels}d", struct.pack(f"{channels}d", *row)) for row in table]
-    head, used = Head(table), []
+    head, used = OutputProjection(table), []
     for more in range(60):
         bound = head.bound + ((more << DROPPED) * 2 << 24)
         for sign in (1.0, -1.0):
@@ -194,22 +200,22 @@ def may_win(candidates, error, count):
 )
 def test_winners_are_those_whose_limits_allow_it(candidates, error, count):
     tokens = [(float(z), float(scale), token) for token, (z, scale) in enumerate(candidates)]
-    found = winners(tokens, Look(([], 1.0), float(error), count))
+    found = prune(tokens, PruningQuery(([], 1.0), float(error), count))
     # The cut has a little room for float32: less than 1, so that whole numbers show what is kept and what is not.
     assert {token for *_, token in found} == may_win(tokens, error, count)
 
 
 @pytest.mark.parametrize("kind", ["gaussian", "heavy tails", "ties", "zeros", "all zeros"])
 def test_a_part_keeps_those_that_its_limits_allow(kind):
-    head, rng = Head(tables(kind, 60)), seeded(kind)
+    head, rng = OutputProjection(tables(kind, 60)), seeded(kind)
     for count in (1, 7, 60):
         for error in (0.0, 0.01, 1.0, 30.0):
-            _, look = head.look([rng.gauss(0, 1) for _ in range(CHANNELS)], count)
-            look = replace(look, error=error * look.error)
-            rough = head.logits(look.vector, head.screen)
+            _, query = head.query([rng.gauss(0, 1) for _ in range(CHANNELS)], count)
+            query = replace(query, error=error * query.error)
+            rough = head.logits(query.vector, head.narrow)
             everything = list(zip(rough, head.scales(), range(60), strict=True))
-            found = possible_winners(look, [(head.screen[0], head.parts[0])])
-            assert may_win(everything, look.error, count) <= {token for *_, token in found}
+            found = find_candidates(query, [(head.narrow[0], head.parts[0])])
+            assert may_win(everything, query.error, count) <= {token for *_, token in found}
             assert set(found) <= set(everything)
 
 
@@ -217,18 +223,18 @@ def test_a_part_keeps_those_that_its_limits_allow(kind):
 def test_what_float32_makes_equal_is_kept(size):
     """Without any error, too: a logit that is only smaller in double precision."""
     high, low = sorted([size, size * (1 + 2.0**-25)], reverse=True)
-    assert len(winners([(high, 1.0, 0), (low, 1.0, 1)], Look(([], 1.0), 0.0, 1))) == 2
-    assert len(winners([(high, 1.0, 0), (low - abs(size) / 100, 1.0, 1)], Look(([], 1.0), 0.0, 1))) == 1
+    assert len(prune([(high, 1.0, 0), (low, 1.0, 1)], PruningQuery(([], 1.0), 0.0, 1))) == 2
+    assert len(prune([(high, 1.0, 0), (low - abs(size) / 100, 1.0, 1)], PruningQuery(([], 1.0), 0.0, 1))) == 1
     table = [struct.unpack("2d", struct.pack("2d", value, 0.0)) for value in (high, low)]
-    head = Head(table)
-    _, look = head.look([1.0, 0.0], 1)
-    assert len(possible_winners(replace(look, error=0.0), [(head.screen[0], head.parts[0])])) == 2
+    head = OutputProjection(table)
+    _, query = head.query([1.0, 0.0], 1)
+    assert len(find_candidates(replace(query, error=0.0), [(head.narrow[0], head.parts[0])])) == 2
 
 
-def test_no_lane_of_the_screen_runs_over():
-    """64 weights that are all rounded up by half a step of the screen, and a vector that is parallel to them."""
+def test_no_narrower_lane_overflows():
+    """64 weights that are all rounded up by half a step of the narrower lanes, and a vector parallel to them."""
     for steps in range(64, 511):
         weight = (steps << DROPPED) + (1 << (DROPPED - 1))
-        look = look_at([1.0] * 64, 1e-9, 64 * weight * weight, DROPPED, FULL.screen, 1)
-        product = sum((number - FULL.screen.offset) * (steps + 1) for number in look.vector[0])
+        query = pruning_query([1.0] * 64, 1e-9, 64 * weight * weight, DROPPED, FULL.pruning, 1)
+        product = sum((number - FULL.pruning.offset) * (steps + 1) for number in query.vector[0])
         assert 0.9 * (1 << 23) < product < 1 << 23
