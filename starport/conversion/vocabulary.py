@@ -8,7 +8,7 @@ from pathlib import Path
 
 from starchart.checkpoints.gguf.writer import GGUFVocabulary
 from starchart.errors import NoVocabularyError, VocabularyError
-from starchart.json_file import shown
+from starchart.files.json_file import shown
 from starchart.model.config import GPT2Config
 from starchart.tokenizer.tokenizer import END_OF_TEXT
 from starchart.tokenizer.training_files import save_vocabulary

@@ -14,8 +14,8 @@ from starchart.checkpoints.numbers.number_types import is_weight_dtype
 from starchart.checkpoints.stored_tensor import StoredTensor, read_parts, stamp_of
 from starchart.checkpoints.weights import tensor_shapes
 from starchart.errors import CheckpointError, NoVocabularyError, VocabularyError
+from starchart.files.regular_file import open_regular_file
 from starchart.model.config import GPT2Config
-from starchart.regular_file import open_regular_file
 from starchart.tokenizer.tokenizer import Tokenizer
 from starport.engine_options import check_vocabulary
 from starport.inspection.statistics import Statistics, statistics_of

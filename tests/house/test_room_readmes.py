@@ -8,9 +8,9 @@ import pytest
 
 from starchart.checkpoints.most_tensors import MOST_TENSORS
 from starchart.checkpoints.safetensors.header import MOST_AXES
-from starchart.gguf_fields import MAX_HEAD_BYTES, MAX_TEXT_BYTES
-from starchart.gguf_header import MAX_COUNT, MAX_ITEMS
-from starchart.json_file import MAX_JSON_BYTES, MAX_JSON_VALUES
+from starchart.files.gguf_fields import MAX_HEAD_BYTES, MAX_TEXT_BYTES
+from starchart.files.gguf_header import MAX_COUNT, MAX_ITEMS
+from starchart.files.json_file import MAX_JSON_BYTES, MAX_JSON_VALUES
 from starchart.tokenizer.vocabulary import MAX_TOKENS
 from starchart.utils.elementary.tables import FRACTION_BITS
 from tests.house.source_tree import ROOT, SRC, parse

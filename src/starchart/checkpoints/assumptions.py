@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from starchart.errors import CheckpointError
-from starchart.json_file import shown
+from starchart.files.json_file import shown
 from starchart.model.config import GPT2Config
 
 

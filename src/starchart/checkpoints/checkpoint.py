@@ -11,7 +11,7 @@ from starchart.checkpoints.names import rename_tensors
 from starchart.checkpoints.stored_tensor import StoredTensor
 from starchart.checkpoints.weights import build_weights, used_tensors
 from starchart.errors import ConfigError
-from starchart.json_file import read_json_file
+from starchart.files.json_file import read_json_file
 from starchart.model.config import GPT2Config
 from starchart.model.gpt_model import GPTModelWeights
 

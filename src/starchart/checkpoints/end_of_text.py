@@ -6,9 +6,9 @@ Such formats are OpenAI's hparams.json and the header of llm.c.
 from pathlib import Path
 
 from starchart.errors import ConfigError
-from starchart.json_file import read_json_file
+from starchart.files.json_file import read_json_file
+from starchart.files.regular_file import is_file_or_warn
 from starchart.model.config import token_ids
-from starchart.regular_file import is_file_or_warn
 
 _END_OF_TEXT = "<|endoftext|>"
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from starchart.checkpoints.stored_tensor import StoredTensor
 from starchart.checkpoints.weight_tree import Shape, axis_sizes
 from starchart.errors import CheckpointError
-from starchart.json_file import shown
+from starchart.files.json_file import shown
 from starchart.model.config import GPT2Config
 
 _BLOCK = re.compile(r"h\.([0-9]+)\.")

@@ -21,7 +21,7 @@ from starchart.checkpoints.tensorflow.hparams import read_hparams
 from starchart.checkpoints.tensorflow.reader import open_tensorflow
 from starchart.checkpoints.tensorflow.table import is_table
 from starchart.errors import CheckpointError
-from starchart.gguf_header import begins_as_gguf
+from starchart.files.gguf_header import begins_as_gguf
 from starchart.model.config import GPT2Config
 
 Tensors: TypeAlias = dict[str, StoredTensor]

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from starchart.checkpoints.formats import format_of
 from starchart.errors import CheckpointError
-from starchart.json_file import shown
-from starchart.regular_file import is_file_or_warn, what_is_there
+from starchart.files.json_file import shown
+from starchart.files.regular_file import is_file_or_warn, what_is_there
 
 WEIGHTS_FILES = (
     "model.safetensors",

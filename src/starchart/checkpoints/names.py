@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import TypeVar
 
 from starchart.errors import CheckpointError
-from starchart.json_file import shown
+from starchart.files.json_file import shown
 
 _PREFIX = "transformer."
 _LAYER_MATRIX = re.compile(r"h\.[0-9]+\.(attn\.c_attn|attn\.c_proj|mlp\.c_fc|mlp\.c_proj)\.weight")

@@ -16,7 +16,7 @@ from starchart.checkpoints.pytorch.reader import FIRST_BYTES, is_pytorch, open_p
 from starchart.checkpoints.safetensors.reader import is_safetensors, open_safetensors
 from starchart.checkpoints.stored_tensor import StoredTensor, opened
 from starchart.errors import CheckpointError
-from starchart.json_file import read_json_file, shown
+from starchart.files.json_file import read_json_file, shown
 
 # A plain name: no folder, no drive, no "..", nothing hidden. An index must not lead out of its own folder.
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(\.safetensors|\.bin)")

@@ -22,10 +22,10 @@ from starchart.checkpoints.numbers.number_types import (
     first_not_finite,
     is_weight_dtype,
 )
-from starchart.checkpoints.zip.member import ZipMember, read_member
 from starchart.errors import CheckpointError
-from starchart.json_file import shown
-from starchart.regular_file import open_regular_file
+from starchart.files.json_file import shown
+from starchart.files.regular_file import open_regular_file
+from starchart.files.zip.member import ZipMember, read_member
 from starchart.utils.matrix import Matrix, Vector
 
 Stamp: TypeAlias = tuple[int, ...]  # size and times of a file: another one in its place is noticed

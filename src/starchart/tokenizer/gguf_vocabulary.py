@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from starchart.errors import VocabularyError
-from starchart.gguf_fields import GGUFFields
-from starchart.gguf_header import read_gguf_header
-from starchart.json_file import shown
-from starchart.regular_file import open_regular_file
+from starchart.files.gguf_fields import GGUFFields
+from starchart.files.gguf_header import read_gguf_header
+from starchart.files.json_file import shown
+from starchart.files.regular_file import open_regular_file
 from starchart.tokenizer.vocabulary import Vocabulary, make_vocabulary
 
 _PREFIX = "tokenizer.ggml."

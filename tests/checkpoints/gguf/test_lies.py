@@ -379,7 +379,7 @@ def test_a_head_without_end_is_given_up(tmp_path):
 
 
 def test_texts_are_counted_over_all_arrays(tmp_path, monkeypatch):
-    monkeypatch.setattr("starchart.gguf_header.MAX_ITEMS", 5)
+    monkeypatch.setattr("starchart.files.gguf_header.MAX_ITEMS", 5)
     three = struct.pack("<IQ", TEXT, 3) + 3 * encoded(TEXT, "x")
     entries = [entry("a", ARRAY, three), entry("numbers", ARRAY, (U8, [0] * 9)), entry("b", ARRAY, three)]
     open_gguf(write(tmp_path, gguf_file(entries[:2]), "model.gguf"))

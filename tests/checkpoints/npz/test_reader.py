@@ -20,7 +20,7 @@ from starchart.checkpoints.stored_tensor import read_rows, read_vector
 from starchart.errors import CheckpointError
 from tests.checkpoints.npz.samples import arrays, open_and_read, samples
 from tests.checkpoints.refusals import refusals_of_damage
-from tests.checkpoints.zip.raw_zip import DEFLATED, STORED, Member, raw_zip
+from tests.files.zip.raw_zip import DEFLATED, STORED, Member, raw_zip
 from tests.tiny_model import write_tiny_model
 
 SAVE = {"stored": np.savez, "deflated": np.savez_compressed}

@@ -17,7 +17,7 @@ from typing import Any
 
 from starchart.checkpoints.gguf.metadata import f32_value, u32_value
 from starchart.errors import CheckpointError, ConfigError
-from starchart.json_file import shown
+from starchart.files.json_file import shown
 from starchart.model.config import GPT2Config, token_ids
 
 _WIDTH, _EPSILON = "gpt2.feed_forward_length", "gpt2.attention.layer_norm_epsilon"

@@ -10,9 +10,9 @@ from starchart.checkpoints.most_tensors import refuse_too_many
 from starchart.checkpoints.names import is_layer_matrix
 from starchart.checkpoints.stored_tensor import Stamp, StoredTensor, opened, stamp_of
 from starchart.errors import CheckpointError, ConfigError
-from starchart.gguf_fields import GGUFFields
-from starchart.gguf_header import read_gguf_header
-from starchart.json_file import shown
+from starchart.files.gguf_fields import GGUFFields
+from starchart.files.gguf_header import read_gguf_header
+from starchart.files.json_file import shown
 from starchart.model.config import GPT2Config
 
 

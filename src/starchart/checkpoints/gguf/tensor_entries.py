@@ -16,9 +16,9 @@ from math import prod
 from typing import Any
 
 from starchart.checkpoints.gguf.tensor_types import TENSOR_TYPES
-from starchart.gguf_fields import GGUFFields
-from starchart.gguf_header import ALIGNMENT_KEY
-from starchart.json_file import shown
+from starchart.files.gguf_fields import GGUFFields
+from starchart.files.gguf_header import ALIGNMENT_KEY
+from starchart.files.json_file import shown
 
 _MAX_NAME_BYTES = 64
 _MAX_AXES = 4

@@ -34,8 +34,8 @@ from starchart.checkpoints.stored_tensor import StoredTensor
 from starchart.checkpoints.tensor_bytes import tensor_bytes
 from starchart.checkpoints.weights import in_model_order
 from starchart.errors import CheckpointError
-from starchart.gguf_header import ALIGNMENT_KEY, MAGIC
-from starchart.json_file import shown
+from starchart.files.gguf_header import ALIGNMENT_KEY, MAGIC
+from starchart.files.json_file import shown
 from starchart.model.config import GPT2Config
 
 FILE_TYPES = {"F32": 0, "F16": 1, "BF16": 32}  # what the matrices of a file are

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from starchart.checkpoints.numbers.dtypes import item_bytes
 from starchart.errors import CheckpointError
-from starchart.json_file import shown
+from starchart.files.json_file import shown
 
 _MAGIC = b"\x93NUMPY"
 _LENGTH_BYTES = {(1, 0): 2, (2, 0): 4, (3, 0): 4}

@@ -11,10 +11,10 @@ from typing import BinaryIO
 from starchart.checkpoints.most_tensors import refuse_too_many
 from starchart.checkpoints.npz.array_header import read_array_header
 from starchart.checkpoints.stored_tensor import Stamp, StoredTensor, opened, stamp_of
-from starchart.checkpoints.zip.directory import read_zip_directory
-from starchart.checkpoints.zip.member import ZipMember, read_member
 from starchart.errors import CheckpointError
-from starchart.json_file import shown
+from starchart.files.json_file import shown
+from starchart.files.zip.directory import read_zip_directory
+from starchart.files.zip.member import ZipMember, read_member
 
 _SUFFIX = ".npy"
 

@@ -17,7 +17,7 @@ from starchart.checkpoints.pytorch.machine import MAX_PICKLE_BYTES
 from starchart.checkpoints.pytorch.symbols import Storage
 from starchart.checkpoints.pytorch.unpickler import unpickle
 from starchart.errors import CheckpointError
-from starchart.json_file import shown
+from starchart.files.json_file import shown
 
 _MAGIC = 0x1950A86A20F9469CFC6C
 _VERSION = 1001

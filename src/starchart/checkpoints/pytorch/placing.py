@@ -7,7 +7,7 @@ from starchart.checkpoints.numbers.dtypes import item_bytes
 from starchart.checkpoints.pytorch.symbols import Counts, Tensor
 from starchart.checkpoints.stored_tensor import Stamp, StoredTensor
 from starchart.errors import CheckpointError
-from starchart.json_file import shown
+from starchart.files.json_file import shown
 
 # key of a storage -> its first byte in the file, and how many bytes it has
 Places = Mapping[str, tuple[int, int]]

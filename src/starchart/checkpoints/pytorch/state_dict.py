@@ -5,7 +5,7 @@ from typing import Any
 from starchart.checkpoints.most_tensors import refuse_too_many
 from starchart.checkpoints.pytorch.symbols import Tensor
 from starchart.errors import CheckpointError
-from starchart.json_file import shown
+from starchart.files.json_file import shown
 
 _INSIDE = ("state_dict", "model_state_dict", "model")  # of Lightning, of PyTorch's tutorials, of many scripts
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from starchart.errors import CheckpointError
-from starchart.json_file import shown
+from starchart.files.json_file import shown
 
 Arguments: TypeAlias = tuple[Any, ...]
 Counts: TypeAlias = tuple[int, ...]

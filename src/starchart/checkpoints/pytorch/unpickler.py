@@ -14,7 +14,7 @@ from typing import Any
 from starchart.checkpoints.pytorch.machine import MAX_OPCODES, Machine
 from starchart.checkpoints.pytorch.refused_opcodes import REFUSED_OPCODES
 from starchart.checkpoints.pytorch.symbols import SYMBOLS, Callee, Storage, storage_of
-from starchart.json_file import shown
+from starchart.files.json_file import shown
 
 _PROTO, _STOP = 0x80, ord(".")
 _PROTOCOLS = range(2, 6)

@@ -12,10 +12,10 @@ from typing import Any, BinaryIO
 
 from starchart.checkpoints.pytorch.machine import MAX_PICKLE_BYTES
 from starchart.checkpoints.pytorch.unpickler import unpickle
-from starchart.checkpoints.zip.directory import read_zip_directory
-from starchart.checkpoints.zip.member import ZipMember
 from starchart.errors import CheckpointError
-from starchart.json_file import shown
+from starchart.files.json_file import shown
+from starchart.files.zip.directory import read_zip_directory
+from starchart.files.zip.member import ZipMember
 
 _PICKLE, _STORAGES, _BYTE_ORDER = "data.pkl", "data/", "byteorder"
 

@@ -19,7 +19,7 @@ from starchart.checkpoints.foreign_files import refuse_foreign
 from starchart.checkpoints.most_tensors import refuse_too_many
 from starchart.checkpoints.numbers.dtypes import BITS
 from starchart.errors import CheckpointError
-from starchart.json_file import MAX_JSON_BYTES, parse_json_object, shown
+from starchart.files.json_file import MAX_JSON_BYTES, parse_json_object, shown
 
 _DTYPES = BITS.keys() - {"C128"}  # every type of number that the format has
 MOST_AXES, _MOST_LENGTH = 8, 2**63 - 1

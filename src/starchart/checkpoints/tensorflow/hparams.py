@@ -11,7 +11,7 @@ from pathlib import Path
 
 from starchart.checkpoints.end_of_text import end_of_text
 from starchart.errors import ConfigError
-from starchart.json_file import read_json_file
+from starchart.files.json_file import read_json_file
 from starchart.model.config import GPT2Config
 
 _NAMES = {"n_vocab": "vocab_size", "n_ctx": "n_positions", "n_embd": "n_embd", "n_head": "n_head", "n_layer": "n_layer"}

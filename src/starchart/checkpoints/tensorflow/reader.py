@@ -27,7 +27,7 @@ from starchart.checkpoints.tensorflow.bundle import (
 from starchart.checkpoints.tensorflow.names import hugging_face_name, is_weight
 from starchart.checkpoints.tensorflow.table import read_table
 from starchart.errors import CheckpointError
-from starchart.json_file import shown
+from starchart.files.json_file import shown
 
 _SUFFIX = ".index"
 

@@ -12,9 +12,9 @@ from pathlib import Path
 from reprlib import Repr
 from typing import Any
 
-from starchart.byte_order_mark import without_byte_order_mark
 from starchart.errors import StarchartError
-from starchart.regular_file import open_regular_file
+from starchart.files.byte_order_mark import without_byte_order_mark
+from starchart.files.regular_file import open_regular_file
 
 # A value takes up to 250 bytes in memory, a character up to 8 beside the file's own. At both limits: 190 MB and 0.8 s,
 # as measured with Python 3.12. GPT-2's tokenizer.json has 200,000 values in 3 MB, an index of 10,000 tensors 10,000.

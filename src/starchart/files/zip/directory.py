@@ -17,10 +17,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from starchart.checkpoints.zip.end import Directory, find_directory
-from starchart.checkpoints.zip.member import ZipMember
 from starchart.errors import CheckpointError
-from starchart.json_file import shown
+from starchart.files.json_file import shown
+from starchart.files.zip.end import Directory, find_directory
+from starchart.files.zip.member import ZipMember
 
 _LOCAL = struct.Struct("<4s5H3I2H")
 _CENTRAL = struct.Struct("<4s6H3I5H2I")

@@ -17,9 +17,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from starchart.gguf_fields import GGUFFields
-from starchart.json_file import shown
-from starchart.regular_file import open_regular_file
+from starchart.files.gguf_fields import GGUFFields
+from starchart.files.json_file import shown
+from starchart.files.regular_file import open_regular_file
 
 MAGIC = b"GGUF"
 ALIGNMENT_KEY = "general.alignment"

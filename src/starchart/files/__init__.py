@@ -1,0 +1,1 @@
+"""Files that nobody vouches for: how they are opened, and how JSON, zip archives and GGUF headers are read."""
