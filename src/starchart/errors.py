@@ -12,6 +12,10 @@ class CheckpointError(StarchartError):
     """A checkpoint that is missing, damaged, untruthful or not a GPT-2."""
 
 
+class NoWeightsError(CheckpointError):
+    """A model folder without weights."""
+
+
 class ConfigError(CheckpointError):
     """A config.json that is missing, malformed or describes something other than a GPT-2."""
 

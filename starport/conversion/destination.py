@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from starchart.checkpoints.formats import WRITERS, Writer
 from starchart.checkpoints.model_files import weights_in
 from starchart.errors import ConversionError
-from starport.conversion.formats import FORMATS, TargetFormat
 
 _ROOM = 10 << 20  # bytes on the disk, for what stands beside the weights
 
@@ -23,7 +23,7 @@ class Destination:
     as_folder: bool  # the folder was named, not the file
 
     @classmethod
-    def named(cls, name: str, target: TargetFormat, beside: Sequence[str]) -> "Destination":
+    def named(cls, name: str, target: Writer, beside: Sequence[str]) -> "Destination":
         """Return what DEST stands for: a file if its name ends as those of the format do, else a folder.
 
         Raises ConversionError for a name that ends as the files of another format do.
@@ -34,7 +34,7 @@ class Destination:
         ending = path.suffix.lower()
         if ending == target.suffix and not path.is_dir():
             return cls(path, tuple(beside), as_folder=False)
-        other = next((kind for kind, known in FORMATS.items() if ending == known.suffix), "")
+        other = next((kind for kind, known in WRITERS.items() if ending == known.suffix), "")
         if other and not path.is_dir():
             raise ConversionError(
                 f"{path}: ends as a file of {other} does; end it in {target.suffix}, or choose --format {other}"

@@ -6,10 +6,9 @@ import re
 
 import pytest
 
-from starchart.checkpoints.most_tensors import MOST_TENSORS
-from starchart.checkpoints.safetensors.header import MOST_AXES
-from starchart.files.gguf_fields import MAX_HEAD_BYTES, MAX_TEXT_BYTES
-from starchart.files.gguf_header import MAX_COUNT, MAX_ITEMS
+from starchart.checkpoints.refusals import MOST_TENSORS
+from starchart.checkpoints.safetensors.reader import MOST_AXES
+from starchart.files.gguf_header import MAX_COUNT, MAX_HEAD_BYTES, MAX_ITEMS, MAX_TEXT_BYTES
 from starchart.files.json_file import MAX_JSON_BYTES, MAX_JSON_VALUES
 from starchart.tokenizer.vocabulary import MAX_TOKENS
 from starchart.utils.elementary.tables import FRACTION_BITS

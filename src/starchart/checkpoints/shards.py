@@ -10,9 +10,9 @@ another one. Source: transformers, documentation of models, "Sharded checkpoints
 import re
 from pathlib import Path
 
-from starchart.checkpoints.most_tensors import refuse_too_many
 from starchart.checkpoints.names import is_mask, our_name
 from starchart.checkpoints.pytorch.reader import FIRST_BYTES, is_pytorch, open_pytorch
+from starchart.checkpoints.refusals import refuse_too_many
 from starchart.checkpoints.safetensors.reader import is_safetensors, open_safetensors
 from starchart.checkpoints.stored_tensor import StoredTensor, opened
 from starchart.errors import CheckpointError

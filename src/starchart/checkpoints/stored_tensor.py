@@ -1,9 +1,13 @@
-"""Tensors in files: read when they are asked for, some rows at a time, as arrays of floats.
+"""Tensors in files: read when they are needed, some rows at a time, as arrays of floats or as bytes for a writer.
 
-Every reader of a format finds out where its tensors lie and gives StoredTensors; the numbers are read here, whatever
-the format. No file stays open between, so a tensor that was not read yet can be sent to another process. Files are not
-mapped into memory: a mapping of a file that another program cuts short ends the process, where a read says what is
-wrong.
+The reader of a format finds out where its tensors are in the file and returns StoredTensors. Their numbers are read
+here, whatever the format is. No file stays open between two reads, so a tensor that was not read yet can be sent to
+another process. Files are not mapped into memory: if another program cuts a mapped file short, the process is killed; a
+read can say what is wrong.
+
+Files have the matrix of a linear layer as [in][out] (safetensors, NumPy) or as [out][in] (GGUF, llm.c). If the source
+and the destination have the same order, a tensor is copied in parts; otherwise the whole matrix is in memory, as
+floats.
 """
 
 import os
@@ -19,6 +23,7 @@ from starchart.checkpoints.numbers.number_types import (
     NUMBER_TYPES,
     bytes_of,
     decode_numbers,
+    encode_numbers,
     first_not_finite,
     is_weight_dtype,
 )
@@ -29,9 +34,9 @@ from starchart.files.zip.member import ZipMember, read_member
 from starchart.utils.matrix import Matrix, Vector
 
 Stamp: TypeAlias = tuple[int, ...]  # size and times of a file: another one in its place is noticed
-
 # Enough that the work on a row is small beside the work on its numbers, little beside any model.
 _NUMBERS_AT_ONCE = 1 << 15
+_WIDER = {"F16": "BF16 and F32 hold", "BF16": "F32 holds", "F32": "F64 holds"}
 
 
 @dataclass(frozen=True)
@@ -93,6 +98,22 @@ def read_parts(tensor: StoredTensor, checked: bool = True) -> Iterator["array[fl
 def rows_of(matrix: Any, start: int = 0, stop: int | None = None) -> Matrix:
     """Return rows of a matrix, which may be a StoredTensor or in memory. Raises CheckpointError as `read_rows` does."""
     return read_rows(matrix, start, stop) if isinstance(matrix, StoredTensor) else matrix[start:stop]
+
+
+def tensor_bytes(tensor: StoredTensor, dtype: str, transposed: bool = False) -> Iterator[bytes]:
+    """Yield the numbers of a tensor as `dtype`, row by row; with `transposed`, which takes a matrix, column by column.
+
+    Raises CheckpointError for numbers that are not finite, or too large for `dtype`.
+    """
+    for numbers in _numbers(tensor, transposed):
+        try:
+            raw = encode_numbers(numbers, dtype)
+        except OverflowError:
+            largest = max(numbers, key=abs)
+            raise CheckpointError(
+                f"{tensor}: holds {largest}, which is too large for {dtype}; {_WIDER[dtype]} larger numbers"
+            ) from None
+        yield raw
 
 
 def stamp_of(file: BinaryIO) -> Stamp:
@@ -165,3 +186,15 @@ def _place(index: int, tensor: StoredTensor) -> str:
         index, place = divmod(index, length)
         places.append(f"[{place}]")
     return "".join(places if tensor.transposed else places[::-1]) or "its only place"
+
+
+def _numbers(tensor: StoredTensor, transposed: bool) -> Iterator["array[float]"]:
+    if tensor.transposed == transposed:
+        yield from read_parts(tensor)
+        return
+    numbers: array[float] = array("d" if tensor.dtype == "F64" else "f")
+    for part in read_parts(tensor):
+        numbers += part
+    length = tensor.shape[0] if tensor.transposed else tensor.shape[1]  # of a line of the file
+    for place in range(length):
+        yield numbers[place::length]

@@ -19,15 +19,13 @@ from pathlib import Path
 from typing import Any
 
 from starchart.errors import VocabularyError
-from starchart.files.gguf_fields import GGUFFields
-from starchart.files.gguf_header import read_gguf_header
+from starchart.files.gguf_header import GGUFFields, TokenType, read_gguf_header
 from starchart.files.json_file import shown
 from starchart.files.regular_file import open_regular_file
 from starchart.tokenizer.vocabulary import Vocabulary, make_vocabulary
 
 _PREFIX = "tokenizer.ggml."
 _TOKENS, _TYPES, _MERGES = _PREFIX + "tokens", _PREFIX + "token_type", _PREFIX + "merges"
-_NORMAL, _CONTROL, _USER_DEFINED, _UNUSED = 1, 3, 4, 5
 
 # For each setting that could change the ids, the value with which it does not.
 _SETTINGS = {"model": "gpt2", "pre": "gpt-2", "add_bos_token": False, "add_eos_token": False, "add_space_prefix": False}
@@ -88,20 +86,20 @@ def _special(tokens: Sequence[str], types: Any, path: Path) -> list[str]:
     if not isinstance(types, tuple) or len(types) != len(tokens):
         raise VocabularyError(f"{path}: {_TYPES} is not one number for each of {len(tokens)} tokens")
     for token, kind in zip(tokens, types, strict=True):
-        if kind == _USER_DEFINED:
+        if kind == TokenType.USER_DEFINED:
             raise VocabularyError(
                 f"{path}: the token {shown(token)} is user-defined: llama.cpp takes it out of every text, which is not "
                 "done here; use a model whose added tokens are control tokens"
             )
-        if kind not in (_NORMAL, _CONTROL, _UNUSED):
+        if kind not in (TokenType.NORMAL, TokenType.CONTROL, TokenType.UNUSED):
             raise VocabularyError(f"{path}: {_TYPES}: {shown(token)} is of type {shown(kind)}; GPT-2 has none of it")
-    return [token for token, kind in zip(tokens, types, strict=True) if kind == _CONTROL]
+    return [token for token, kind in zip(tokens, types, strict=True) if kind == TokenType.CONTROL]
 
 
 def _used(tokens: Sequence[str], types: Sequence[int], merges: Sequence[tuple[str, str]]) -> int:
     """Return how many tokens are left without the unused ones at the end; one that a merge makes stays."""
     made = {left + right for left, right in merges}
     count = len(tokens)
-    while types and count and types[count - 1] == _UNUSED and tokens[count - 1] not in made:
+    while types and count and types[count - 1] == TokenType.UNUSED and tokens[count - 1] not in made:
         count -= 1
     return count

@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from starchart.checkpoints.npz.array_header import ArrayHeader, read_array_header
+from starchart.checkpoints.npz.reader import ArrayHeader, read_array_header
 from starchart.errors import CheckpointError
 
 MARKER = "starchart_header_was_evaluated"

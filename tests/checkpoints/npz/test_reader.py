@@ -14,7 +14,7 @@ from safetensors.numpy import load_file
 
 from starchart import GPT2
 from starchart.checkpoints.checkpoint import load_checkpoint
-from starchart.checkpoints.formats import format_of
+from starchart.checkpoints.model_files import format_of
 from starchart.checkpoints.npz.reader import open_npz
 from starchart.checkpoints.stored_tensor import read_rows, read_vector
 from starchart.errors import CheckpointError

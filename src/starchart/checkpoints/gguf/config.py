@@ -15,8 +15,8 @@ import struct
 from collections.abc import Mapping
 from typing import Any
 
-from starchart.checkpoints.gguf.metadata import f32_value, u32_value
 from starchart.errors import CheckpointError, ConfigError
+from starchart.files.gguf_header import F32, U32, written_entry
 from starchart.files.json_file import shown
 from starchart.model.config import GPT2Config, token_ids
 
@@ -73,7 +73,8 @@ def config_from_metadata(metadata: Mapping[str, Any], vocab_size: int) -> GPT2Co
 def metadata_of_config(config: GPT2Config) -> list[bytes]:
     """Return the entries of metadata that a configuration makes; its vocabulary has its own."""
     sizes = {key: getattr(config, field) for key, field in _SIZES.items()} | {_WIDTH: config.feed_forward_width}
-    return [*(u32_value(key, size) for key, size in sizes.items()), f32_value(_EPSILON, config.layer_norm_epsilon)]
+    epsilon = written_entry(_EPSILON, F32, config.layer_norm_epsilon)
+    return [*(written_entry(key, U32, size) for key, size in sizes.items()), epsilon]
 
 
 def _shortest(epsilon: Any) -> Any:

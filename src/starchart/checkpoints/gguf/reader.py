@@ -6,12 +6,11 @@ from typing import Any
 from starchart.checkpoints.gguf.config import config_from_metadata, refuse_other_architecture
 from starchart.checkpoints.gguf.names import hugging_face_name
 from starchart.checkpoints.gguf.tensor_entries import TensorEntry, read_tensor_entries
-from starchart.checkpoints.most_tensors import refuse_too_many
 from starchart.checkpoints.names import is_layer_matrix
+from starchart.checkpoints.refusals import refuse_too_many
 from starchart.checkpoints.stored_tensor import Stamp, StoredTensor, opened, stamp_of
 from starchart.errors import CheckpointError, ConfigError
-from starchart.files.gguf_fields import GGUFFields
-from starchart.files.gguf_header import read_gguf_header
+from starchart.files.gguf_header import GGUFFields, read_gguf_header
 from starchart.files.json_file import shown
 from starchart.model.config import GPT2Config
 

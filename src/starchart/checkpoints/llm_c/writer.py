@@ -3,12 +3,11 @@
 from collections.abc import Mapping
 from typing import BinaryIO
 
-from starchart.checkpoints.assumptions import refuse_other_values
-from starchart.checkpoints.llm_c.layout import HEADER, HEADER_BYTES, MAGIC, VERSIONS, tensors_in_file
+from starchart.checkpoints.llm_c.reader import HEADER, HEADER_BYTES, MAGIC, VERSIONS, tensors_in_file
 from starchart.checkpoints.names import is_layer_matrix
 from starchart.checkpoints.numbers.number_types import bytes_of
-from starchart.checkpoints.stored_tensor import StoredTensor
-from starchart.checkpoints.tensor_bytes import tensor_bytes
+from starchart.checkpoints.refusals import refuse_other_values
+from starchart.checkpoints.stored_tensor import StoredTensor, tensor_bytes
 from starchart.errors import CheckpointError
 from starchart.model.config import GPT2Config
 

@@ -8,11 +8,13 @@ from typing import BinaryIO
 from zipfile import ZIP_STORED, ZipFile, ZipInfo
 
 from starchart.checkpoints.names import name_in_file
-from starchart.checkpoints.npz.array_header import write_array_header
-from starchart.checkpoints.stored_tensor import StoredTensor
-from starchart.checkpoints.tensor_bytes import tensor_bytes
+from starchart.checkpoints.npz.reader import FLOATS, MAGIC
+from starchart.checkpoints.stored_tensor import StoredTensor, tensor_bytes
 from starchart.checkpoints.weights import in_model_order
 from starchart.model.config import GPT2Config
+
+DESCRIPTIONS = {dtype: name for name, dtype in FLOATS.items()}  # NumPy has no BF16
+_ALIGNMENT = 64  # of the numbers in a file
 
 
 def write_npz(file: BinaryIO, config: GPT2Config, tensors: Mapping[str, StoredTensor], dtype: str) -> None:
@@ -24,3 +26,16 @@ def write_npz(file: BinaryIO, config: GPT2Config, tensors: Mapping[str, StoredTe
                 array_file.write(write_array_header(tensor.shape, dtype))
                 for part in tensor_bytes(tensor, dtype):
                     array_file.write(part)
+
+
+def write_array_header(shape: tuple[int, ...], dtype: str) -> bytes:
+    """Return the header of an array that lies row by row, of a type of DESCRIPTIONS.
+
+    >>> header = write_array_header((2, 3), "F32")
+    >>> len(header), header[10:].split()[:2]
+    (128, [b"{'descr':", b"'<f4',"])
+    """
+    described = f"{{'descr': '{DESCRIPTIONS[dtype]}', 'fortran_order': False, 'shape': {shape}, }}"
+    text = described.encode("ascii")
+    text += b" " * (-(len(text) + 11) % _ALIGNMENT) + b"\n"  # 10 bytes before it, and the line feed
+    return MAGIC + b"\1\0" + len(text).to_bytes(2, "little") + text

@@ -1,11 +1,12 @@
-"""The numbers of a tensor: from bytes in a file to arrays of floats, and back.
+"""The types of numbers in files: how many bits they take, and from bytes to arrays of floats and back.
 
-    F32         as it is                                            array('f'), 4 bytes a number
-    BF16, F16   widened: every such number is a float32 exactly     array('f')
-    Q8_0, Q4_0  blocks of whole numbers times a scale, exactly      array('f'); see `block_quantised`
-    F64         as it is                                            array('d'), 8 bytes a number
+    F32         as it is                                                    array('f'), 4 bytes a number
+    BF16, F16   widened: every such number is a float32 exactly             array('f')
+    Q8_0, Q4_0  blocks of integers times a scale, exact in float32 too      array('f'); see `block_quantised`
+    F64         as it is                                                    array('d'), 8 bytes a number
 
-On the way back a number is rounded once, to the nearest that the type has, of two equally near ones to the even one.
+When it is written, a number is rounded once, to the nearest number of the type, ties to even. Every reader of a format
+translates its own names of types into those of safetensors, which are used here.
 
 Sources: IEEE 754-2019, section 3.4, for F16 (binary16), F32 and F64; BF16 is the upper half of an F32.
 """
@@ -21,6 +22,26 @@ from starchart.checkpoints.numbers.bfloat16 import little_endian, round_to_bfloa
 from starchart.checkpoints.numbers.block_quantised import BLOCK, widen_q4_0, widen_q8_0
 from starchart.checkpoints.numbers.half_precision import widen_half
 from starchart.utils.matrix import Vector
+
+_ONE_BYTE = ("BOOL", "U8", "I8", "F8_E5M2", "F8_E4M3", "F8_E8M0", "F8_E4M3FNUZ", "F8_E5M2FNUZ")
+BITS = {
+    "F4": 4,
+    **dict.fromkeys(("F6_E2M3", "F6_E3M2"), 6),
+    **dict.fromkeys(_ONE_BYTE, 8),
+    **dict.fromkeys(("I16", "U16", "F16", "BF16"), 16),
+    **dict.fromkeys(("I32", "U32", "F32"), 32),
+    **dict.fromkeys(("I64", "U64", "F64", "C64"), 64),
+    "C128": 128,
+}
+
+
+def item_bytes(dtype: str) -> int:
+    """Return how many bytes a number takes, of a type that takes whole bytes.
+
+    >>> item_bytes("BF16")
+    2
+    """
+    return BITS[dtype] // 8
 
 
 @dataclass(frozen=True)

@@ -7,17 +7,18 @@ OrderedDict of weights has `_metadata`) is dropped. Sources: Lib/pickletools.py 
 PEP 307, PEP 3154, PEP 574.
 """
 
+import pickletools
 import struct
 from collections.abc import Callable
 from typing import Any
 
 from starchart.checkpoints.pytorch.machine import MAX_OPCODES, Machine
-from starchart.checkpoints.pytorch.refused_opcodes import REFUSED_OPCODES
 from starchart.checkpoints.pytorch.symbols import SYMBOLS, Callee, Storage, storage_of
 from starchart.files.json_file import shown
 
 _PROTO, _STOP = 0x80, ord(".")
 _PROTOCOLS = range(2, 6)
+_NAMES = {ord(opcode.code): opcode.name for opcode in pickletools.opcodes}
 _SMALL = 2**31  # numbers as keys: among larger ones some have the same hash, and a dict of those takes for ever
 
 
@@ -38,7 +39,7 @@ def unpickle(data: bytes, at: int, source: str) -> tuple[Any, dict[str, Storage]
                 raise machine.error("leaves more than one value")
             return value, machine.storages, machine.at
         if code not in _OPCODES:
-            name = REFUSED_OPCODES.get(code, "no opcode")
+            name = _NAMES.get(code, "no opcode")
             raise machine.error(f"uses {code:#04x} ({name}), which torch.save does not write; it is not to be trusted")
         _OPCODES[code](machine)
     raise machine.error(f"has more than {MAX_OPCODES} opcodes, which no weights need")

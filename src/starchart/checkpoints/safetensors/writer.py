@@ -6,8 +6,7 @@ from typing import Any, BinaryIO
 
 from starchart.checkpoints.names import name_in_file
 from starchart.checkpoints.numbers.number_types import bytes_of
-from starchart.checkpoints.stored_tensor import StoredTensor
-from starchart.checkpoints.tensor_bytes import tensor_bytes
+from starchart.checkpoints.stored_tensor import StoredTensor, tensor_bytes
 from starchart.checkpoints.weights import in_model_order
 from starchart.model.config import GPT2Config
 

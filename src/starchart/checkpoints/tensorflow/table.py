@@ -7,14 +7,15 @@
 
     handle           two varints: first byte and length of a block, without its trailer
     trailer          5 bytes after a block: compression (0 none, 1 Snappy), masked CRC-32C of the block and that byte
-    block            entries; then their restart points, u32 each; then how many these are, u32
-    entry            three varints: how many bytes of the key are those of the key before, how many follow, the length
+    block            entries; then their restart points, u32 each; then the number of restart points, u32
+    entry            three varints: how many bytes the key shares with the key before it, how many follow, the length
                      of the value; then the bytes of the key that follow, and the value
-    restart point    where an entry begins that has its whole key; the first is 0, and they rise
+    restart point    where an entry begins that has its whole key; the first is 0, and they increase
 
-Source: LevelDB, doc/table_format.md, and the layout of blocks in its block_builder. TensorFlow has written such tables
-without compression since version 1.2. Stricter than TensorFlow: blocks must stand in order and may not overlap, so that
-reading never takes longer than the file is long.
+TensorFlow has written such tables without compression since version 1.2. Stricter than TensorFlow: blocks must be in
+order and must not overlap, so the reading time is limited by the length of the file. Sources: LevelDB,
+doc/table_format.md, and the layout of blocks in its block_builder; for the CRC-32C, RFC 3720, section 12.1 and appendix
+B.4 (the Castagnoli polynomial, bits reflected).
 """
 
 import struct
@@ -22,12 +23,12 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import BinaryIO, TypeAlias
 
-from starchart.checkpoints.tensorflow.crc32c import masked_crc32c
-from starchart.checkpoints.tensorflow.protobuf import read_varint
+from starchart.checkpoints.tensorflow.bundle import read_varint
 from starchart.errors import CheckpointError
 
+_POLYNOMIAL = 0x82F63B78  # 1EDC6F41, bits reflected
+_MASK = 0xA282EAD8
 Handle: TypeAlias = tuple[int, int]  # first byte, length
-
 FOOTER_BYTES = 48
 _MAGIC = bytes.fromhex("57fb808b247547db")
 _TRAILER_BYTES = 5
@@ -144,3 +145,30 @@ def _restart_points(block: bytes, source: str) -> tuple[frozenset[int], int]:
     if not points or points[0] or any(before >= after for before, after in pairwise(points)):
         raise CheckpointError(f"{source}: the restart points of a block do not rise from 0")
     return frozenset(points), limit
+
+
+def _remainder(byte: int) -> int:
+    for _ in range(8):
+        byte = byte >> 1 ^ (_POLYNOMIAL if byte & 1 else 0)
+    return byte
+
+
+def crc32c(data: bytes) -> int:
+    """Return the checksum of `data`.
+
+    >>> hex(crc32c(b"123456789"))
+    '0xe3069283'
+    """
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc = _TABLE[(crc ^ byte) & 0xFF] ^ crc >> 8
+    return crc ^ 0xFFFFFFFF
+
+
+def masked_crc32c(data: bytes) -> int:
+    """Return the checksum as it stands in a file: turned right by 15 bits, and a constant added."""
+    crc = crc32c(data)
+    return ((crc >> 15 | crc << 17) + _MASK) & 0xFFFFFFFF
+
+
+_TABLE = [_remainder(byte) for byte in range(256)]
