@@ -1,4 +1,4 @@
-"""A model is read in one format and written in another, tensor after tensor."""
+"""Converts a model: reads it in one format and writes it in another, one tensor after another."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -27,7 +27,7 @@ _AT_ONCE = 1 << 20  # bytes
 
 @dataclass(frozen=True)
 class Conversion:
-    """A model that can be written as it was asked for. `notes` are what a person should know of it."""
+    """A checked conversion of a model, ready to run. `notes` are lines for the user."""
 
     target: Writer
     config: GPT2Config
@@ -41,7 +41,7 @@ class Conversion:
     def prepared(
         cls, source: Path, destination: str, format_name: str, dtype: str | None, overwrite: bool
     ) -> "Conversion":
-        """Return a conversion about which nothing speaks against. Raises StarchartError where something does."""
+        """Return a validated conversion. Raises StarchartError if the model cannot be converted so."""
         target = WRITERS[format_name]
         config, tensors = open_tensors(source)
         target.refuse(config, tensors)
@@ -69,7 +69,7 @@ class Conversion:
 
     @property
     def size(self) -> int:
-        """About how many bytes the file of the weights takes."""
+        """The approximate size of the file of the weights, in bytes."""
         dtype_of = self.target.dtype_of
         sizes = [bytes_of(tensor.count, dtype_of(name, tensor, self.dtype)) for name, tensor in self.tensors.items()]
         return sum(sizes)
@@ -92,7 +92,7 @@ class Conversion:
 
 
 def choose_dtype(target: Writer, tensors: Mapping[str, StoredTensor], asked: str | None) -> tuple[str, str]:
-    """Return the type to write, and why it is not the source's own, if it is not and nobody asked for it.
+    """Return the type to write, and the reason if it is neither the `asked` type nor that of the source.
 
     Raises ConversionError if the format does not have the type that was `asked` for.
     """
@@ -101,7 +101,7 @@ def choose_dtype(target: Writer, tensors: Mapping[str, StoredTensor], asked: str
             known = " and ".join(dtype for dtype in DTYPES if dtype.upper() in target.dtypes)
             raise ConversionError(f"--dtype {asked}: this format has {known}")
         return asked.upper(), ""
-    # Where a format has F32 for some tensors whatever the rest are, theirs does not count.
+    # Tensors that are F32 in every file of the format do not count.
     own = {tensor.dtype for name, tensor in tensors.items() if target.dtype_of(name, tensor, "asked") == "asked"}
     if len(own) == 1 and own <= set(target.dtypes):
         return own.pop(), ""
@@ -109,14 +109,14 @@ def choose_dtype(target: Writer, tensors: Mapping[str, StoredTensor], asked: str
 
 
 class _CountingFile(BufferedWriter):
-    """A file that tells how much of it is written."""
+    """A file that reports how much of it is written."""
 
     def __init__(self, path: Path, size: int, progress: Progress) -> None:
         super().__init__(FileIO(path, "w"), _AT_ONCE)
         self._done, self._size, self._progress = 0, size, progress
 
     def write(self, data: Any) -> int:
-        """Write bytes and tell it."""
+        """Write bytes and report the progress."""
         self._done += len(data)
         self._progress(self._done, self._size)
         return super().write(data)

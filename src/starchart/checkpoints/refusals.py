@@ -25,13 +25,13 @@ def refuse_foreign(first: bytes, source: str) -> None:
 
 
 def refuse_too_many(count: int, source: str) -> None:
-    """Raise CheckpointError for more tensors than any GPT-2 has. `source` names the checkpoint in it."""
+    """Raise CheckpointError for more tensors than any GPT-2 has. `source` names the checkpoint in the message."""
     if count > MOST_TENSORS:
         raise CheckpointError(f"{source}: has {count} tensors; no GPT-2 has more than {MOST_TENSORS}")
 
 
 def refuse_other_values(config: GPT2Config, taken_for_granted: Mapping[str, Any], format_name: str) -> None:
-    """Raise CheckpointError unless the configuration has the values that a format takes for granted."""
+    """Raise CheckpointError unless the configuration has the values that a format assumes and does not store."""
     for name, value in taken_for_granted.items():
         ours = getattr(config, name)
         if ours != value:

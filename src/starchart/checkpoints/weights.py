@@ -22,8 +22,8 @@ _TABLE, _HEAD = "wte.weight", "lm_head.weight"
 _ROWS_AT_ONCE = 1024
 _BLOCK = re.compile(r"h\.([0-9]+)\.")
 _TENSORS_OF_A_BLOCK = 12
-_NAMED = 5  # how many tensors of a kind an error names
-# Where a size of the configuration can be read off the file: key, letter, tensor, axis.
+_NAMED = 5  # so many tensors of a kind are named in an error
+# Sizes of the configuration that the shape of a tensor shows: key, letter, tensor, axis.
 _TELLTALES = (
     ("vocab_size", "V", "wte.weight", 0),
     ("n_embd", "C", "wte.weight", 1),
@@ -35,8 +35,8 @@ _TELLTALES = (
 def build_weights(tensors: Mapping[str, StoredTensor], config: GPT2Config, source: str) -> GPTModelWeights:
     """Return the weights read from `tensors`, which have our names. `source` names the checkpoint in errors.
 
-    Vectors are read, matrices are left as StoredTensors. Raises CheckpointError where the tensors and the
-    configuration do not fit, before any of them is read, and for numbers that cannot be weights.
+    Vectors are read, matrices stay StoredTensors. Raises CheckpointError if the tensors and the configuration do not
+    fit, before any tensor is read, and for numbers that cannot be weights.
     """
     used = used_tensors(tensors, config, source)
     optional = ("lm_head",) if _HEAD in used else ()
@@ -47,9 +47,9 @@ def build_weights(tensors: Mapping[str, StoredTensor], config: GPT2Config, sourc
 
 
 def used_tensors(tensors: Mapping[str, StoredTensor], config: GPT2Config, source: str) -> dict[str, StoredTensor]:
-    """Return the tensors that the model is made of, in its own order; lm_head is one of them where the head is not wte.
+    """Return the tensors that the model uses, in its own order; lm_head is one of them if the head is not wte.
 
-    Raises CheckpointError where the tensors and the configuration do not fit; see `build_weights`.
+    Raises CheckpointError if the tensors and the configuration do not fit; see `build_weights`.
     """
     tied = config.tie_word_embeddings
     if tied and _TABLE not in tensors and _HEAD in tensors:
@@ -64,14 +64,14 @@ def used_tensors(tensors: Mapping[str, StoredTensor], config: GPT2Config, source
 
 
 def tensor_shapes(config: GPT2Config, untied: bool) -> dict[str, Shape]:
-    """Return the name and shape of every tensor of a model, in its order; `untied`: with a head of its own."""
+    """Return the name and shape of every tensor of a model, in its order. An `untied` model has an lm_head too."""
     shapes: dict[str, Shape] = {}
     fill_tree(GPTModelWeights, axis_sizes(config), ("lm_head",) if untied else (), shapes.setdefault)
     return shapes
 
 
 def in_model_order(tensors: Mapping[str, StoredTensor], config: GPT2Config) -> dict[str, StoredTensor]:
-    """Return the tensors of a model in its own order, whatever order they came in: a file is to be the same."""
+    """Return the tensors in the order of the model, whatever their order was, so that one model gives one file."""
     return {name: tensors[name] for name in tensor_shapes(config, untied=_HEAD in tensors)}
 
 
@@ -80,23 +80,23 @@ def _leaf(tensor: StoredTensor) -> Vector | StoredTensor:
 
 
 def _are_equal(a: StoredTensor, b: StoredTensor) -> bool:
-    """Return whether two matrices of one shape hold the same numbers; each is read once, or not at all."""
-    if replace(a, name=b.name) == b:  # one place in the file under two names
+    """Return whether two matrices of equal shape hold the same numbers. Each is read at most once."""
+    if replace(a, name=b.name) == b:  # the same bytes under two names
         return True
     if a.transposed == b.transposed:
         return all(map(eq, read_parts(a), read_parts(b)))
     by_row, by_column = (b, a) if a.transposed else (a, b)
-    rows = read_rows(by_column)  # whole: in parts it would be read from the beginning for each
+    rows = read_rows(by_column)  # all at once: each part would need all of the file again
     starts = range(0, len(rows), _ROWS_AT_ONCE)
     return all(rows[i : i + _ROWS_AT_ONCE] == read_rows(by_row, i, min(i + _ROWS_AT_ONCE, len(rows))) for i in starts)
 
 
 def refuse_other_model(tensors: Mapping[str, StoredTensor], config: GPT2Config, source: str) -> None:
-    """Raise CheckpointError if the configuration is that of another model, with the number that tells it.
+    """Raise CheckpointError if the configuration is that of another model, with the number that differs.
 
-    This is plainer than the hundred wrong shapes that follow from that number, and it comes before anything is counted
-    up to n_layer, which may be any number in a file that lies. A file with too few tensors for its blocks is refused
-    here too, since each block costs what twelve tensors do.
+    One number is plainer than the hundred wrong shapes that follow from it. This check comes before any loop over
+    n_layer, which can be any number in an untrusted file. A file with too few tensors for its blocks is refused here
+    too, because each block takes the time of twelve tensors.
     """
     if not any(map(_BLOCK.match, tensors)):
         held = _listed([shown(name) for name in tensors]) if tensors else "no tensors at all"

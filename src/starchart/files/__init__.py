@@ -1,1 +1,1 @@
-"""Files that nobody vouches for: how they are opened, and how JSON, zip archives and GGUF headers are read."""
+"""Reading untrusted files: opening them, and JSON, zip archives and GGUF headers."""

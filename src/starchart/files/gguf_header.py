@@ -27,7 +27,7 @@ from starchart.files.regular_file import open_regular_file
 MAGIC = b"GGUF"
 ALIGNMENT_KEY = "general.alignment"
 MAX_HEAD_BYTES = 1 << 25  # 32 MB; the header of gpt2 has 2 MB, nearly all of it the vocabulary
-MAX_TEXT_BYTES = 1 << 20
+MAX_STRING_BYTES = 1 << 20
 MAX_COUNT = 1 << 16  # tensors, and entries of metadata; the largest GPT-2 has 580 tensors
 MAX_ITEMS = 1 << 20  # strings in arrays, and numbers in an array that is kept; gpt2 has 100,000 strings
 
@@ -91,19 +91,19 @@ class GGUFFields:
         """Return an unsigned integer of `size` bytes."""
         return int.from_bytes(self.take(size, what), "little")
 
-    def text(self, what: str) -> str:
+    def string(self, what: str) -> str:
         """Return a string."""
-        data = self.text_bytes(what)
+        data = self.string_bytes(what)
         try:
             return data.decode()
         except UnicodeDecodeError as fault:
             raise self.refusal(f"{what} is not UTF-8 text: byte {fault.start} is {data[fault.start]:#04x}") from None
 
-    def text_bytes(self, what: str) -> bytes:
+    def string_bytes(self, what: str) -> bytes:
         """Return the bytes of a string, which are not checked to be UTF-8."""
         length = self.count(8, what)
-        if length > MAX_TEXT_BYTES:
-            raise self.refusal(f"{what} says it is {length} bytes long; the limit for a text is {MAX_TEXT_BYTES}")
+        if length > MAX_STRING_BYTES:
+            raise self.refusal(f"{what} says it is {length} bytes long; the limit for a string is {MAX_STRING_BYTES}")
         return self.take(length, what)
 
 
@@ -138,7 +138,7 @@ def read_gguf_header(fields: GGUFFields, arrays: Collection[str] = ()) -> GGUFHe
     keys: set[str] = set()
     strings = 0  # in arrays
     for number in range(1, entries + 1):
-        key = fields.text(f"the key of entry {number} of {entries}")
+        key = fields.string(f"the key of entry {number} of {entries}")
         what = f"the metadata {shown(key)}"
         if not key:
             raise fields.refusal(f"the key of entry {number} of {entries} is empty; convert the model again")
@@ -171,7 +171,7 @@ def _check_version(version: int, fields: GGUFFields) -> None:
 
 def _value(kind: int, what: str, fields: GGUFFields) -> bool | float | str:
     if kind == STRING:
-        return fields.text(what)
+        return fields.string(what)
     value = fields.number(_code(kind, what, fields), what)
     if kind != BOOL:
         return value
@@ -186,9 +186,9 @@ def _items(kind: int, count: int, keep: bool, what: str, fields: GGUFFields) -> 
         raise fields.refusal(f"{what} is an array of arrays, which a GPT-2 has no use for; convert the model again")
     if kind == STRING:
         if keep:
-            return [fields.text(what) for _ in range(count)]
+            return [fields.string(what) for _ in range(count)]
         for _ in range(count):
-            fields.text_bytes(what)
+            fields.string_bytes(what)
         return ()
     code = _code(kind, what, fields)
     data = fields.take(count * struct.calcsize(f"<{code}"), what)

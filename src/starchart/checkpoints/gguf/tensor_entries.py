@@ -21,7 +21,7 @@ from starchart.files.json_file import shown
 
 _MAX_NAME_BYTES = 64
 _MAX_AXES = 4
-ALIGNMENT = 32  # where general.alignment does not say another
+ALIGNMENT = 32  # unless general.alignment gives another
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class TensorEntry:
 
     name: str
     dtype: str
-    lengths: tuple[int, ...]  # of the axes, the innermost first
+    dims: tuple[int, ...]  # the innermost first
     start: int
     end: int
 
@@ -81,7 +81,7 @@ TENSOR_TYPES = {
 
 
 def read_tensor_entries(fields: GGUFFields, count: int, metadata: Mapping[str, Any]) -> dict[str, TensorEntry]:
-    """Return the checked entries, by name, of a file whose header was read; it says that there are `count`.
+    """Return the checked entries, by name, of a file whose header has been read; the header gives `count`.
 
     Raises the error of `fields` for entries that cannot be true.
     """
@@ -94,7 +94,7 @@ def read_tensor_entries(fields: GGUFFields, count: int, metadata: Mapping[str, A
         entries[entry.name] = entry
     base = aligned(fields.position, alignment)
     placed = [
-        TensorEntry(entry.name, entry.dtype, entry.lengths, base + entry.start, base + entry.end)
+        TensorEntry(entry.name, entry.dtype, entry.dims, base + entry.start, base + entry.end)
         for entry in entries.values()
     ]
     if placed:
@@ -120,29 +120,29 @@ def aligned(position: int, alignment: int = ALIGNMENT) -> int:
 
 def _read_entry(what: str, alignment: int, fields: GGUFFields) -> TensorEntry:
     """Return the next entry, its fields checked by themselves. Its bytes are counted from the first of the data."""
-    name = fields.text(what)
+    name = fields.string(what)
     if len(name.encode()) > _MAX_NAME_BYTES:
         raise fields.refusal(f"{what} has a name of more than {_MAX_NAME_BYTES} bytes: {shown(name)}")
     what = f"tensor {shown(name)}"
     axes = fields.count(4, what)
     if not 1 <= axes <= _MAX_AXES:
         raise fields.refusal(f"{what} says it has {axes} axes; it must have 1 to {_MAX_AXES}")
-    lengths = tuple(fields.count(8, what) for _ in range(axes))
-    if 0 in lengths:
-        raise fields.refusal(f"{what} has an axis of length 0: {shown(list(lengths))}; convert the model again")
+    dims = tuple(fields.count(8, what) for _ in range(axes))
+    if 0 in dims:
+        raise fields.refusal(f"{what} has an axis of length 0: {shown(list(dims))}; convert the model again")
     number, offset = fields.count(4, what), fields.count(8, what)
     if number not in TENSOR_TYPES:
         raise fields.refusal(f"{what} is of type {number}, which is not known; convert the model to F16")
     kind = TENSOR_TYPES[number]
-    if lengths[0] % kind.block:
-        raise fields.refusal(f"{what} has rows of {lengths[0]} numbers, and {kind.name} has blocks of {kind.block}")
+    if dims[0] % kind.block:
+        raise fields.refusal(f"{what} has rows of {dims[0]} numbers, and {kind.name} has blocks of {kind.block}")
     if offset % alignment:
         raise fields.refusal(f"{what} is at offset {offset}, which is not a multiple of the alignment, {alignment}")
-    return TensorEntry(name, kind.name, lengths, offset, offset + prod(lengths) // kind.block * kind.size)
+    return TensorEntry(name, kind.name, dims, offset, offset + prod(dims) // kind.block * kind.size)
 
 
 def _check_coverage(entries: Iterable[TensorEntry], base: int, alignment: int, fields: GGUFFields) -> None:
-    """Refuse tensors past the end of the file or with bytes in common, and bytes that belong to no tensor."""
+    """Refuse tensors that reach past the end of the file or overlap, and bytes that belong to no tensor."""
     end, last = base, "the entries"
     for entry in sorted(entries, key=lambda entry: entry.start):
         this = f"tensor {shown(entry.name)}"

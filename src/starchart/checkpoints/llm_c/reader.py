@@ -38,7 +38,7 @@ _MOST_BLOCKS = MOST_TENSORS // 12
 def is_llm_c(first: bytes) -> bool:
     """Return whether the first bytes of a file are those of a model of llm.c."""
     magic, version = first[:4], first[4:8]
-    return magic == MAGIC.to_bytes(4, "little") and any(version)  # without a version: the length of some other header
+    return magic == MAGIC.to_bytes(4, "little") and any(version)  # without a version it is the length of another header
 
 
 def open_llm_c(path: Path) -> dict[str, StoredTensor]:
@@ -87,7 +87,7 @@ def _read_header(file: BinaryIO, path: Path) -> tuple[str, GPT2Config, int]:
 
 
 def tensors_in_file(config: GPT2Config) -> Iterator[tuple[str, tuple[int, ...]]]:
-    """Give name and shape of every tensor, as the model sees it, in the order of the file."""
+    """Yield the name and the shape of every tensor, as the model uses it, in the order of the file."""
     c = config.n_embd
     yield "wte.weight", (config.vocab_size, c)
     yield "wpe.weight", (config.n_positions, c)
@@ -100,6 +100,6 @@ def tensors_in_file(config: GPT2Config) -> Iterator[tuple[str, tuple[int, ...]]]
 
 
 def number_count(config: GPT2Config, rows: int) -> int:
-    """Return how many numbers the file holds, whose wte has so many rows; nothing is counted up to n_layer."""
+    """Return how many numbers the file holds if its wte has so many rows; without a loop over n_layer."""
     c = config.n_embd
     return (rows + config.n_positions) * c + config.n_layer * (12 * c * c + 13 * c) + 2 * c

@@ -1,4 +1,4 @@
-"""Writes a checkpoint of llm.c (.bin): see `layout`. wte has rows of zeros at its end, up to a multiple of 128."""
+"""Writes a checkpoint of llm.c (.bin): `reader` has the layout. wte ends in rows of zeros, up to a multiple of 128."""
 
 from collections.abc import Mapping
 from typing import BinaryIO
@@ -15,7 +15,7 @@ _ROW_MULTIPLE = 128
 
 
 def refuse_for_llm_c(config: GPT2Config, tensors: Mapping[str, StoredTensor]) -> None:
-    """Raise CheckpointError for a model that llm.c would take for another one."""
+    """Raise CheckpointError for a model that llm.c would run as another model."""
     taken_for_granted = {
         "activation_function": "gelu_new",
         "layer_norm_epsilon": 1e-5,

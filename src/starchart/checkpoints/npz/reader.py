@@ -46,7 +46,7 @@ _SUFFIX = ".npy"
 
 @dataclass(frozen=True)
 class ArrayHeader:
-    """What the header says. `start` is the first byte of the numbers, which lie column by column with `transposed`."""
+    """The header of an array. `start` is the first byte of the numbers, which are column by column if `transposed`."""
 
     dtype: str
     shape: tuple[int, ...]
@@ -85,9 +85,9 @@ def _tensor(file: BinaryIO, member: ZipMember, path: Path, stamp: Stamp) -> Stor
 
 
 def read_array_header(read: Callable[[int, int], bytes], size: int, source: str) -> ArrayHeader:
-    """Return the header of an array of `size` bytes, of which `read` gives some: from where, how many.
+    """Return the header of an array of `size` bytes; `read(start, count)` returns some of them.
 
-    Raises CheckpointError, in which `source` names the array, also if the numbers do not fill the rest of the bytes.
+    Raises CheckpointError, in which `source` names the array. The numbers must fill the rest of the bytes exactly.
     """
     preamble = read(0, min(size, 12))
     if len(preamble) < 10 or not preamble.startswith(MAGIC):
@@ -120,7 +120,9 @@ def _fields(text: str, source: str) -> tuple[str, bool, tuple[int, ...]]:
         raise CheckpointError(f"{source}: its header is not descr, fortran_order and shape, but {shown(text)}")
     order, descr = fields["fortran_order"], fields["descr"]
     if order not in ("True", "False") or descr[0] not in "'\"":
-        raise CheckpointError(f"{source}: its descr must be a text and fortran_order True or False, not {shown(text)}")
+        raise CheckpointError(
+            f"{source}: its descr must be a string and fortran_order True or False, not {shown(text)}"
+        )
     return descr[1:-1], order == "True", _shape(fields["shape"], source)
 
 

@@ -1,4 +1,4 @@
-"""Writes a NumPy archive (.npz): a zip file, stored and not compressed, with an array of NumPy for every tensor.
+"""Writes a NumPy archive (.npz): a zip file without compression, with a NumPy array for every tensor.
 
 Sources: NumPy's documentation, numpy.lib.format, "Format Version 1.0", and numpy.savez.
 """
@@ -21,7 +21,7 @@ def write_npz(file: BinaryIO, config: GPT2Config, tensors: Mapping[str, StoredTe
     """Write the tensors of a model, which have our names, to an open file. Raises CheckpointError, OSError."""
     with ZipFile(file, "w", ZIP_STORED) as archive:
         for name, tensor in in_model_order(tensors, config).items():
-            entry = ZipInfo(f"{name_in_file(name)}.npy")  # with no time of day: the same model, the same bytes
+            entry = ZipInfo(f"{name_in_file(name)}.npy")  # without a date: the same model gives the same bytes
             with archive.open(entry, "w", force_zip64=True) as array_file:
                 array_file.write(write_array_header(tensor.shape, dtype))
                 for part in tensor_bytes(tensor, dtype):
@@ -29,7 +29,7 @@ def write_npz(file: BinaryIO, config: GPT2Config, tensors: Mapping[str, StoredTe
 
 
 def write_array_header(shape: tuple[int, ...], dtype: str) -> bytes:
-    """Return the header of an array that lies row by row, of a type of DESCRIPTIONS.
+    """Return the header of an array whose numbers are row by row, of a type in DESCRIPTIONS.
 
     >>> header = write_array_header((2, 3), "F32")
     >>> len(header), header[10:].split()[:2]

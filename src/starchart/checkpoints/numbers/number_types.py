@@ -36,7 +36,7 @@ BITS = {
 
 
 def item_bytes(dtype: str) -> int:
-    """Return how many bytes a number takes, of a type that takes whole bytes.
+    """Return how many bytes a number of a type takes; it must be a type of whole bytes.
 
     >>> item_bytes("BF16")
     2
@@ -48,7 +48,7 @@ def item_bytes(dtype: str) -> int:
 class NumberType:
     """A way to write numbers in blocks of `block` numbers and `size` bytes.
 
-    Byte `upper` of a block has sign and exponent. Where it is one of `suspects`, a number may be infinite or NaN.
+    Byte `upper` of a block has sign and exponent. If it is one of `suspects`, a number may be infinite or NaN.
     """
 
     block: int
@@ -64,7 +64,7 @@ def is_weight_dtype(dtype: str) -> bool:
 
 
 def bytes_of(count: int, dtype: str) -> int:
-    """Return how many bytes `count` numbers take; they must be whole blocks.
+    """Return how many bytes `count` numbers take; `count` is a multiple of the block.
 
     >>> bytes_of(3, "F32")
     12
@@ -99,8 +99,8 @@ def encode_numbers(numbers: "array[float]", dtype: str) -> bytes:
 def first_not_finite(raw: bytes, dtype: str, numbers: Vector) -> int | None:
     """Return where the first infinity or NaN stands in `numbers`, which were decoded from `raw`, or None.
 
-    Looking at every number would cost more than decoding it. Weights are small, so the upper bytes alone acquit almost
-    every tensor: an F32 is only suspect from 2^127 up.
+    To look at every number would take longer than to decode it. Weights are small, so for almost every tensor the upper
+    bytes alone show that all numbers are finite: an F32 can only be infinite or NaN if its upper byte is that of 2^127.
 
     >>> raw = bytes.fromhex("803f 807f")
     >>> first_not_finite(raw, "BF16", decode_numbers(raw, "BF16"))
@@ -176,7 +176,7 @@ NUMBER_TYPES = {
     "Q4_0": NumberType(BLOCK, 18, _decode_q4_0, 1, _HALF),
 }
 
-# The types that files are written in, the most exact one first.
+# The types that can be written, the most exact one first.
 WRITTEN_TYPES: dict[str, Callable[["array[float]"], bytes]] = {
     "F64": _encode_f64,
     "F32": _encode_f32,

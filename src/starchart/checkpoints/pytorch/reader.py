@@ -18,13 +18,13 @@ from starchart.errors import CheckpointError
 from starchart.files.json_file import shown
 
 _INSIDE = ("state_dict", "model_state_dict", "model")  # of Lightning, of PyTorch's tutorials, of many scripts
-# key of a storage -> its first byte in the file, and how many bytes it has
+# key of a storage -> its first byte in the file, its number of bytes
 Places = Mapping[str, tuple[int, int]]
-FIRST_BYTES = 600  # as many as `is_pytorch` looks at
-_MOST_SHARED = 3  # times the size of the file: a head tied to the table of tokens is all that a GPT-2 shares
+FIRST_BYTES = 600  # that `is_pytorch` needs
+_MOST_SHARED = 3  # times the size of the file: a GPT-2 shares at most its head with the table of tokens
 _ZIP = b"PK\3\4"
 _PICKLES = tuple(bytes((0x80, protocol)) for protocol in range(2, 6))
-# What comes first: the pickle; before PyTorch 1.6 the version; in a TorchScript archive, which is refused, a storage.
+# The first member is the pickle; before PyTorch 1.6 the version; in a TorchScript archive, which is refused, a storage.
 _FIRST_MEMBERS = (b"/data.pkl", b"/version", b"/data/0")
 
 
@@ -36,7 +36,7 @@ def is_pytorch(first: bytes) -> bool:
 
 
 def open_pytorch(path: Path) -> dict[str, StoredTensor]:
-    """Return the tensors of the file at `path` by name, but for masks, which are never read. Raises CheckpointError."""
+    """Return the tensors of the file at `path` by name, without masks, which are never read. Raises CheckpointError."""
     source = str(path)
     with opened(path) as file:
         stamp = stamp_of(file)
@@ -63,8 +63,8 @@ def open_pytorch(path: Path) -> dict[str, StoredTensor]:
 def tensors_of(value: Any, source: str) -> dict[str, Tensor]:
     """Return the tensors of a state dict by name. Raises CheckpointError.
 
-    A checkpoint of a training holds the state dict under one of the names above, with the state of the optimizer beside
-    it; then the rest is left out. So is what is no tensor: a number of steps, a learning rate.
+    A training checkpoint has the state dict under one of the names in _INSIDE, beside the state of the optimizer and
+    other things, which are left out. So are values that are not tensors: a number of steps, a learning rate.
     """
     if not isinstance(value, dict):
         raise CheckpointError(f"{source}: holds {shown(type(value).__name__)}, not a dict of tensors (a state_dict)")
@@ -84,17 +84,17 @@ def tensors_of(value: Any, source: str) -> dict[str, Tensor]:
 
 
 def place_tensor(name: str, tensor: Tensor, places: Places, path: Path, stamp: Stamp) -> StoredTensor:
-    """Return the tensor where it lies in the file. Raises CheckpointError.
+    """Return the tensor with its place in the file. Raises CheckpointError.
 
-    Its numbers must lie one after another, row by row, or column by column if it has two axes. Several tensors may
-    share a storage, as a head does with the token embeddings that it is tied to.
+    Its numbers must be without gaps, row by row, or column by column if it has two axes. Several tensors may share a
+    storage, as a tied head does with the token embeddings.
     """
     storage, shape, strides = tensor.storage, tensor.shape, tensor.strides
     start, size = places.get(storage.key, (0, -1))
     item = item_bytes(tensor.dtype)
     last = tensor.offset
-    for length, stride in zip(shape, strides, strict=True):
-        last += (length - 1) * stride
+    for dim, stride in zip(shape, strides, strict=True):
+        last += (dim - 1) * stride
     row_by_row = _is_packed(shape, strides)
     if size < 0:
         wrong = f"its storage {shown(storage.key)} is not in the file"
@@ -116,21 +116,21 @@ def place_tensor(name: str, tensor: Tensor, places: Places, path: Path, stamp: S
 
 
 def _is_packed(shape: Counts, strides: Counts) -> bool:
-    """Return whether the last axis counts single numbers, and each before it whole runs of those that follow it.
+    """Return whether the numbers are row by row without gaps: each stride is the product of the dims after it.
 
     >>> _is_packed((2, 3), (3, 1)), _is_packed((3, 2), (1, 3)), _is_packed((1, 3), (7, 1))
     (True, False, True)
     """
     run = 1
-    for length, stride in zip(reversed(shape), reversed(strides), strict=True):
-        if length != 1 and stride != run:  # where an axis has one place, its stride is never used
+    for dim, stride in zip(reversed(shape), reversed(strides), strict=True):
+        if dim != 1 and stride != run:  # the stride of an axis of length 1 is never used
             return False
-        run *= length
+        run *= dim
     return True
 
 
 def _refuse_shared_bytes(tensors: Iterable[StoredTensor], size: int, source: str) -> None:
-    """Refuse a small file that stands for a large model, all of whose tensors are views of the same numbers."""
+    """Refuse a small file that would become a large model because its tensors are views of the same numbers."""
     total = 0
     for tensor in tensors:
         total += tensor.count * item_bytes(tensor.dtype)

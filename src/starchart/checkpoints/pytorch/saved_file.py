@@ -36,7 +36,7 @@ _VERSION = 1001
 
 
 def read_archive(file: BinaryIO, size: int, source: str) -> tuple[Any, dict[str, tuple[int, int]]]:
-    """Return what an open file of `size` bytes holds, and the first byte and the size of each storage, by key.
+    """Return the value in an open file of `size` bytes, and the first byte and the size of each storage, by key.
 
     Raises CheckpointError, in which `source` names the file.
     """
@@ -57,7 +57,7 @@ def read_archive(file: BinaryIO, size: int, source: str) -> tuple[Any, dict[str,
 
 
 def read_legacy(file: BinaryIO, size: int, source: str) -> tuple[Any, dict[str, tuple[int, int]]]:
-    """Return what an open file of `size` bytes holds, and the first byte and the size of each storage, by key.
+    """Return the value in an open file of `size` bytes, and the first byte and the size of each storage, by key.
 
     Raises CheckpointError, in which `source` names the file.
     """
@@ -80,9 +80,9 @@ def read_legacy(file: BinaryIO, size: int, source: str) -> tuple[Any, dict[str, 
 
 
 def _in_one_folder(members: dict[str, ZipMember], source: str) -> dict[str, ZipMember]:
-    """Return the members by their names in the folder that holds them all, as torch.save writes them."""
+    """Return the members by their names in the one folder that must hold them all."""
     for name, member in members.items():
-        # No name is ever used as a path, but one that could lead elsewhere was not written by torch.
+        # No name is ever used as a path, but torch does not write a name that could lead elsewhere.
         if {"", ".", ".."} & {*name.split("/")} or {"\\", ":", "\0"} & {*name}:
             raise CheckpointError(f"{source}: has a member named {shown(name)}, which torch.save never writes")
         if member.deflated:

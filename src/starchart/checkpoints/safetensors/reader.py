@@ -31,7 +31,7 @@ _FIELDS = {"dtype", "shape", "data_offsets"}
 
 @dataclass(frozen=True)
 class TensorEntry:
-    """What the header says of one tensor. `start` and `end` are counted from the first byte of the file."""
+    """One tensor in the header. `start` and `end` are counted from the first byte of the file."""
 
     name: str
     dtype: str
@@ -43,11 +43,11 @@ class TensorEntry:
 def is_safetensors(first: bytes) -> bool:
     """Return whether these are the first bytes of a safetensors file: the length of the header, then the header.
 
-    The header is an object, which may begin after white space, perhaps more of it than these bytes.
+    The header is an object. White space may come before it, perhaps more than these bytes.
     """
     header = first[8:].lstrip(WHITE_SPACE)
     is_object = header.startswith(b"{") or (len(first) > 8 and not header)
-    return is_object and not any(first[4:8])  # a header of 4 GB and more is none: these are other bytes
+    return is_object and not any(first[4:8])  # no header has 4 GB or more: these are other bytes
 
 
 def open_safetensors(path: Path) -> dict[str, StoredTensor]:
@@ -92,13 +92,13 @@ def _check_metadata(metadata: Any, source: str) -> None:
     if metadata is None:
         return
     if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
-        raise CheckpointError(f"{source}: its __metadata__ must map names to texts, not be {shown(metadata)}")
+        raise CheckpointError(f"{source}: its __metadata__ must map names to strings, not be {shown(metadata)}")
     for text in (*metadata, *metadata.values()):
         _refuse_half_character(text, f"{source}: its __metadata__")
 
 
 def _entry(name: str, value: Any, base: int, size: int, source: str) -> TensorEntry:
-    """Return one entry, its fields checked by themselves and against the size of the file."""
+    """Return one entry, with every field checked, also against the size of the file."""
     what = f"{source}: tensor {shown(name)}"
     _refuse_half_character(name, what)
     if not isinstance(value, dict):
@@ -130,25 +130,25 @@ def _entry(name: str, value: Any, base: int, size: int, source: str) -> TensorEn
 
 
 def _refuse_half_character(text: str, what: str) -> None:
-    """Raise CheckpointError for half of a surrogate pair, which JSON can write and UTF-8 cannot."""
+    """Raise CheckpointError for half of a surrogate pair, which JSON can represent and UTF-8 cannot."""
     try:
         text.encode()
     except UnicodeEncodeError as error:
         half = f"U+{ord(text[error.start]):04X}"
-        raise CheckpointError(f"{what} has half of a character, {half}, which is no text; convert it again") from None
+        raise CheckpointError(f"{what} has half of a character, {half}, which is not text; convert it again") from None
 
 
 def _is_list_of_counts(value: Any) -> bool:
-    # type() and not isinstance: true is an int to Python.
+    # type() and not isinstance: in Python, True is an int.
     return isinstance(value, list) and all(type(item) is int and item >= 0 for item in value)
 
 
 def _fits(shape: list[int], bits_each: int, bits: int) -> bool:
-    """Return whether the product of `shape`, times `bits_each`, is `bits`; the product is not made larger than that."""
+    """Return whether the product of `shape` times `bits_each` is `bits`, without computing a much larger product."""
     if 0 in shape:
         return bits == 0
-    for length in shape:
-        bits_each *= length
+    for dim in shape:
+        bits_each *= dim
         if bits_each > bits:
             return False
     return bits_each == bits

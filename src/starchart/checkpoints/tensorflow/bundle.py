@@ -36,7 +36,7 @@ _MOST_AXES = 8
 
 @dataclass(frozen=True)
 class BundlePlace:
-    """Where a tensor lies: `offset` counts from the first byte of data file number `shard`."""
+    """The place of a tensor: `offset` counts from the first byte of data file number `shard`."""
 
     shard: int
     offset: int
@@ -45,7 +45,7 @@ class BundlePlace:
 
 @dataclass(frozen=True)
 class BundleEntry:
-    """A tensor of numbers."""
+    """One tensor in the index."""
 
     dtype: str
     shape: tuple[int, ...]
@@ -70,12 +70,12 @@ def read_bundle_header(value: bytes, source: str) -> int:
 
 
 def read_bundle_place(value: bytes, shards: int, source: str) -> BundlePlace:
-    """Return where a tensor lies, whatever is in it. `source` names file and tensor in CheckpointError."""
+    """Return the place of a tensor of any type. `source` names file and tensor in CheckpointError."""
     return _place(read_message(value, source), shards, source)
 
 
 def read_bundle_entry(value: bytes, shards: int, source: str) -> BundleEntry:
-    """Return a tensor of numbers, checked by itself. `source` names file and tensor in CheckpointError."""
+    """Return the entry of a tensor of numbers, checked. `source` names file and tensor in CheckpointError."""
     fields = read_message(value, source)
     if 7 in fields:
         raise CheckpointError(f"{source}: is saved in slices; save it whole, from variables that are not partitioned")
@@ -86,8 +86,8 @@ def read_bundle_entry(value: bytes, shards: int, source: str) -> BundleEntry:
     shape = _shape(value, source)
     place = _place(fields, shards, source)
     expected = item_bytes(dtype)
-    for length in shape:
-        expected *= length
+    for dim in shape:
+        expected *= dim
     if expected != place.size:
         raise CheckpointError(
             f"{source}: shape {list(shape)} of {dtype} does not fill the {place.size} bytes it is given"
@@ -111,10 +111,10 @@ def _shape(value: bytes, source: str) -> tuple[int, ...]:
     axes = [axis for shape in shapes for axis in messages(shape, 2, source)]
     if len(axes) > _MOST_AXES:
         raise CheckpointError(f"{source}: has {len(axes)} axes; no tensor of a GPT-2 has more than {_MOST_AXES}")
-    lengths = tuple(one_number(axis, 1, source) for axis in axes)
-    if any(length < 0 for length in lengths):
-        raise CheckpointError(f"{source}: its shape must be whole numbers of at least 0, not {list(lengths)}")
-    return lengths
+    dims = tuple(one_number(axis, 1, source) for axis in axes)
+    if any(dim < 0 for dim in dims):
+        raise CheckpointError(f"{source}: its shape must be whole numbers of at least 0, not {list(dims)}")
+    return dims
 
 
 def read_message(data: bytes, source: str) -> Message:

@@ -41,7 +41,7 @@ def open_tensorflow(index: Path) -> dict[str, StoredTensor]:
     """Return the tensors of the checkpoint with this index by Hugging Face's names. Raises CheckpointError."""
     if index.suffix != _SUFFIX:
         raise CheckpointError(
-            f"{index}: is an index of TensorFlow; its name must end in {_SUFFIX}, as that it had does"
+            f"{index}: is an index of TensorFlow; its name must end in {_SUFFIX}, as its original name does"
         )
     with opened(index) as file:
         table = read_table(file, stamp_of(file)[0], str(index))
@@ -69,7 +69,7 @@ def open_tensorflow(index: Path) -> dict[str, StoredTensor]:
 
 
 def read_hparams(index: Path) -> GPT2Config:
-    """Return the configuration that lies beside the index of a checkpoint. Raises ConfigError."""
+    """Return the configuration in the hparams.json beside the index of a checkpoint. Raises ConfigError."""
     path = index.with_name("hparams.json")
     values = read_json_file(path, ConfigError)
     missing = [name for name in _NAMES if name not in values]
@@ -96,7 +96,7 @@ def _weights(table: dict[bytes, bytes], index: Path) -> dict[str, bytes]:
 
 
 def _places(table: Mapping[bytes, bytes], shards: int, index: Path) -> list[tuple[str, BundlePlace]]:
-    """Return where every variable lies, weight or not, under words for a message."""
+    """Return the place of every variable, weight or not, with a description for messages."""
     whats = [f"{index}: tensor {shown(name.decode(errors='backslashreplace'))}" for name in table]
     return [(what, read_bundle_place(value, shards, what)) for what, value in zip(whats, table.values(), strict=True)]
 
@@ -113,9 +113,9 @@ def _stamp(data: Path, index: Path) -> Stamp:
 
 
 def _check_places(places: Sequence[tuple[str, BundlePlace]], stamps: Mapping[int, Stamp], index: Path) -> None:
-    """Refuse tensors past the end of their data file or with bytes of another, and data files that go on after them.
+    """Refuse tensors that reach past the end of their data file or overlap, and bytes after the last tensor.
 
-    Variables that are no weights count too, in the data files that have weights.
+    In the data files that have weights, variables that are not weights count too.
     """
     ends = dict.fromkeys(stamps, 0)
     for what, place in sorted(places, key=lambda item: (item[1].shard, item[1].offset, item[1].size)):
@@ -136,7 +136,7 @@ def _check_places(places: Sequence[tuple[str, BundlePlace]], stamps: Mapping[int
 
 
 def _shape(name: str, entry: BundleEntry) -> tuple[int, ...]:
-    """Return the shape as the model sees it: without the width of the convolution that a linear layer was."""
+    """Return the shape that the model uses, without the width 1: a linear layer is a convolution in the file."""
     if name.endswith("/w") and len(entry.shape) == 3 and entry.shape[0] == 1:
         return entry.shape[1:]
     return entry.shape

@@ -97,7 +97,7 @@ def _check_handle(handle: Handle, start: int, limit: int, name: str, source: str
 
 
 def _block(data: bytes, handle: Handle, start: int, limit: int, name: str, source: str) -> bytes:
-    """Return a block that must lie between `start` and `limit`, its trailer checked and taken off."""
+    """Return a block, which must lie between `start` and `limit`, with its trailer checked and removed."""
     _check_handle(handle, start, limit, name, source)
     first, length = handle
     end = first + length
@@ -111,7 +111,7 @@ def _block(data: bytes, handle: Handle, start: int, limit: int, name: str, sourc
 
 
 def _entries(block: bytes, source: str) -> Iterator[tuple[bytes, bytes]]:
-    """Give the entries of a block. The key of each is made from that before it."""
+    """Yield the entries of a block. Each key is made from the key before it."""
     points, limit = _restart_points(block, source)
     block, place, key = block[:limit], 0, b""
     starts = {0}
@@ -136,7 +136,7 @@ def _entries(block: bytes, source: str) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _restart_points(block: bytes, source: str) -> tuple[frozenset[int], int]:
-    """Return the restart points of a block, which must rise from 0, and where its entries end."""
+    """Return the restart points of a block, which must increase from 0, and where its entries end."""
     count = int.from_bytes(block[-4:], "little")
     limit = len(block) - 4 - 4 * count
     if len(block) < 4 or limit < 0:
@@ -154,7 +154,7 @@ def _remainder(byte: int) -> int:
 
 
 def crc32c(data: bytes) -> int:
-    """Return the checksum of `data`.
+    """Return the CRC-32C of `data`.
 
     >>> hex(crc32c(b"123456789"))
     '0xe3069283'
@@ -166,7 +166,7 @@ def crc32c(data: bytes) -> int:
 
 
 def masked_crc32c(data: bytes) -> int:
-    """Return the checksum as it stands in a file: turned right by 15 bits, and a constant added."""
+    """Return the checksum as it stands in a file: rotated right by 15 bits, plus a constant."""
     crc = crc32c(data)
     return ((crc >> 15 | crc << 17) + _MASK) & 0xFFFFFFFF
 
