@@ -92,7 +92,7 @@ class Conversion:
 
 
 def choose_dtype(target: Writer, tensors: Mapping[str, StoredTensor], asked: str | None) -> tuple[str, str]:
-    """Return the type to write, and the reason if it is neither the `asked` type nor that of the source.
+    """Return the type to write, and a remark for the user if it is neither the `asked` type nor that of the source.
 
     Raises ConversionError if the format does not have the type that was `asked` for.
     """

@@ -63,9 +63,9 @@ class Destination:
                 )
 
     def place(self, write: Callable[[Path], None], size: int) -> None:
-        """Let `write` fill a folder, and put its files where they belong, the weights last.
+        """Let `write` fill a temporary folder, then move its files to their places, the weights last.
 
-        `size` is how many bytes the weights will take. Raises ConversionError where the system cannot write.
+        `size` is the number of bytes of the weights. Raises ConversionError if the system cannot write.
         """
         try:
             with _aside(self.folder, self.weights.name) as aside:

@@ -69,7 +69,7 @@ def _fields(kind: Any) -> list[tuple[str, Any, tuple[str, ...]]]:
 
 
 def _dataclass_in(kind: Any) -> Any:
-    """Return the dataclass in `kind`, which is it or is it with `| None`; if there is none, None."""
+    """Return X if `kind` is the dataclass X or `X | None`, else None."""
     choices = get_args(kind) if get_origin(kind) is UnionType else (kind,)
     return next((choice for choice in choices if is_dataclass(choice)), None)
 

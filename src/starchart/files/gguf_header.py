@@ -46,7 +46,7 @@ class TokenType(IntEnum):
 
 @dataclass(frozen=True)
 class GGUFHeader:
-    """What stands before the tensors."""
+    """The metadata of a file, and the number of its tensors."""
 
     metadata: dict[str, Any]  # numbers, booleans, strings, and the requested arrays, as sequences
     tensor_count: int
@@ -55,7 +55,7 @@ class GGUFHeader:
 class GGUFFields:
     """Reads fields from the beginning of an open file of `size` bytes. No read goes past its end.
 
-    `error` is what is raised; its messages begin with `source`, the name of the file.
+    `error` is the class of the errors; their messages begin with `source`, the name of the file.
     """
 
     def __init__(self, file: BinaryIO, size: int, source: str, error: type[StarchartError]) -> None:
@@ -202,7 +202,7 @@ def _code(kind: int, what: str, fields: GGUFFields) -> str:
 
 
 def written_string(value: str) -> bytes:
-    """Return a string as GGUF has it: its length, then its bytes.
+    """Return a string in the form of GGUF: its length, then its bytes.
 
     >>> written_string("gpt2").hex(" ", 4)
     '04000000 00000000 67707432'

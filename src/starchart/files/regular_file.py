@@ -22,7 +22,7 @@ _TYPES = (
 )
 
 _WITHOUT_WAITING = getattr(os, "O_NONBLOCK", 0)
-_FLAGS = os.O_RDONLY | _WITHOUT_WAITING | getattr(os, "O_BINARY", 0)  # the last on Windows alone
+_FLAGS = os.O_RDONLY | _WITHOUT_WAITING | getattr(os, "O_BINARY", 0)  # O_BINARY exists only on Windows
 _log = logging.getLogger("starchart")
 
 
@@ -87,7 +87,7 @@ def _dangling(path: str | os.PathLike[str]) -> str:
     """Return where a link at `path` leads, as a clause, if it leads to nothing; else ""."""
     try:
         target = os.readlink(path)
-    except (OSError, ValueError):  # it is no link
+    except (OSError, ValueError):  # not a link
         return ""
     return "" if os.path.exists(path) else f"it is a link to {target!r}, where there is no file"
 

@@ -35,7 +35,7 @@ class TensorType:
 
 @dataclass(frozen=True)
 class TensorEntry:
-    """What the file says of one tensor. `start` and `end` are counted from the first byte of the file."""
+    """One tensor in the file. `start` and `end` are counted from the first byte of the file."""
 
     name: str
     dtype: str
@@ -119,7 +119,7 @@ def aligned(position: int, alignment: int = ALIGNMENT) -> int:
 
 
 def _read_entry(what: str, alignment: int, fields: GGUFFields) -> TensorEntry:
-    """Return the next entry, its fields checked by themselves. Its bytes are counted from the first of the data."""
+    """Return the next entry, with every field checked. Its bytes are counted from the first byte of the data."""
     name = fields.string(what)
     if len(name.encode()) > _MAX_NAME_BYTES:
         raise fields.refusal(f"{what} has a name of more than {_MAX_NAME_BYTES} bytes: {shown(name)}")

@@ -33,7 +33,7 @@ FOOTER_BYTES = 48
 _MAGIC = bytes.fromhex("57fb808b247547db")
 _TRAILER_BYTES = 5
 _MOST_BYTES = 1_000_000  # the index of the largest GPT-2 has 30 kB
-_MOST_ENTRIES = 10_000  # and 581 entries
+_MOST_ENTRIES = 10_000  # the index of the largest GPT-2 has 581
 _LONGEST_KEY = 1000
 
 

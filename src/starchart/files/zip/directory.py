@@ -30,9 +30,9 @@ _ALL_ONES = 0xFFFFFFFF
 _ENCRYPTED = 1 | 1 << 6 | 1 << 13  # flags: encrypted, strongly, with a masked directory
 _SIZES_FOLLOW = 1 << 3  # the local header was written before the sizes were known, and has zeros
 _STORED, _DEFLATED = 0, 8
-# Deflate packs at most 1032 to 1; numbers that a training made hardly 2 to 1.
+# Deflate compresses at most 1032 to 1, but trained weights less than 2 to 1.
 _MOST_EXPANSION = 50
-_SMALL = 10_000_000  # bytes that any file may expand to
+_SMALL = 10_000_000  # bytes to which any file may expand
 
 
 @dataclass(frozen=True)

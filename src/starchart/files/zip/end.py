@@ -20,8 +20,8 @@ _ZIP64_PLACE = struct.Struct("<4sIQI")
 _ZIP64_END = struct.Struct("<4sQ2H2I4Q")
 _ZIP64_MARK = b"PK\6\6" + (_ZIP64_END.size - 12).to_bytes(8, "little")  # and the number of bytes that follow these 12
 _LONGEST_COMMENT = 0xFFFF
-_MOST_BYTES = 1_000_000  # the directory of the largest GPT-2 has a tenth
-_MOST_MEMBERS = 10_000  # and 580 tensors
+_MOST_BYTES = 1_000_000  # ten times the directory of the largest GPT-2
+_MOST_MEMBERS = 10_000  # the largest GPT-2 has 580 tensors
 
 
 @dataclass(frozen=True)

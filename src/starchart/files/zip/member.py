@@ -83,7 +83,7 @@ _kept: dict[tuple[object, ZipMember], _Unpacking] = {}
 
 
 def read_member(file: BinaryIO, identity: object, member: ZipMember, start: int, count: int, source: str) -> bytes:
-    """Return `count` bytes of a member from byte `start` on, or fewer where the file is cut off.
+    """Return `count` bytes of a member from byte `start` on, or fewer if the file is cut off.
 
     `identity` is different for every open file. Raises CheckpointError, in which `source` names the member.
     """
