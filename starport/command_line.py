@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 from starchart import __version__
 from starchart.errors import StarchartError
-from starchart.json_file import shown
+from starchart.files.json_file import shown
 from starport.console import Warnings, tell
 from starport.interruption import interrupts_held_back
 from starport.suggestions import did_you_mean

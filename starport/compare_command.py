@@ -11,7 +11,7 @@ from pathlib import Path
 from starchart import Tokenizer
 from starchart.checkpoints.checkpoint import load_checkpoint
 from starchart.errors import TextError
-from starchart.regular_file import open_regular_file
+from starchart.files.regular_file import open_regular_file
 from starport.engine_options import check_vocabulary
 from starport.hub.find_model import IN_THE_BOX, REVISION_HELP, find_model
 from starport.verify.components import COMPONENTS, WITH_TEXT, WITH_VOCABULARY

@@ -2,9 +2,9 @@
 
 import argparse
 
+from starchart.checkpoints.formats import WRITERS
 from starport.console import ProgressLine, tell
-from starport.conversion.convert import Conversion
-from starport.conversion.formats import DTYPES, FORMATS
+from starport.conversion.convert import DTYPES, Conversion
 from starport.hub.find_model import REVISION_HELP, find_model
 from starport.termination import cleaning_up_when_terminated
 
@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         " and vocabulary are written beside it where the format cannot hold them",
     )  # fmt: skip
     add("--revision", metavar="REV", help=REVISION_HELP)
-    add("--format", required=True, choices=list(FORMATS), help="the format to write")
+    add("--format", required=True, choices=list(WRITERS), help="the format to write")
     add(
         "--dtype", choices=list(DTYPES),
         help="dtype of the weights (default: that of the source if the format has it, else f32)",

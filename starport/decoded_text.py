@@ -2,8 +2,8 @@
 
 import os
 
-from starchart.byte_order_mark import without_byte_order_mark
 from starchart.errors import TextError
+from starchart.files.byte_order_mark import without_byte_order_mark
 
 
 def decoded_text(raw: bytes, name: str) -> str:

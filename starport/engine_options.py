@@ -9,7 +9,7 @@ from starchart import GPT2, Tokenizer
 from starchart.checkpoints.checkpoint import read_config
 from starchart.engine import Engine
 from starchart.errors import EngineError, StarchartError, VocabularyError
-from starchart.json_file import shown
+from starchart.files.json_file import shown
 from starchart.model.config import GPT2Config
 from starport.console import ProgressLine
 from starport.hub.find_model import REVISION_HELP, default_model, find_model

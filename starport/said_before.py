@@ -3,8 +3,8 @@
 from contextlib import suppress
 
 from starchart.errors import EngineError
+from starchart.files.regular_file import read_regular_file, what_is_there
 from starchart.own_cache import own_cache_folder
-from starchart.regular_file import read_regular_file, what_is_there
 
 
 def said_before(topic: str, line: str) -> bool:

@@ -8,7 +8,7 @@ import sys
 from starchart import Tokenizer
 from starchart.box.boxed_vocabulary import boxed_merges
 from starchart.errors import TextError
-from starchart.json_file import shown
+from starchart.files.json_file import shown
 from starport.console import tell
 from starport.decoded_text import argument_text, decoded_text
 from starport.hub.find_model import REVISION_HELP, find_model

@@ -9,13 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-SINGLE_FILES = {
-    f"starchart.{name}"
-    for name in (
-        *("byte_order_mark", "engine", "errors", "gguf_fields", "gguf_header"),
-        *("hub_cache", "json_file", "regular_file", "tap"),
-    )
-}
+SINGLE_FILES = {f"starchart.{name}" for name in ("engine", "errors", "hub_cache", "tap")}
 
 Edges = set[tuple[str, str]]
 

@@ -1,6 +1,6 @@
 """Errors that a person can act on: one line that says what is wrong and what to do.
 
-The command line prints the message and leaves with exit code 2. Anything else that reaches the user is a defect.
+The command line prints the message and exits with code 2. Anything else that reaches the user is a defect.
 """
 
 
@@ -10,6 +10,10 @@ class StarchartError(Exception):
 
 class CheckpointError(StarchartError):
     """A checkpoint that is missing, damaged, untruthful or not a GPT-2."""
+
+
+class NoWeightsError(CheckpointError):
+    """A model folder without weights."""
 
 
 class ConfigError(CheckpointError):

@@ -8,7 +8,7 @@ import os
 import re
 from pathlib import Path
 
-from starchart.regular_file import read_regular_file
+from starchart.files.regular_file import read_regular_file
 
 # OpenAI's models moved under an organisation; older caches have them under the bare name.
 ORGANISATIONS = {

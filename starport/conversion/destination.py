@@ -1,4 +1,4 @@
-"""Where a converted model goes: a folder, or a file and what it needs beside it. All of it appears when it is whole."""
+"""Where a converted model goes: a folder, or a file and the files beside it. They appear only when all are complete."""
 
 import os
 import shutil
@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from starchart.checkpoints.formats import WRITERS, Writer
 from starchart.checkpoints.model_files import weights_in
 from starchart.errors import ConversionError
-from starport.conversion.formats import FORMATS, TargetFormat
 
-_ROOM = 10 << 20  # bytes on the disk, for what stands beside the weights
+_ROOM = 10 << 20  # bytes on the disk, for the files beside the weights
 
 
 @dataclass(frozen=True)
@@ -20,13 +20,13 @@ class Destination:
 
     weights: Path
     beside: tuple[str, ...]
-    as_folder: bool  # the folder was named, not the file
+    as_folder: bool  # the user named the folder, not the file
 
     @classmethod
-    def named(cls, name: str, target: TargetFormat, beside: Sequence[str]) -> "Destination":
-        """Return what DEST stands for: a file if its name ends as those of the format do, else a folder.
+    def named(cls, name: str, target: Writer, beside: Sequence[str]) -> "Destination":
+        """Return the destination for DEST: a file if its name has the suffix of the format, else a folder.
 
-        Raises ConversionError for a name that ends as the files of another format do.
+        Raises ConversionError for a name with the suffix of another format.
         """
         if not name:
             raise ConversionError("DEST is empty; give a folder or a file to write to")
@@ -34,7 +34,7 @@ class Destination:
         ending = path.suffix.lower()
         if ending == target.suffix and not path.is_dir():
             return cls(path, tuple(beside), as_folder=False)
-        other = next((kind for kind, known in FORMATS.items() if ending == known.suffix), "")
+        other = next((kind for kind, known in WRITERS.items() if ending == known.suffix), "")
         if other and not path.is_dir():
             raise ConversionError(
                 f"{path}: ends as a file of {other} does; end it in {target.suffix}, or choose --format {other}"
@@ -47,7 +47,7 @@ class Destination:
         return self.weights.parent
 
     def check(self, sources: Sequence[Path], overwrite: bool) -> None:
-        """Raise ConversionError if something is there that must stay, or would be read in place of what is written."""
+        """Raise ConversionError if a file is there that must be kept, or that would be read instead of the new one."""
         for path in (self.weights, *(self.folder / name for name in self.beside)):
             if any(_is_same(path, source) for source in sources):
                 raise ConversionError(f"{path}: is a file of the model that is converted; choose another folder")
@@ -63,9 +63,9 @@ class Destination:
                 )
 
     def place(self, write: Callable[[Path], None], size: int) -> None:
-        """Let `write` fill a folder, and put its files where they belong, the weights last.
+        """Let `write` fill a temporary folder, then move its files to their places, the weights last.
 
-        `size` is how many bytes the weights will take. Raises ConversionError where the system cannot write.
+        `size` is the number of bytes of the weights. Raises ConversionError if the system cannot write.
         """
         try:
             with _aside(self.folder, self.weights.name) as aside:
@@ -90,10 +90,10 @@ def _is_same(path: Path, other: Path) -> bool:
 
 @contextmanager
 def _aside(folder: Path, name: str) -> Iterator[Path]:
-    """Give a new folder on the disk of `folder`, which may not be there yet. In the end it is gone."""
+    """Yield a new temporary folder on the disk of `folder`, which may not exist yet. It is removed at the end."""
     ancestor = next(path for path in (folder, *folder.parents) if path.exists())
     aside = ancestor / f".{name}.{os.getpid()}.part"
-    shutil.rmtree(aside, ignore_errors=True)  # of a process that was killed and had the same number
+    shutil.rmtree(aside, ignore_errors=True)  # left by a killed process with the same process id
     aside.mkdir()
     try:
         yield aside

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from starchart.errors import ConfigError
+from starchart.files.json_file import MAX_JSON_BYTES, read_json_file, shown
 from starchart.hub_cache import cache_folder
-from starchart.json_file import MAX_JSON_BYTES, read_json_file, shown
 from starchart.model.config import GPT2Config
 from starport.console import tell
 from starport.hub.client import ENDPOINT, explaining, list_model

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 
 from huggingface_hub.utils import WeakFileLock, tqdm  # type: ignore[attr-defined]
 
-from starchart.regular_file import open_regular_file
+from starchart.files.regular_file import open_regular_file
 from starport.hub.client import open_file
 from starport.hub.errors import HubError, is_of
 from starport.hub.listing import HubFile, Listing

@@ -8,9 +8,9 @@ from typing import NamedTuple
 from starchart.box.boxed_model import NAMES, model_folder
 from starchart.checkpoints.model_files import SUFFIXES
 from starchart.errors import CheckpointError
+from starchart.files.json_file import shown
+from starchart.files.regular_file import what_is_there
 from starchart.hub_cache import MAIN, ORGANISATIONS, cache_folder, cached_folders, is_revision, repository_of
-from starchart.json_file import shown
-from starchart.regular_file import what_is_there
 from starport.hub.errors import HubError
 from starport.hub.needed_files import missing_files
 from starport.suggestions import did_you_mean

@@ -6,16 +6,15 @@ from dataclasses import dataclass
 from hashlib import file_digest
 from pathlib import Path
 
-from starchart.checkpoints.checkpoint import open_tensors
-from starchart.checkpoints.formats import known_format
-from starchart.checkpoints.model_files import find_weights
+from starchart.checkpoints.checkpoint import open_found_tensors
+from starchart.checkpoints.model_files import known_format, weights_path
 from starchart.checkpoints.names import is_mask, our_name
 from starchart.checkpoints.numbers.number_types import is_weight_dtype
 from starchart.checkpoints.stored_tensor import StoredTensor, read_parts, stamp_of
 from starchart.checkpoints.weights import tensor_shapes
 from starchart.errors import CheckpointError, NoVocabularyError, VocabularyError
+from starchart.files.regular_file import open_regular_file
 from starchart.model.config import GPT2Config
-from starchart.regular_file import open_regular_file
 from starchart.tokenizer.tokenizer import Tokenizer
 from starport.engine_options import check_vocabulary
 from starport.inspection.statistics import Statistics, statistics_of
@@ -86,10 +85,10 @@ def inspect(model: Path, values: bool, progress: Progress) -> Inspection:
     used: Mapping[str, StoredTensor] | None = None
     path = kind = config = None
     try:
-        path = find_weights(model)
+        path = weights_path(model)
         kind = known_format(path)
         tensors = kind.open(path)
-        config, used = open_tensors(model)
+        config, used = open_found_tensors(path, kind)
     except CheckpointError as error:
         faults.append(str(error))
     files = [_inspected_file(file) for file in _files(model, path, tensors)]

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from math import isfinite
 from typing import Any
 
-from starchart.json_file import shown
+from starchart.files.json_file import shown
 from starport.console import printable
 from starport.inspection.inspect import NO_VOCABULARY, STRANGER, WEIGHT, InspectedTensor, Inspection
 from starport.inspection.memory import memory_needed

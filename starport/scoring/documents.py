@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable
 
 from starchart.errors import TextError
-from starchart.regular_file import open_regular_file
+from starchart.files.regular_file import open_regular_file
 from starchart.tokenizer.tokenizer import END_OF_TEXT
 from starport.decoded_text import decoded_text
 

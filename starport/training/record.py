@@ -9,7 +9,7 @@ from types import TracebackType
 from tqdm import tqdm
 
 from starchart.errors import TrainingError
-from starchart.regular_file import read_regular_file
+from starchart.files.regular_file import read_regular_file
 from starport.console import tell
 from starport.training.settings import TrainingSettings
 

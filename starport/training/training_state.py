@@ -17,7 +17,7 @@ from torch import Tensor
 
 from starchart.checkpoints.names import name_in_file
 from starchart.errors import TrainingError
-from starchart.json_file import read_json_file
+from starchart.files.json_file import read_json_file
 from starport.config_files import write_json
 from starport.training.model_files import WEIGHTS, write_tensors
 

@@ -10,9 +10,9 @@ from hashlib import sha256
 from pathlib import Path
 
 from starchart import GPT2, Tokenizer
+from starchart.files.regular_file import read_regular_file
 from starchart.generation.fingerprint import fingerprint
 from starchart.generation.sampling import SamplingSettings
-from starchart.regular_file import read_regular_file
 from starport.verify.check import Check, attempt
 
 COMPONENT = "fingerprints"

@@ -10,8 +10,8 @@ from typing import Any
 from starchart import GPT2, Tokenizer
 from starchart.checkpoints.checkpoint import load_checkpoint
 from starchart.checkpoints.stored_tensor import StoredTensor
+from starchart.files.regular_file import read_regular_file
 from starchart.generation.sampling import SamplingSettings
-from starchart.regular_file import read_regular_file
 from starport.decoded_text import decoded_text
 from starport.hub.find_model import cached_model
 from starport.hub.needed_files import missing_files

@@ -9,7 +9,7 @@ from pathlib import Path
 import tiktoken
 import tokenizers
 
-from starchart.regular_file import read_regular_file
+from starchart.files.regular_file import read_regular_file
 from starchart.tokenizer.tokenizer import Tokenizer
 from starport.verify.byte_characters import BYTE_CHARACTERS, IN_ORDER
 from starport.verify.check import Check, attempt

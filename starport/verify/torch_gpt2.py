@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import functional
 
-from starchart.regular_file import read_regular_file
+from starchart.files.regular_file import read_regular_file
 
 Weights: TypeAlias = Mapping[str, Tensor]
 

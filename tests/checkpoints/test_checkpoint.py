@@ -6,7 +6,8 @@ import os
 
 import pytest
 
-from starchart.checkpoints.checkpoint import load_checkpoint
+from starchart.checkpoints import model_files
+from starchart.checkpoints.checkpoint import load_checkpoint, open_tensors, read_config
 from starchart.checkpoints.stored_tensor import rows_of
 from starchart.errors import CheckpointError, ConfigError
 from tests.data import shared
@@ -43,6 +44,26 @@ def test_a_file_of_no_known_format(folder):
         f"{folder / 'config.json'}: is of no format that can be read; it begins with "
         f"{(folder / 'config.json').read_bytes()[:8]!r}"
     )
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "other"])
+@pytest.mark.parametrize("read", [load_checkpoint, open_tensors, read_config])
+def test_a_folder_is_searched_once(read, name, folder, monkeypatch):
+    (folder / "model.safetensors").rename(folder / name)
+    searched = []
+    search = model_files.weights_in
+    monkeypatch.setattr(model_files, "weights_in", lambda folder: searched.append(folder) or search(folder))
+    read(folder)
+    assert searched == [folder]
+
+
+def test_a_configuration_without_weights(folder):
+    config = read_config(folder)
+    (folder / "model.safetensors").unlink()
+    assert read_config(folder) == config
+    (folder / "config.json").unlink()
+    with pytest.raises(CheckpointError, match="holds no weights; a model folder holds"):
+        read_config(folder)
 
 
 def test_a_file_of_weights_names_its_model(folder):

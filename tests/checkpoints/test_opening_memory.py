@@ -25,7 +25,7 @@ def model(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 def traced(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     # A file is read into a buffer of as many bytes as it may have, which the system hands out when they are touched:
     # no memory in truth, but tracemalloc counts it.
-    monkeypatch.setattr("starchart.json_file.MAX_JSON_BYTES", 10_000)
+    monkeypatch.setattr("starchart.files.json_file.MAX_JSON_BYTES", 10_000)
     tracemalloc.start()
     yield
     tracemalloc.stop()

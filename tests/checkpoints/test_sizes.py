@@ -12,7 +12,7 @@ import pytest
 from starchart import Tokenizer
 from starchart.checkpoints.checkpoint import open_tensors
 from starchart.errors import StarchartError
-from starchart.json_file import MAX_JSON_BYTES, MAX_JSON_VALUES
+from starchart.files.json_file import MAX_JSON_BYTES, MAX_JSON_VALUES
 from starchart.tokenizer.vocabulary import MAX_TOKENS
 from tests.tiny_model import byte_alphabet, write_tiny_model
 

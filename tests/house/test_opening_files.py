@@ -1,4 +1,4 @@
-"""Files are opened for reading in `starchart.regular_file` alone: a pipe in a file's place hangs nothing."""
+"""Files are opened for reading in `starchart.files.regular_file` alone: a pipe in a file's place hangs nothing."""
 
 import ast
 
@@ -18,8 +18,8 @@ OPENERS = {"open", "FileIO", "ZipFile", "NamedTemporaryFile", "fdopen"}
 
 # file, call: why it may
 ALLOWED = {
-    ("src/starchart/regular_file.py", "open(descriptor, 'rb')"): "the one place",
-    ("src/starchart/regular_file.py", "os.open(path, _FLAGS)"): "the one place",
+    ("src/starchart/files/regular_file.py", "open(descriptor, 'rb')"): "the one place",
+    ("src/starchart/files/regular_file.py", "os.open(path, _FLAGS)"): "the one place",
     ("src/starchart/engines/processors.py", "path.read_text('ascii', 'replace')"): "files of /proc and /sys, by name",
     ("src/starchart/box/unzipped.py", "ZipFile(file)"): "a zip file that the one place has opened",
     ("src/starchart/checkpoints/checkpoint.py", "kind.open(path)"): "a reader of a format, which opens as all do",

@@ -6,17 +6,18 @@ import re
 
 import pytest
 
-from starchart.checkpoints.most_tensors import MOST_TENSORS
-from starchart.checkpoints.safetensors.header import MOST_AXES
-from starchart.gguf_fields import MAX_HEAD_BYTES, MAX_TEXT_BYTES
-from starchart.gguf_header import MAX_COUNT, MAX_ITEMS
-from starchart.json_file import MAX_JSON_BYTES, MAX_JSON_VALUES
+from starchart.checkpoints.refusals import MOST_TENSORS
+from starchart.checkpoints.safetensors.reader import MOST_AXES
+from starchart.files.gguf_header import MAX_COUNT, MAX_HEAD_BYTES, MAX_ITEMS, MAX_STRING_BYTES
+from starchart.files.json_file import MAX_JSON_BYTES, MAX_JSON_VALUES
 from starchart.tokenizer.vocabulary import MAX_TOKENS
 from starchart.utils.elementary.tables import FRACTION_BITS
 from tests.house.source_tree import ROOT, SRC, parse
 
 ROOMS = ["utils", "embeddings", "layers", "model"]
-CHECKPOINT_ROOMS = sorted((SRC / "starchart" / "checkpoints").rglob("__init__.py"))
+READING_ROOMS = sorted(
+    init for room in ("checkpoints", "files") for init in (SRC / "starchart" / room).rglob("__init__.py")
+)
 
 
 def page(room):
@@ -48,15 +49,19 @@ def test_every_file_of_the_tokenizer_is_named():
 # page -> what it says, with the number that the code has
 NUMBERS = {
     "src/starchart/utils/README.md": [f"in integers of {FRACTION_BITS} binary places"],
+    "src/starchart/files/README.md": [
+        f"over {MAX_JSON_BYTES / 1e6:.0f} MB or with more than {MAX_JSON_VALUES:,} values"
+    ],
     "src/starchart/checkpoints/README.md": [f"over {MAX_JSON_BYTES / 1e6:.0f} MB, nested too deeply"],
     "src/starchart/checkpoints/safetensors/README.md": [
         f"longer than the file or than {MAX_JSON_BYTES / 1e6:.0f} MB",
         f"more than {MOST_AXES} axes or {MOST_TENSORS:,} tensors, and a header over {MAX_JSON_BYTES / 1e6:.0f} MB",
     ],
+    "src/starchart/checkpoints/llm_c/README.md": [f"over {MOST_TENSORS // 12:,} blocks"],
     "src/starchart/checkpoints/gguf/README.md": [
-        f"more than {MAX_COUNT:,} tensors or entries, more than 2^{MAX_ITEMS.bit_length() - 1} texts in arrays",
-        f"a head of more than {MAX_HEAD_BYTES >> 20} MB",
-        f"a text of more than {MAX_TEXT_BYTES >> 20} MB",
+        f"more than {MAX_COUNT:,} tensors or entries, more than 2^{MAX_ITEMS.bit_length() - 1} strings in arrays",
+        f"a header of more than {MAX_HEAD_BYTES >> 20} MB",
+        f"a string of more than {MAX_STRING_BYTES >> 20} MB",
     ],
     "docs/SECURITY.md": [
         f"JSON is read up to {MAX_JSON_BYTES / 1e6:.0f} MB and {MAX_JSON_VALUES:,} values",
@@ -72,8 +77,8 @@ def test_numbers_are_those_of_the_code(name):
     assert [words for words in NUMBERS[name] if words not in text] == []
 
 
-@pytest.mark.parametrize("init", CHECKPOINT_ROOMS, ids=lambda init: init.parent.name)
-def test_every_file_of_checkpoints_is_named(init):
+@pytest.mark.parametrize("init", READING_ROOMS, ids=lambda init: init.parent.name)
+def test_every_file_that_reads_files_is_named(init):
     words = set(re.findall(r"\w+", (init.parent / "README.md").read_text(encoding="utf-8")))
     files = {file.stem for file in init.parent.glob("*.py")} - {"__init__"}
     rooms = {inner.parent.name for inner in init.parent.glob("*/__init__.py")}

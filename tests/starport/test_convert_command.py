@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import gguf
@@ -17,13 +18,13 @@ from transformers import AutoTokenizer, GPT2LMHeadModel
 
 from starchart import GPT2, Tokenizer
 from starchart.checkpoints.checkpoint import read_config
-from starchart.checkpoints.formats import format_of
+from starchart.checkpoints.formats import WRITERS
+from starchart.checkpoints.model_files import format_of
 from starchart.errors import CheckpointError
 from starchart.tokenizer.vocabulary_files import read_vocabulary
 from starport.cli import main
 from starport.conversion import destination
 from starport.conversion.convert import Conversion
-from starport.conversion.formats import FORMATS
 from tests.checkpoints.gguf.write_gguf import TRANSPOSED, write_gguf
 from tests.children import started
 from tests.hanging import needs_pipes, no_hang, put_pipe
@@ -66,7 +67,7 @@ def refused(capsys, source, target, *options):
     return told.err
 
 
-@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("kind", WRITERS)
 def test_the_files_of_a_folder(kind, model, tmp_path, capsys):
     assert convert(model, tmp_path / "a" / "b", "--format", kind) == 0
     assert names(tmp_path / "a" / "b") == FILES[kind]
@@ -77,11 +78,11 @@ def test_the_files_of_a_folder(kind, model, tmp_path, capsys):
     assert len({path.stat().st_mode for path in (tmp_path / "a" / "b").iterdir()}) == 1
 
 
-@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("kind", WRITERS)
 def test_a_file_and_what_it_needs_beside_it(kind, model, tmp_path):
-    suffix = FORMATS[kind].suffix
+    suffix = WRITERS[kind].suffix
     assert convert(model, tmp_path / "new" / f"tiny{suffix}", "--format", kind) == 0
-    assert names(tmp_path / "new") == {f"tiny{suffix}", *FILES[kind]} - {FORMATS[kind].file_name}
+    assert names(tmp_path / "new") == {f"tiny{suffix}", *FILES[kind]} - {WRITERS[kind].file_name}
 
 
 def test_a_name_with_the_ending_of_another_format_is_refused(model, tmp_path, capsys):
@@ -103,14 +104,14 @@ OPTIONS = {"tie_word_embeddings": False, "n_inner": 17, "layer_norm_epsilon": 1e
 
 @pytest.mark.parametrize(
     ("kind", "options"),
-    [(kind, {}) for kind in FORMATS] + [(kind, OPTIONS) for kind in FORMATS if kind != "llm.c"],  # which has none
+    [(kind, {}) for kind in WRITERS] + [(kind, OPTIONS) for kind in WRITERS if kind != "llm.c"],  # which has none
 )
 @pytest.mark.parametrize("as_file", [False, True])
 def test_the_model_is_the_same_here(kind, as_file, options, tmp_path):
     model = write_tiny_model(tmp_path / "source", **options)
-    target = tmp_path / "new" / FORMATS[kind].file_name if as_file else tmp_path / "new"
+    target = tmp_path / "new" / WRITERS[kind].file_name if as_file else tmp_path / "new"
     assert convert(model, target, "--format", kind) == 0
-    assert format_of(tmp_path / "new" / FORMATS[kind].file_name)
+    assert format_of(tmp_path / "new" / WRITERS[kind].file_name)
     ids = Tokenizer.from_pretrained(model).encode("on the song")
     assert Tokenizer.from_pretrained(target).encode("on the song") == ids
     with GPT2.from_pretrained(model) as before, GPT2.from_pretrained(target) as after:
@@ -259,7 +260,7 @@ def test_the_type_of_the_numbers(source, kind, asked, written, note, tmp_path, c
     assert f": {written}, " in told
     assert note in told
     assert ("written as" in told) == bool(note)
-    path = tmp_path / "new" / FORMATS[kind].file_name
+    path = tmp_path / "new" / WRITERS[kind].file_name
     if kind == "safetensors":
         assert {tensor.dtype for tensor in load_file(path).values()} == {dtypes[written]}
         told_to_others = json.loads((tmp_path / "new" / "config.json").read_text())["dtype"]
@@ -320,7 +321,7 @@ def test_numbers_that_are_none(model, tmp_path, capsys):
     assert "c_fc.weight': holds nan at [3][4]" in refused(capsys, model, tmp_path / "new", "--format", "npz")
 
 
-@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("kind", WRITERS)
 def test_files_are_replaced_only_when_asked(kind, model, tmp_path, capsys):
     target = tmp_path / "new"
     assert convert(model, target, "--format", kind) == 0
@@ -405,7 +406,7 @@ def test_the_disk_is_full(model, tmp_path, capsys, monkeypatch):
         with open("/dev/full", "wb") as full:
             full.write(bytes(100_000))
 
-    monkeypatch.setattr("starport.conversion.formats.write_npz", write_to_nowhere)
+    monkeypatch.setitem(WRITERS, "npz", replace(WRITERS["npz"], write=write_to_nowhere))
     line = refused(capsys, model, tmp_path / "new", "--format", "npz")
     assert "cannot be written: No space left on device; choose another place" in line
 
@@ -415,7 +416,7 @@ def test_ctrl_c_leaves_nothing(model, tmp_path, monkeypatch):
         file.write(bytes(1000))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("starport.conversion.formats.write_npz", interrupted)
+    monkeypatch.setitem(WRITERS, "npz", replace(WRITERS["npz"], write=interrupted))
     assert convert(model, tmp_path / "a" / "b", "--format", "npz") == 130
     assert names(tmp_path) == {"source"}
 
@@ -547,7 +548,7 @@ def test_a_model_of_the_box_and_a_single_file(tmp_path, model):
 
 
 @needs_pipes
-@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("kind", WRITERS)
 def test_a_pipe_that_comes_in_the_place_of_the_source_is_refused_and_nothing_written(kind, model, tmp_path):
     conversion = Conversion.prepared(model, str(tmp_path / "new"), kind, None, overwrite=False)
     pipe = put_pipe(model / "model.safetensors")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from starchart.errors import NoVocabularyError, VocabularyError
-from starchart.json_file import MAX_JSON_BYTES
+from starchart.files.json_file import MAX_JSON_BYTES
 from starchart.tokenizer.byte_alphabet import ALPHABET
 from starchart.tokenizer.tokenizer import Tokenizer
 from starchart.tokenizer.vocabulary import MAX_TOKENS, make_vocabulary

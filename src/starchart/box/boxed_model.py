@@ -5,8 +5,8 @@ from pathlib import Path
 
 from starchart.box.unzipped import unzipped
 from starchart.errors import CheckpointError, StarchartError
+from starchart.files.json_file import shown
 from starchart.hub_cache import MAIN, cache_folder, cached_folders, is_revision, repository_of
-from starchart.json_file import shown
 
 NAMES = ("towel",)
 

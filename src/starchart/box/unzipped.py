@@ -18,8 +18,8 @@ from pathlib import Path
 from zipfile import BadZipFile, ZipFile, ZipInfo
 
 from starchart.errors import StarchartError
+from starchart.files.regular_file import open_regular_file, read_regular_file
 from starchart.own_cache import own_cache_folder
-from starchart.regular_file import open_regular_file, read_regular_file
 
 
 @cache

@@ -1,4 +1,4 @@
-"""The token that ends a text: generation_config.json says it, or it is looked for, for formats that do not say.
+"""The token that ends a text, from generation_config.json, or from the vocabulary for formats that do not name it.
 
 Such formats are OpenAI's hparams.json and the header of llm.c.
 """
@@ -6,17 +6,17 @@ Such formats are OpenAI's hparams.json and the header of llm.c.
 from pathlib import Path
 
 from starchart.errors import ConfigError
-from starchart.json_file import read_json_file
+from starchart.files.json_file import read_json_file
+from starchart.files.regular_file import is_file_or_warn
 from starchart.model.config import token_ids
-from starchart.regular_file import is_file_or_warn
 
 _END_OF_TEXT = "<|endoftext|>"
 
 
 def generation_end_of_text(folder: Path) -> tuple[int, ...] | None:
-    """Return the ids that generation_config.json says end a text, or None if there is no such file.
+    """Return the ids of the end-of-text tokens in generation_config.json, or None if there is no such file.
 
-    Raises ConfigError where it cannot be read.
+    Raises ConfigError if it cannot be read.
     """
     path = folder / "generation_config.json"
     if not is_file_or_warn(path):
@@ -29,10 +29,10 @@ def generation_end_of_text(folder: Path) -> tuple[int, ...] | None:
 
 
 def end_of_text(folder: Path, vocab_size: int) -> tuple[int, ...]:
-    """Return the ids that end a text of a model in this folder, whose weights do not say.
+    """Return the ids of the end-of-text tokens of a model in this folder, whose weights do not name them.
 
-    They are those of generation_config.json; without it, that of <|endoftext|> in the vocabulary; without that, the
-    last token, which it is in GPT-2's own. Raises ConfigError where one of these files cannot be read.
+    They are those in generation_config.json; without it, that of <|endoftext|> in the vocabulary; without that, the
+    last token, as in GPT-2's own vocabulary. Raises ConfigError if one of these files cannot be read.
     """
     ids = generation_end_of_text(folder)
     if ids is not None:

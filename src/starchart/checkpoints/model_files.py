@@ -1,9 +1,9 @@
-"""Where the files of a model are. A model is named by its folder, or by the file of its weights.
+"""Finds the weights of a model, and their format. A model is named by its folder, or by the file of its weights.
 
-config.json                          the numbers of the architecture, where the weights' own file does not hold them
-generation_config.json               may be absent; where it is there, its eos_token_id stands, config.json's does not
-model.safetensors, ...               the weights: of `WEIGHTS_FILES` the first that is there, as in transformers; or
-else the only file whose content is that of a format that can be read
+config.json                          the numbers of the architecture, if the file of the weights does not hold them
+generation_config.json               optional; if it is there, its eos_token_id counts and not that of config.json
+model.safetensors, ...               the weights: the first of `WEIGHTS_FILES` that is there, as in transformers; else
+                                     the only file whose content has a format that can be read
 vocab.json and merges.txt, ...       for the tokenizer; not read here
 """
 
@@ -12,10 +12,12 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from starchart.checkpoints.formats import format_of
-from starchart.errors import CheckpointError
-from starchart.json_file import shown
-from starchart.regular_file import is_file_or_warn, what_is_there
+from starchart.checkpoints.formats import FORMATS, SHARDS, Format
+from starchart.checkpoints.refusals import refuse_foreign
+from starchart.checkpoints.stored_tensor import opened, stamp_of
+from starchart.errors import CheckpointError, NoWeightsError
+from starchart.files.json_file import shown
+from starchart.files.regular_file import is_file_or_warn, what_is_there
 
 WEIGHTS_FILES = (
     "model.safetensors",
@@ -29,10 +31,45 @@ LAYOUT = (
     " vocab.json and merges.txt (or tokenizer.json)"
 )
 SUFFIXES = (".safetensors", ".gguf", ".npz", ".bin", ".pt", ".pth", ".index")
-_SHARD = re.compile(r"-[0-9]{5}-of-([0-9]{5})\.(safetensors|bin)")
-# Not looked into: texts of the tokenizer, of the configuration, about the model; and what is not whole yet.
-_NO_WEIGHTS = (".json", ".txt", ".md", ".part", ".incomplete", ".tmp")
 UNREAD = ("tf_model.h5", "flax_model.msgpack")
+# Not opened in the search: files of the tokenizer, the configuration, documentation, partial downloads.
+_NO_WEIGHTS = (".json", ".txt", ".md", ".part", ".incomplete", ".tmp")
+_SHARD = re.compile(r"-[0-9]{5}-of-([0-9]{5})\.(safetensors|bin)")
+_SHORTEST = 8  # bytes; no format has so short a file
+_ENDS = 1000  # bytes at the beginning and at the end of a file that tell its format
+
+
+def find_weights(model: Path) -> tuple[Path, Format]:
+    """Return the path of the weights of a model, or of their index, and their format.
+
+    Raises CheckpointError if the weights cannot be read, NoWeightsError if the folder of the model has none.
+    """
+    path = weights_path(model)
+    return path, known_format(path)
+
+
+def weights_path(model: Path) -> Path:
+    """Return the path of the weights of a model, or of their index. Raises as `find_weights` does."""
+    if os.path.isfile(model):
+        _refuse_shard(model, "give the folder that holds them all")
+        return model
+    if not os.path.isdir(model):
+        state = what_is_there(model) or "there is no such folder or file"
+        raise CheckpointError(f"{model}: {state}; {LAYOUT}")
+    path = weights_in(model)
+    if path:
+        return path
+    for name in UNREAD:
+        if os.path.isfile(model / name):
+            raise NoWeightsError(
+                f"{model / name}: this format is not read; convert it with transformers: "
+                "GPT2LMHeadModel.from_pretrained(folder).save_pretrained(folder)"
+            )
+    others = sorted(path for path in model.iterdir() if path.suffix in SUFFIXES)
+    for path in (*(model / name for name in WEIGHTS_FILES), *others):
+        if fault := what_is_there(path):
+            raise NoWeightsError(f"{path}: cannot be read: {fault}; put the file of the weights in its place")
+    raise NoWeightsError(f"{model}: holds no weights; {LAYOUT}")
 
 
 def weights_in(folder: Path) -> Path | None:
@@ -56,38 +93,48 @@ def weights_in(folder: Path) -> Path | None:
     return found[0] if found else None
 
 
-def find_weights(model: Path) -> Path:
-    """Return the path of the weights of a model, or of their index. Raises CheckpointError if they are not there."""
-    if os.path.isfile(model):
-        _refuse_shard(model, "give the folder that holds them all")
-        return model
-    if not os.path.isdir(model):
-        state = what_is_there(model) or "there is no such folder or file"
-        raise CheckpointError(f"{model}: {state}; {LAYOUT}")
-    path = weights_in(model)
-    if path:
-        return path
-    for name in UNREAD:
-        if os.path.isfile(model / name):
-            raise CheckpointError(
-                f"{model / name}: this format is not read; convert it with transformers: "
-                "GPT2LMHeadModel.from_pretrained(folder).save_pretrained(folder)"
-            )
-    others = sorted(path for path in model.iterdir() if path.suffix in SUFFIXES)
-    for path in (*(model / name for name in WEIGHTS_FILES), *others):
-        if fault := what_is_there(path):
-            raise CheckpointError(f"{path}: cannot be read: {fault}; put the file of the weights in its place")
-    raise CheckpointError(f"{model}: holds no weights; {LAYOUT}")
+def format_of(path: Path) -> Format | None:
+    """Return the format of the file at `path`, or None if it has none of those that can be read.
+
+    Raises CheckpointError if the file cannot be read at all.
+    """
+    if path.name.endswith(".index.json"):
+        return SHARDS
+    first, last = _ends(path)
+    for kind in FORMATS:
+        if (kind.begins and kind.begins(first)) or (kind.ends and kind.ends(last)):
+            return kind
+    return None
+
+
+def known_format(path: Path) -> Format:
+    """Return the format of the file at `path`. Raises CheckpointError if it has none that can be read."""
+    found = format_of(path)
+    if found:
+        return found
+    first, _ = _ends(path)
+    refuse_foreign(first, str(path))
+    if len(first) <= _SHORTEST:
+        state = f"is cut off after {len(first)} bytes" if first else "is empty"
+        raise CheckpointError(f"{path}: {state}; fetch it again")
+    raise CheckpointError(f"{path}: is of no format that can be read; it begins with {first[:8]!r}")
+
+
+def _ends(path: Path) -> tuple[bytes, bytes]:
+    with opened(path) as file:
+        first = file.read(_ENDS)
+        file.seek(max(0, stamp_of(file)[0] - _ENDS))
+        return first, file.read(_ENDS)
 
 
 def _warn_of_others(folder: Path, names: Iterable[str]) -> None:
-    """Warn of what has one of these names, which come first, and is no regular file."""
+    """Warn of everything with one of these names, which have priority, that is not a regular file."""
     for name in names:
         is_file_or_warn(folder / name)
 
 
 def _refuse_shard(path: Path, advice: str) -> None:
-    """Raise CheckpointError if a file is one of several that make a model together, by its name."""
+    """Raise CheckpointError if the name of a file says that it is one of several that make a model together."""
     found = _SHARD.search(path.name)
     if found and int(found[1]) > 1:
         raise CheckpointError(f"{path}: is one shard of {int(found[1])}, not a whole model; {advice}")

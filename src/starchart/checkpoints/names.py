@@ -1,8 +1,8 @@
-"""Names of tensors: as files have them, and as the fields of GPTModelWeights have them.
+"""Names of tensors in files, and in our own form: the paths of the fields of GPTModelWeights.
 
 The official gpt2 file says `h.0.ln_1.weight`; what transformers saves says `transformer.h.0.ln_1.weight`. Old files
 also keep each block's causal mask (`attn.bias`, the triangle of ones, and `attn.masked_bias`, the number that hides a
-score). These are no weights: they are left out unread.
+score). These are not weights: they are left out, unread.
 """
 
 import re
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import TypeVar
 
 from starchart.errors import CheckpointError
-from starchart.json_file import shown
+from starchart.files.json_file import shown
 
 _PREFIX = "transformer."
 _LAYER_MATRIX = re.compile(r"h\.[0-9]+\.(attn\.c_attn|attn\.c_proj|mlp\.c_fc|mlp\.c_proj)\.weight")
@@ -20,7 +20,7 @@ Tensor = TypeVar("Tensor")
 
 
 def name_in_file(name: str) -> str:
-    """Return the name with which transformers saves a tensor that we know as `name`.
+    """Return the name that transformers saves for a tensor that is `name` in our form.
 
     >>> name_in_file("h.0.ln_1.bias"), name_in_file("lm_head.weight")
     ('transformer.h.0.ln_1.bias', 'lm_head.weight')
@@ -29,7 +29,7 @@ def name_in_file(name: str) -> str:
 
 
 def our_name(name: str) -> str:
-    """Return the name by which we know a tensor that a file has as `name`."""
+    """Return the name in our form for a tensor that is `name` in a file."""
     return name.removeprefix(_PREFIX)
 
 
@@ -43,14 +43,14 @@ def is_layer_matrix(name: str) -> bool:
 
 
 def is_mask(name: str) -> bool:
-    """Return whether a tensor, by our name, is a mask, which is no weight."""
+    """Return whether a tensor, by our name, is a mask and not a weight."""
     return _MASK.fullmatch(name) is not None
 
 
 def rename_tensors(tensors: Mapping[str, Tensor], source: str) -> dict[str, Tensor]:
     """Return the tensors under our names, without masks.
 
-    Raises CheckpointError if a name is there with the prefix and without. `source` names the checkpoint in it.
+    Raises CheckpointError if a name is there both with and without the prefix. `source` names the checkpoint in it.
 
     >>> rename_tensors({"transformer.wte.weight": 1, "transformer.h.0.attn.bias": 2, "lm_head.weight": 3}, "example")
     {'wte.weight': 1, 'lm_head.weight': 3}

@@ -1,26 +1,26 @@
-"""A checkpoint in several files, with an index that says which tensor is in which.
+"""A checkpoint in several files (shards), with an index that names the file of every tensor.
 
     model.safetensors.index.json    {"weight_map": {"wte.weight": "model-00001-of-00002.safetensors", ...}, ...}
     pytorch_model.bin.index.json    {"weight_map": {"wte.weight": "pytorch_model-00001-of-00002.bin", ...}, ...}
 
-The index and the files must agree in both directions: every tensor it lists is in the file it says, and no file holds
-another one. Source: transformers, documentation of models, "Sharded checkpoints".
+The index and the files must agree: every tensor in the index is in the file that it names, and no file holds any other
+tensor. Source: transformers, documentation of models, "Sharded checkpoints".
 """
 
 import re
 from pathlib import Path
 
-from starchart.checkpoints.most_tensors import refuse_too_many
 from starchart.checkpoints.names import is_mask, our_name
 from starchart.checkpoints.pytorch.reader import FIRST_BYTES, is_pytorch, open_pytorch
+from starchart.checkpoints.refusals import refuse_too_many
 from starchart.checkpoints.safetensors.reader import is_safetensors, open_safetensors
 from starchart.checkpoints.stored_tensor import StoredTensor, opened
 from starchart.errors import CheckpointError
-from starchart.json_file import read_json_file, shown
+from starchart.files.json_file import read_json_file, shown
 
 # A plain name: no folder, no drive, no "..", nothing hidden. An index must not lead out of its own folder.
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(\.safetensors|\.bin)")
-_LONGEST_NAME = 255  # that file systems have
+_LONGEST_NAME = 255  # characters; the limit of file systems
 
 
 def open_shards(index: Path) -> dict[str, StoredTensor]:
@@ -39,7 +39,7 @@ def open_shards(index: Path) -> dict[str, StoredTensor]:
 
 
 def _open_shard(path: Path) -> dict[str, StoredTensor]:
-    """Return the tensors of one file: of the format of its content, or if that tells nothing, of its name."""
+    """Return the tensors of one file. Its content tells its format; if that is not clear, its name does."""
     with opened(path) as file:
         first = file.read(FIRST_BYTES)
     by_name = path.suffix == ".bin" and not is_safetensors(first)
@@ -47,7 +47,7 @@ def _open_shard(path: Path) -> dict[str, StoredTensor]:
 
 
 def read_weight_map(index: Path) -> dict[str, str]:
-    """Return the name of the file that each tensor is in, a plain name. Raises CheckpointError if it is no index."""
+    """Return the file name for each tensor, without a folder. Raises CheckpointError for anything but an index."""
     weight_map = read_json_file(index, CheckpointError).get("weight_map")
     if not isinstance(weight_map, dict) or not all(isinstance(value, str) for value in weight_map.values()):
         raise CheckpointError(f"{index}: must hold a weight_map from names of tensors to names of files")

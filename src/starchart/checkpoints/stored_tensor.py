@@ -1,9 +1,13 @@
-"""Tensors in files: read when they are asked for, some rows at a time, as arrays of floats.
+"""Tensors in files: read when they are needed, some rows at a time, as arrays of floats or as bytes for a writer.
 
-Every reader of a format finds out where its tensors lie and gives StoredTensors; the numbers are read here, whatever
-the format. No file stays open between, so a tensor that was not read yet can be sent to another process. Files are not
-mapped into memory: a mapping of a file that another program cuts short ends the process, where a read says what is
-wrong.
+The reader of a format finds out where its tensors are in the file and returns StoredTensors. Their numbers are read
+here, whatever the format is. No file stays open between two reads, so a tensor that was not read yet can be sent to
+another process. Files are not mapped into memory: if another program cuts a mapped file short, the process is killed; a
+read can say what is wrong.
+
+Files have the matrix of a linear layer as [in][out] (safetensors, NumPy) or as [out][in] (GGUF, llm.c). If the source
+and the destination have the same order, a tensor is copied in parts; otherwise the whole matrix is in memory, as
+floats.
 """
 
 import os
@@ -19,41 +23,42 @@ from starchart.checkpoints.numbers.number_types import (
     NUMBER_TYPES,
     bytes_of,
     decode_numbers,
+    encode_numbers,
     first_not_finite,
     is_weight_dtype,
 )
-from starchart.checkpoints.zip.member import ZipMember, read_member
 from starchart.errors import CheckpointError
-from starchart.json_file import shown
-from starchart.regular_file import open_regular_file
+from starchart.files.json_file import shown
+from starchart.files.regular_file import open_regular_file
+from starchart.files.zip.member import ZipMember, read_member
 from starchart.utils.matrix import Matrix, Vector
 
-Stamp: TypeAlias = tuple[int, ...]  # size and times of a file: another one in its place is noticed
-
-# Enough that the work on a row is small beside the work on its numbers, little beside any model.
+Stamp: TypeAlias = tuple[int, ...]  # size and times of a file; another file in its place has others
+# So many that the work per row is small beside the work per number, so few that they need little memory.
 _NUMBERS_AT_ONCE = 1 << 15
+_WIDER = {"F16": "BF16 and F32 hold", "BF16": "F32 holds", "F32": "F64 holds"}
 
 
 @dataclass(frozen=True)
 class StoredTensor:
-    """A tensor in a file, not read yet: its numbers lie one after another, little-endian, row by row.
+    """A tensor in a file, not read yet: its numbers are little-endian, without gaps, row by row.
 
-    With `transposed` they lie column by column: the file has the transpose of what `shape` says, as files do that keep
-    the matrix of a layer as [out][in].
+    With `transposed` they are column by column: the file has the transpose of the matrix that `shape` describes, as
+    files have that keep the matrix of a linear layer as [out][in].
     """
 
     name: str  # as the file has it
-    dtype: str  # see `number_types.NUMBER_TYPES`; other types are known by name, but are no weights
+    dtype: str  # see `number_types.NUMBER_TYPES`; other types have a name, but cannot be weights
     shape: tuple[int, ...]
     path: Path
     start: int  # the first byte, counted from the first of the file
     stamp: Stamp
     transposed: bool = False
-    member: ZipMember | None = None  # the deflated member of a zip that it is in; `start` counts from the first of that
+    member: ZipMember | None = None  # the deflated zip member that holds it; then `start` counts from its first byte
 
     @property
     def count(self) -> int:
-        """How many numbers it has."""
+        """The number of its elements."""
         return 0 if 0 in self.shape else prod(self.shape)
 
     def __str__(self) -> str:
@@ -61,15 +66,15 @@ class StoredTensor:
 
 
 def read_vector(tensor: StoredTensor) -> Vector:  # -> [C]
-    """Return a tensor of one axis. Raises CheckpointError if it holds other than finite floats."""
+    """Return a tensor of one axis. Raises CheckpointError if it holds anything but finite floats."""
     with opened(tensor.path, tensor.stamp) as file:
         return _read_numbers(file, tensor, 0, tensor.shape[0])
 
 
 def read_rows(tensor: StoredTensor, start: int = 0, stop: int | None = None) -> list[Vector]:  # -> [stop - start][C]
-    """Return the rows from `start` up to `stop` of a tensor of two axes, an array each; all of them without `stop`.
+    """Return the rows of a matrix in the half-open range from `start` to `stop`, an array each; by default, all rows.
 
-    Raises CheckpointError if they hold other than finite floats.
+    Raises CheckpointError if they hold anything but finite floats.
     """
     rows, columns = tensor.shape
     stop = rows if stop is None else stop
@@ -80,9 +85,9 @@ def read_rows(tensor: StoredTensor, start: int = 0, stop: int | None = None) -> 
 
 
 def read_parts(tensor: StoredTensor, checked: bool = True) -> Iterator["array[float]"]:
-    """Yield all numbers of a tensor of any number of axes as they lie in the file, some at a time.
+    """Yield all numbers of a tensor of any shape in the order of the file, some at a time.
 
-    Raises CheckpointError if it holds other than floats, and where it is `checked`, other than finite ones.
+    Raises CheckpointError if it holds anything but floats; if `checked`, anything but finite floats.
     """
     count = tensor.count
     with opened(tensor.path, tensor.stamp) as file:
@@ -91,19 +96,35 @@ def read_parts(tensor: StoredTensor, checked: bool = True) -> Iterator["array[fl
 
 
 def rows_of(matrix: Any, start: int = 0, stop: int | None = None) -> Matrix:
-    """Return rows of a matrix, which may be a StoredTensor or in memory. Raises CheckpointError as `read_rows` does."""
+    """Return rows of a matrix, which is a StoredTensor or in memory. Raises CheckpointError as `read_rows` does."""
     return read_rows(matrix, start, stop) if isinstance(matrix, StoredTensor) else matrix[start:stop]
+
+
+def tensor_bytes(tensor: StoredTensor, dtype: str, transposed: bool = False) -> Iterator[bytes]:
+    """Yield the numbers of a tensor as `dtype`, row by row; with `transposed`, which takes a matrix, column by column.
+
+    Raises CheckpointError for numbers that are not finite, or too large for `dtype`.
+    """
+    for numbers in _numbers(tensor, transposed):
+        try:
+            raw = encode_numbers(numbers, dtype)
+        except OverflowError:
+            largest = max(numbers, key=abs)
+            raise CheckpointError(
+                f"{tensor}: holds {largest}, which is too large for {dtype}; {_WIDER[dtype]} larger numbers"
+            ) from None
+        yield raw
 
 
 def stamp_of(file: BinaryIO) -> Stamp:
     """Return the stamp of an open file; its first number is the size."""
     status = os.fstat(file.fileno())
-    return status.st_size, status.st_mtime_ns, status.st_ctime_ns  # ctime: what no copying tool can set back
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns  # copying tools cannot set ctime
 
 
 @contextmanager
 def opened(path: Path, stamp: Stamp | None = None) -> Iterator[BinaryIO]:
-    """Give the open file, which must have the stamp if there is one; an OSError becomes a CheckpointError."""
+    """Yield the open file. It must have the stamp if one is given. An OSError becomes a CheckpointError."""
     try:
         with open_regular_file(path) as file:
             if stamp and stamp != stamp_of(file):
@@ -114,7 +135,7 @@ def opened(path: Path, stamp: Stamp | None = None) -> Iterator[BinaryIO]:
 
 
 def _read_rows(tensor: StoredTensor, start: int, stop: int, columns: int) -> list["array[float]"]:
-    """Return rows as the file has them, of `columns` numbers."""
+    """Return rows of `columns` numbers, in the order of the file."""
     at_once = max(1, _NUMBERS_AT_ONCE // max(1, columns))  # rows
     matrix: list[array[float]] = []
     with opened(tensor.path, tensor.stamp) as file:
@@ -133,7 +154,7 @@ def _joined(parts: list["array[float]"]) -> "array[float]":
 
 
 def _read_numbers(file: BinaryIO, tensor: StoredTensor, first: int, count: int, checked: bool = True) -> "array[float]":
-    """Return `count` numbers of the tensor from number `first` on, counted as they lie in the file."""
+    """Return `count` numbers of the tensor from number `first` on, in the order of the file."""
     dtype = tensor.dtype
     if not is_weight_dtype(dtype):
         known = ", ".join(NUMBER_TYPES)
@@ -159,9 +180,21 @@ def _read_bytes(file: BinaryIO, tensor: StoredTensor, start: int, count: int) ->
 
 
 def _place(index: int, tensor: StoredTensor) -> str:
-    """Return where number `index` of the file stands in the tensor, an index for every axis."""
+    """Return the position of number `index` of the file in the tensor: one index for every axis."""
     places = []
-    for length in tensor.shape if tensor.transposed else tensor.shape[::-1]:
-        index, place = divmod(index, length)
+    for dim in tensor.shape if tensor.transposed else tensor.shape[::-1]:
+        index, place = divmod(index, dim)
         places.append(f"[{place}]")
     return "".join(places if tensor.transposed else places[::-1]) or "its only place"
+
+
+def _numbers(tensor: StoredTensor, transposed: bool) -> Iterator["array[float]"]:
+    if tensor.transposed == transposed:
+        yield from read_parts(tensor)
+        return
+    numbers: array[float] = array("d" if tensor.dtype == "F64" else "f")
+    for part in read_parts(tensor):
+        numbers += part
+    line = tensor.shape[0] if tensor.transposed else tensor.shape[1]  # numbers in a line of the file
+    for place in range(line):
+        yield numbers[place::line]

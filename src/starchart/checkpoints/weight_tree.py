@@ -1,9 +1,9 @@
 """The tree of weights: what the dataclasses of the model say about names and shapes.
 
 The path of fields is the name of a tensor (`h.3.attn.c_attn.weight`), and the annotations are its shape in letters, so
-there is no second list of names to keep in step. Upper-case letters are sizes of the configuration, and a number before
-one multiplies it ("3C"). Lower-case axes ("in", "out") belong to one kind of layer and get their lengths, in order,
-from the field that holds the layer.
+there is no second list of names. Upper-case letters are sizes of the configuration, and a number before a letter
+multiplies it ("3C"). Lower-case axes ("in", "out") belong to one kind of layer and get their dims, in order, from the
+field that holds the layer.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -15,11 +15,11 @@ from typing import Annotated, Any, TypeAlias, get_args, get_origin, get_type_hin
 from starchart.model.config import GPT2Config
 
 Shape: TypeAlias = tuple[int, ...]
-Leaf: TypeAlias = Callable[[str, Shape], Any]  # the name and shape of a tensor -> what the tree is to hold there
+Leaf: TypeAlias = Callable[[str, Shape], Any]  # the name and shape of a tensor -> what the tree holds there
 
 
 def axis_sizes(config: GPT2Config) -> dict[str, int]:
-    """Return the size that each letter of the annotations stands for."""
+    """Return the size for each letter of the annotations."""
     return {
         "V": config.vocab_size,
         "P": config.n_positions,
@@ -30,9 +30,9 @@ def axis_sizes(config: GPT2Config) -> dict[str, int]:
 
 
 def fill_tree(kind: Any, sizes: Mapping[str, int], optional: Collection[str], leaf: Leaf, prefix: str = "") -> Any:
-    """Return an instance of the dataclass `kind` in which every tensor is what `leaf` says.
+    """Return an instance of the dataclass `kind` with leaf(name, shape) in the place of every tensor.
 
-    Fields that may be None are filled if they are named in `optional`. Names begin with `prefix`.
+    Fields that can be None are filled if their names are in `optional`. Names begin with `prefix`.
 
     >>> from starchart.layers.linear_layer import LinearWeights
     >>> fill_tree(LinearWeights, {"in": 2, "out": 3}, (), lambda name, shape: (name, shape), "c_fc.")
@@ -41,21 +41,21 @@ def fill_tree(kind: Any, sizes: Mapping[str, int], optional: Collection[str], le
     values: dict[str, Any] = {}
     for field, inner, axes in _fields(kind):
         name = prefix + field
-        lengths = tuple(_length(axis, sizes) for axis in axes)
+        dims = tuple(_dim(axis, sizes) for axis in axes)
         if get_origin(inner) is tuple:
             block = get_args(inner)[0]
-            values[field] = tuple(fill_tree(block, sizes, optional, leaf, f"{name}.{n}.") for n in range(lengths[0]))
+            values[field] = tuple(fill_tree(block, sizes, optional, leaf, f"{name}.{n}.") for n in range(dims[0]))
         elif get_origin(inner) is UnionType and field not in optional:
             values[field] = None
         elif layer := _dataclass_in(inner):
-            local = dict(zip(_local_axes(layer), lengths, strict=True))
+            local = dict(zip(_local_axes(layer), dims, strict=True))
             values[field] = fill_tree(layer, {**sizes, **local}, optional, leaf, f"{name}.")
         else:
-            values[field] = leaf(name, lengths)
+            values[field] = leaf(name, dims)
     return kind(**values)
 
 
-@cache  # the hints are evaluated anew each time, and every layer of every block asks
+@cache  # get_type_hints is slow, and every layer of every block has the same fields
 def _fields(kind: Any) -> list[tuple[str, Any, tuple[str, ...]]]:
     """Return name, type and axes of every field of a dataclass."""
     fields: list[tuple[str, Any, tuple[str, ...]]] = []
@@ -69,7 +69,7 @@ def _fields(kind: Any) -> list[tuple[str, Any, tuple[str, ...]]]:
 
 
 def _dataclass_in(kind: Any) -> Any:
-    """Return the dataclass that `kind` is, or offers beside None; else None."""
+    """Return X if `kind` is the dataclass X or `X | None`, else None."""
     choices = get_args(kind) if get_origin(kind) is UnionType else (kind,)
     return next((choice for choice in choices if is_dataclass(choice)), None)
 
@@ -79,5 +79,5 @@ def _local_axes(kind: Any) -> list[str]:
     return list(dict.fromkeys(axis for _, _, axes in _fields(kind) for axis in axes if axis.islower()))
 
 
-def _length(axis: str, sizes: Mapping[str, int]) -> int:
+def _dim(axis: str, sizes: Mapping[str, int]) -> int:
     return sizes[axis] if axis in sizes else int(axis[:-1]) * sizes[axis[-1]]

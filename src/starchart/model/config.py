@@ -10,7 +10,7 @@ from math import sqrt
 from typing import Any
 
 from starchart.errors import ConfigError
-from starchart.json_file import shown
+from starchart.files.json_file import shown
 from starchart.utils.activations import ACTIVATIONS
 
 # transformers reads these too (GPT2Config.attribute_map).

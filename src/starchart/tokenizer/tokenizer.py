@@ -16,7 +16,7 @@ from typing import Self
 from starchart.box.boxed_model import model_folder
 from starchart.box.boxed_vocabulary import boxed_merges
 from starchart.errors import VocabularyError
-from starchart.json_file import shown
+from starchart.files.json_file import shown
 from starchart.tokenizer.byte_alphabet import to_alphabet
 from starchart.tokenizer.byte_pair_encoding import merge_word
 from starchart.tokenizer.pre_tokenizer import repair, split_chunks, split_words

@@ -12,7 +12,7 @@ decoder.
 from typing import Any
 
 from starchart.errors import VocabularyError
-from starchart.json_file import shown
+from starchart.files.json_file import shown
 from starchart.tokenizer.vocabulary import Vocabulary, make_vocabulary
 
 # For each setting that could change the ids, the values with which it does not. The first is named in the message.

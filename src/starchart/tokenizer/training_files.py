@@ -7,9 +7,9 @@ from contextlib import suppress
 from os import PathLike
 from pathlib import Path
 
-from starchart.byte_order_mark import without_byte_order_mark
 from starchart.errors import VocabularyError
-from starchart.regular_file import open_regular_file
+from starchart.files.byte_order_mark import without_byte_order_mark
+from starchart.files.regular_file import open_regular_file
 
 
 def read_lines(files: Iterable[str | PathLike[str]]) -> Iterator[str]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from starchart.errors import VocabularyError
-from starchart.json_file import shown
+from starchart.files.json_file import shown
 from starchart.tokenizer.byte_alphabet import ALPHABET, from_alphabet
 from starchart.tokenizer.byte_pair_encoding import Pair
 

@@ -13,9 +13,9 @@ from os.path import isdir, isfile
 from pathlib import Path
 
 from starchart.errors import NoVocabularyError, VocabularyError
-from starchart.gguf_header import is_gguf
-from starchart.json_file import read_json_file, read_small_file, shown
-from starchart.regular_file import is_file_or_warn, what_is_there
+from starchart.files.gguf_header import is_gguf
+from starchart.files.json_file import read_json_file, read_small_file, shown
+from starchart.files.regular_file import is_file_or_warn, what_is_there
 from starchart.tokenizer.byte_alphabet import ALPHABET
 from starchart.tokenizer.gguf_vocabulary import read_gguf_vocabulary
 from starchart.tokenizer.tokenizer_json import parse_tokenizer_json

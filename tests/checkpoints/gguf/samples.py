@@ -5,7 +5,7 @@ from pathlib import Path
 
 from starchart import Tokenizer
 from starchart.checkpoints.checkpoint import load_checkpoint
-from starchart.checkpoints.formats import known_format
+from starchart.checkpoints.model_files import known_format
 from starchart.errors import VocabularyError
 from tests.checkpoints.read_tensors import read_tensors
 from tests.tiny_model import write_tiny_model

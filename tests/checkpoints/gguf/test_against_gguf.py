@@ -13,8 +13,8 @@ from gguf import GGUFValueType
 
 from starchart import GPT2, Tokenizer
 from starchart.checkpoints.checkpoint import load_checkpoint, read_config
-from starchart.checkpoints.formats import known_format
 from starchart.checkpoints.gguf.reader import open_gguf
+from starchart.checkpoints.model_files import known_format
 from starchart.checkpoints.stored_tensor import read_rows, read_vector
 from starchart.errors import CheckpointError
 from tests.checkpoints.gguf.raw_gguf import gguf_file

@@ -67,7 +67,7 @@ LIES = {
     ),
     # Metadata
     "a key past the end": (gguf_file([text("a", 1000)]), "the key of entry 2 of 2 takes 1000 bytes"),
-    "a key without end": (gguf_file([text("a", HUGE)]), f"says it is {HUGE} bytes long; the limit for a text is"),
+    "a key without end": (gguf_file([text("a", HUGE)]), f"says it is {HUGE} bytes long; the limit for a string is"),
     "a key that is not UTF-8": (key(b"a\xff", U32, 1), "the key of entry 2 of 2 is not UTF-8 text: byte 1 is 0xff"),
     "an empty key": (key("", U32, 1), "the key of entry 2 of 2 is empty; convert the model again"),
     "an empty key of an array": (key("", ARRAY, (U8, [])), "the key of entry 2 of 2 is empty"),
@@ -283,7 +283,7 @@ CONFIG_LIES = {
     ),
     "a table of three axes": (
         configured(table=tensor("token_embd.weight", [6, 5, 1], F32_TENSOR, 0)),
-        "token_embd.weight, has the lengths [6, 5, 1]",
+        "token_embd.weight, has the dims [6, 5, 1]",
     ),
 }
 
@@ -379,7 +379,7 @@ def test_a_head_without_end_is_given_up(tmp_path):
 
 
 def test_texts_are_counted_over_all_arrays(tmp_path, monkeypatch):
-    monkeypatch.setattr("starchart.gguf_header.MAX_ITEMS", 5)
+    monkeypatch.setattr("starchart.files.gguf_header.MAX_ITEMS", 5)
     three = struct.pack("<IQ", TEXT, 3) + 3 * encoded(TEXT, "x")
     entries = [entry("a", ARRAY, three), entry("numbers", ARRAY, (U8, [0] * 9)), entry("b", ARRAY, three)]
     open_gguf(write(tmp_path, gguf_file(entries[:2]), "model.gguf"))

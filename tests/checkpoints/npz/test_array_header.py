@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from starchart.checkpoints.npz.array_header import ArrayHeader, read_array_header
+from starchart.checkpoints.npz.reader import ArrayHeader, read_array_header
 from starchart.errors import CheckpointError
 
 MARKER = "starchart_header_was_evaluated"
@@ -86,9 +86,9 @@ LIES = {
     "another key": (npy("{'descr': '<f4', 'order': False, 'shape': (2, 3)}"), "its header is not descr"),
     "an escape": (npy(header(r"'\x3cf4'")), "its header is not descr"),
     "digits that are not ASCII": (npy(header(shape="(٢, 3)"), version=(3, 0)), "its header is not descr"),
-    "a truth for a type": (npy(header("True")), "its descr must be a text and fortran_order True or False"),
-    "a text for an order": (npy(header(order="'C'")), "its descr must be a text and fortran_order True or False"),
-    "a shape for an order": (npy(header(order="()")), "its descr must be a text and fortran_order True or False"),
+    "a truth for a type": (npy(header("True")), "its descr must be a string and fortran_order True or False"),
+    "a text for an order": (npy(header(order="'C'")), "its descr must be a string and fortran_order True or False"),
+    "a shape for an order": (npy(header(order="()")), "its descr must be a string and fortran_order True or False"),
     "a text for a shape": (npy(header(shape="'2'")), "its shape must be a tuple of at most 8 numbers, not"),
     "a number in brackets": (npy(header(shape="(6)")), "its shape must be a tuple of at most 8 numbers, not '(6)'"),
     "a comma alone": (npy(header(shape="(,)")), "its shape must be a tuple"),

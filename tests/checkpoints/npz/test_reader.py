@@ -14,13 +14,13 @@ from safetensors.numpy import load_file
 
 from starchart import GPT2
 from starchart.checkpoints.checkpoint import load_checkpoint
-from starchart.checkpoints.formats import format_of
+from starchart.checkpoints.model_files import format_of
 from starchart.checkpoints.npz.reader import open_npz
 from starchart.checkpoints.stored_tensor import read_rows, read_vector
 from starchart.errors import CheckpointError
 from tests.checkpoints.npz.samples import arrays, open_and_read, samples
 from tests.checkpoints.refusals import refusals_of_damage
-from tests.checkpoints.zip.raw_zip import DEFLATED, STORED, Member, raw_zip
+from tests.files.zip.raw_zip import DEFLATED, STORED, Member, raw_zip
 from tests.tiny_model import write_tiny_model
 
 SAVE = {"stored": np.savez, "deflated": np.savez_compressed}

@@ -5,8 +5,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from starchart.checkpoints.npz.array_header import DESCRIPTIONS
-from starchart.checkpoints.npz.writer import write_npz
+from starchart.checkpoints.npz.writer import DESCRIPTIONS, write_npz
 from tests.checkpoints.written_models import TORCH, random_model
 
 

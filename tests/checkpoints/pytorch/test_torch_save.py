@@ -11,7 +11,8 @@ from huggingface_hub import save_torch_state_dict
 from safetensors.torch import load_file, save
 from transformers import GPT2LMHeadModel
 
-from starchart.checkpoints.formats import PYTORCH, format_of
+from starchart.checkpoints.formats import PYTORCH
+from starchart.checkpoints.model_files import format_of
 from starchart.checkpoints.pytorch.reader import open_pytorch
 from starchart.checkpoints.shards import open_shards
 from starchart.checkpoints.stored_tensor import read_rows, read_vector

@@ -8,7 +8,8 @@ import random
 
 import pytest
 
-from starchart.checkpoints.formats import SAFETENSORS, format_of
+from starchart.checkpoints.formats import SAFETENSORS
+from starchart.checkpoints.model_files import format_of
 from starchart.checkpoints.safetensors.reader import open_safetensors
 from starchart.errors import CheckpointError
 from tests.checkpoints.raw_file import raw_file, write

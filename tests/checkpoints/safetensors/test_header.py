@@ -122,7 +122,10 @@ LIES = {
     "data cut off": (raw_file(TRUE, bytes(27)), "'b': its data_offsets [24, 28] end at byte "),
     # Names that would spoil a message
     "a name of many lines": (raw_file({"a\nb\x1b[2J": None}), r"'a\nb\x1b[2J'"),
-    "half a surrogate": (raw_file(b'{"\\ud800": null}'), r"'\ud800' has half of a character, U+D800, which is no text"),
+    "half a surrogate": (
+        raw_file(b'{"\\ud800": null}'),
+        r"'\ud800' has half of a character, U+D800, which is not text",
+    ),
     "a name of a megabyte": (raw_file({"x" * 10**6: None}), "'xxxx"),
 }
 

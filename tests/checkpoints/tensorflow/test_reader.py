@@ -15,10 +15,9 @@ import torch
 from starchart import GPT2, Tokenizer
 from starchart.checkpoints.checkpoint import load_checkpoint, read_config
 from starchart.checkpoints.stored_tensor import read_rows, read_vector
-from starchart.checkpoints.tensorflow.crc32c import crc32c
-from starchart.checkpoints.tensorflow.protobuf import read_message
+from starchart.checkpoints.tensorflow.bundle import read_message
 from starchart.checkpoints.tensorflow.reader import open_tensorflow
-from starchart.checkpoints.tensorflow.table import read_table
+from starchart.checkpoints.tensorflow.table import crc32c, read_table
 from starchart.errors import CheckpointError, ConfigError, VocabularyError
 from tests.checkpoints.tensorflow import table_file
 from tests.checkpoints.tensorflow.samples import FIXTURES, INDEX

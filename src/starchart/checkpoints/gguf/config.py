@@ -5,9 +5,9 @@
     gpt2.block_count                     n_layer           tokenizer.ggml.eos_token_id          eos_token_ids
     gpt2.feed_forward_length             n_inner; 4 n_embd where it is not there
 
-The format has no word for the other options of a configuration: a GPT-2 in it has the GELU of GPT-2, and attention
-scaled by 1/sqrt(D). Where `output.weight` is not there, the head is the table of tokens. The file has epsilon as a
-float32; it is taken to be the shortest decimal number that rounds to it, as 1e-05 is what somebody meant.
+The format cannot represent the other options of a configuration: a GPT-2 in it has the GELU of GPT-2, and attention
+scaled by 1/sqrt(D). Without `output.weight`, the head is the table of tokens. Epsilon is a float32 in the file; it is
+read as the shortest decimal number that rounds to that float32, for example 1e-05.
 Source: ggml, docs/gguf.md, sections "GPT-2" and "Attention".
 """
 
@@ -15,9 +15,9 @@ import struct
 from collections.abc import Mapping
 from typing import Any
 
-from starchart.checkpoints.gguf.metadata import f32_value, u32_value
 from starchart.errors import CheckpointError, ConfigError
-from starchart.json_file import shown
+from starchart.files.gguf_header import F32, U32, written_entry
+from starchart.files.json_file import shown
 from starchart.model.config import GPT2Config, token_ids
 
 _WIDTH, _EPSILON = "gpt2.feed_forward_length", "gpt2.attention.layer_norm_epsilon"
@@ -32,7 +32,7 @@ _END = "tokenizer.ggml.eos_token_id"
 
 
 def refuse_other_architecture(metadata: Mapping[str, Any], source: str) -> None:
-    """Raise CheckpointError for a file that holds something else than a whole GPT-2."""
+    """Raise CheckpointError for a file that holds anything but a whole GPT-2."""
     architecture = metadata.get("general.architecture")
     if architecture != "gpt2":
         held = (
@@ -51,13 +51,13 @@ def config_from_metadata(metadata: Mapping[str, Any], vocab_size: int) -> GPT2Co
         raise ConfigError(f"its metadata has no {' and no '.join(missing)}; convert the model again")
     sizes: dict[str, Any] = {field: metadata.get(key) for key, field in _SIZES.items()}
     heads = sizes["n_head"]
-    # What would make of it another model, with the values that do not.
+    # Settings that would make it another model, with the values that are accepted.
     settings = {
         "gpt2.attention.head_count_kv": (heads,),
         "gpt2.tensor_data_layout": ("reference",),
         "gpt2.use_parallel_residual": (False,),
         "gpt2.expert_count": (0,),
-        "general.quantization_version": (2,),  # before it, blocks of quantised numbers were others
+        "general.quantization_version": (2,),  # older versions have other blocks of quantised numbers
     }
     for key, plain in settings.items():
         if key in metadata and metadata[key] not in plain:
@@ -71,13 +71,14 @@ def config_from_metadata(metadata: Mapping[str, Any], vocab_size: int) -> GPT2Co
 
 
 def metadata_of_config(config: GPT2Config) -> list[bytes]:
-    """Return the entries of metadata that a configuration makes; its vocabulary has its own."""
+    """Return the entries of metadata for a configuration, without those of the vocabulary."""
     sizes = {key: getattr(config, field) for key, field in _SIZES.items()} | {_WIDTH: config.feed_forward_width}
-    return [*(u32_value(key, size) for key, size in sizes.items()), f32_value(_EPSILON, config.layer_norm_epsilon)]
+    epsilon = written_entry(_EPSILON, F32, config.layer_norm_epsilon)
+    return [*(written_entry(key, U32, size) for key, size in sizes.items()), epsilon]
 
 
 def _shortest(epsilon: Any) -> Any:
-    """Return the decimal number of fewest digits that rounds to a float32. What is no float stays as it is.
+    """Return the shortest decimal number that rounds to the same float32. Anything but a float stays as it is.
 
     >>> _shortest(struct.unpack("f", struct.pack("f", 1e-5))[0])
     1e-05
@@ -96,7 +97,7 @@ def _as_float32(number: float) -> bytes:
 
 
 def _end_of_text(value: Any, vocab_size: int) -> tuple[int, ...]:
-    """Return the id that ends a text, if the metadata have one."""
+    """Return the id of the end-of-text token, if the metadata has one."""
     ids = token_ids(value)
     if any(not 0 <= i < vocab_size for i in ids):
         raise ConfigError(f"{_END} is {shown(value)}, and the model has {vocab_size} tokens")

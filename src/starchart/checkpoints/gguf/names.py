@@ -1,4 +1,4 @@
-"""Names of tensors: GGUF's, and Hugging Face's.
+"""Names of tensors in GGUF, and Hugging Face's names for them.
 
     token_embd.weight       wte.weight              blk.N.attn_norm         h.N.ln_1
     position_embd.weight    wpe.weight              blk.N.attn_qkv          h.N.attn.c_attn      [out][in] in the file
@@ -7,7 +7,7 @@
                                                     blk.N.ffn_up            h.N.mlp.c_fc         [out][in]
                                                     blk.N.ffn_down          h.N.mlp.c_proj       [out][in]
 
-Source: llama.cpp, gguf-py/gguf/tensor_mapping.py, and conversion/gpt2.py on which of them are transposed.
+Source: llama.cpp, gguf-py/gguf/tensor_mapping.py, and conversion/gpt2.py for the transposed ones.
 """
 
 import re
@@ -33,7 +33,7 @@ _GGUF_OUTSIDE = {ours: theirs for theirs, ours in _OUTSIDE.items()}
 
 
 def hugging_face_name(name: str) -> str:
-    """Return Hugging Face's name of a tensor; where it has none, `name` with the name of the format in front.
+    """Return Hugging Face's name of a tensor; if it has none, `name` after "gguf:".
 
     >>> hugging_face_name("blk.3.ffn_up.bias")
     'h.3.mlp.c_fc.bias'
@@ -41,11 +41,11 @@ def hugging_face_name(name: str) -> str:
     match = _BLOCK_NAME.fullmatch(name)
     if match and match[2] in _PARTS:
         return f"h.{match[1]}.{_PARTS[match[2]]}.{match[3]}"
-    return _OUTSIDE.get(name, f"gguf:{name}")  # not `name`: it could be Hugging Face's name of another tensor
+    return _OUTSIDE.get(name, f"gguf:{name}")  # `name` alone could be Hugging Face's name of another tensor
 
 
 def gguf_name(name: str) -> str:
-    """Return what GGUF calls a tensor of a GPT-2 that Hugging Face calls `name`.
+    """Return GGUF's name of a tensor of a GPT-2, from Hugging Face's `name`.
 
     >>> gguf_name("h.11.attn.c_attn.bias"), gguf_name("wte.weight")
     ('blk.11.attn_qkv.bias', 'token_embd.weight')

@@ -1,4 +1,4 @@
-"""GGUF files: open one, find its tensors and its configuration. Nothing is read but what stands before the numbers."""
+"""GGUF files: finds the tensors and the configuration. Only what is before the numbers is read."""
 
 from pathlib import Path
 from typing import Any
@@ -6,13 +6,12 @@ from typing import Any
 from starchart.checkpoints.gguf.config import config_from_metadata, refuse_other_architecture
 from starchart.checkpoints.gguf.names import hugging_face_name
 from starchart.checkpoints.gguf.tensor_entries import TensorEntry, read_tensor_entries
-from starchart.checkpoints.most_tensors import refuse_too_many
 from starchart.checkpoints.names import is_layer_matrix
+from starchart.checkpoints.refusals import refuse_too_many
 from starchart.checkpoints.stored_tensor import Stamp, StoredTensor, opened, stamp_of
 from starchart.errors import CheckpointError, ConfigError
-from starchart.gguf_fields import GGUFFields
-from starchart.gguf_header import read_gguf_header
-from starchart.json_file import shown
+from starchart.files.gguf_header import GGUFFields, read_gguf_header
+from starchart.files.json_file import shown
 from starchart.model.config import GPT2Config
 
 
@@ -26,11 +25,11 @@ def read_gguf_config(path: Path) -> GPT2Config:
     """Return the configuration in the metadata of the file at `path`. Raises ConfigError, or CheckpointError."""
     metadata, entries, _ = _read(path)
     table = entries.get("token_embd.weight")
-    if not table or len(table.lengths) != 2:
-        fault = f"has the lengths {shown(list(table.lengths))}" if table else "is not there"
+    if not table or len(table.dims) != 2:
+        fault = f"has the dims {shown(list(table.dims))}" if table else "is not there"
         raise CheckpointError(f"{path}: its table of tokens, token_embd.weight, {fault}; convert the model again")
     try:
-        return config_from_metadata(metadata, vocab_size=table.lengths[1])
+        return config_from_metadata(metadata, vocab_size=table.dims[1])
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from None
 
@@ -47,7 +46,7 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, TensorEntry], Stamp]:
 
 
 def _stored(entry: TensorEntry, path: Path, stamp: Stamp) -> StoredTensor:
-    """Return a tensor in the shape that the model sees: its rows are the file's, or its columns in a linear layer."""
-    transposed = is_layer_matrix(hugging_face_name(entry.name)) and len(entry.lengths) == 2
-    shape = entry.lengths if transposed else entry.lengths[::-1]
+    """Return a tensor in the shape that the model uses: the matrix of a linear layer is transposed in the file."""
+    transposed = is_layer_matrix(hugging_face_name(entry.name)) and len(entry.dims) == 2
+    shape = entry.dims if transposed else entry.dims[::-1]
     return StoredTensor(entry.name, entry.dtype, shape, path, entry.start, stamp, transposed)

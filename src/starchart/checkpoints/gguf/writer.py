@@ -1,12 +1,11 @@
 """Writes a GGUF file (version 3) that llama.cpp runs: configuration, vocabulary and weights of a GPT-2 in one file.
 
-    "GGUF", u32 version, u64 number of tensors, u64 number of values
-    the values        see `metadata`
-    the tensors       of each its name, u32 number of axes, u64 lengths, the innermost first, u32 type, u64 offset
+    the header        with the configuration and the vocabulary as metadata: see `starchart.files.gguf_header`
+    the entries       one for each tensor: see `tensor_entries`
     the numbers       each tensor begins at a multiple of 32 bytes; offsets count from here
 
-Matrices of linear layers are [out][in]. As llama.cpp's own converter does it, vectors and the table of positions are
-F32 in every file.
+Matrices of linear layers are [out][in]. Vectors and the table of positions are F32 in every file, as in those of
+llama.cpp's own converter.
 Sources: ggml, docs/gguf.md; llama.cpp, conversion/gpt2.py, conversion/base.py and src/llama-vocab.cpp.
 """
 
@@ -15,47 +14,47 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from starchart.checkpoints.assumptions import refuse_other_values
 from starchart.checkpoints.gguf.config import metadata_of_config
-from starchart.checkpoints.gguf.metadata import (
-    bool_value,
-    i32_array,
-    text,
-    text_array,
-    text_value,
-    u32_value,
-)
 from starchart.checkpoints.gguf.names import gguf_name
-from starchart.checkpoints.gguf.tensor_entries import ALIGNMENT, aligned
-from starchart.checkpoints.gguf.tensor_types import TENSOR_TYPES
+from starchart.checkpoints.gguf.tensor_entries import ALIGNMENT, TENSOR_TYPES, aligned
 from starchart.checkpoints.names import is_layer_matrix
 from starchart.checkpoints.numbers.number_types import bytes_of
-from starchart.checkpoints.stored_tensor import StoredTensor
-from starchart.checkpoints.tensor_bytes import tensor_bytes
+from starchart.checkpoints.refusals import refuse_other_values
+from starchart.checkpoints.stored_tensor import StoredTensor, tensor_bytes
 from starchart.checkpoints.weights import in_model_order
 from starchart.errors import CheckpointError
-from starchart.gguf_header import ALIGNMENT_KEY, MAGIC
-from starchart.json_file import shown
+from starchart.files.gguf_header import (
+    ALIGNMENT_KEY,
+    BOOL,
+    I32,
+    MAGIC,
+    STRING,
+    U32,
+    TokenType,
+    written_array,
+    written_entry,
+    written_string,
+)
+from starchart.files.json_file import shown
 from starchart.model.config import GPT2Config
 
-FILE_TYPES = {"F32": 0, "F16": 1, "BF16": 32}  # what the matrices of a file are
+FILE_TYPES = {"F32": 0, "F16": 1, "BF16": 32}  # by the type of its matrices
 _TYPES = {kind.name: number for number, kind in TENSOR_TYPES.items()}
 _VERSION = 3
-_NORMAL, _CONTROL, _UNUSED = 1, 3, 5  # types of tokens
 
 
 @dataclass(frozen=True)
 class GGUFVocabulary:
-    """A vocabulary as GGUF has it: tokens and merges in GPT-2's byte alphabet, special tokens as they are."""
+    """A vocabulary in the form of GGUF: tokens and merges in GPT-2's byte alphabet, special tokens unchanged."""
 
-    tokens: Sequence[str | None]  # by their ids; None: an id that no token has
+    tokens: Sequence[str | None]  # by id; None for an id without a token
     special: Mapping[str, int]  # token -> id
     merges: Sequence[str]  # "a b"
-    end_of_text: int | None  # the token that begins and ends a text
+    end_of_text: int | None  # the id of the token that begins and ends a text
 
 
 def refuse_for_gguf(config: GPT2Config) -> None:
-    """Raise CheckpointError for a model that llama.cpp would take for another one."""
+    """Raise CheckpointError for a model that llama.cpp would run as another model."""
     taken_for_granted = {
         "activation_function": "gelu_new",
         "scale_attn_weights": True,
@@ -91,45 +90,48 @@ def write_gguf(
 
 def _of_the_model(config: GPT2Config, dtype: str) -> list[bytes]:
     return [
-        text_value("general.architecture", "gpt2"),
-        u32_value(ALIGNMENT_KEY, ALIGNMENT),
-        u32_value("general.file_type", FILE_TYPES[dtype]),
+        written_entry("general.architecture", STRING, "gpt2"),
+        written_entry(ALIGNMENT_KEY, U32, ALIGNMENT),
+        written_entry("general.file_type", U32, FILE_TYPES[dtype]),
         *metadata_of_config(config),
     ]
 
 
 def _of_the_vocabulary(config: GPT2Config, vocabulary: GGUFVocabulary) -> list[bytes]:
-    """Return the values of the vocabulary, with as many tokens as the table has rows: llama.cpp wants them all."""
+    """Return the entries of the vocabulary. llama.cpp needs as many tokens as the table of embeddings has rows."""
     missing = [None] * (config.vocab_size - len(vocabulary.tokens))
     tokens = [*vocabulary.tokens, *missing]
-    special = set(vocabulary.special.values())
     values = [
-        text_value("tokenizer.ggml.model", "gpt2"),
-        text_value("tokenizer.ggml.pre", "gpt-2"),
-        text_array("tokenizer.ggml.tokens", _named(tokens)),
-        i32_array(
-            "tokenizer.ggml.token_type",
-            [_UNUSED if token is None else _CONTROL if i in special else _NORMAL for i, token in enumerate(tokens)],
-        ),
-        text_array("tokenizer.ggml.merges", vocabulary.merges),
-        bool_value("tokenizer.ggml.add_bos_token", False),
+        written_entry("tokenizer.ggml.model", STRING, "gpt2"),
+        written_entry("tokenizer.ggml.pre", STRING, "gpt-2"),
+        written_array("tokenizer.ggml.tokens", STRING, _named(tokens)),
+        written_array("tokenizer.ggml.token_type", I32, _types(tokens, vocabulary.special)),
+        written_array("tokenizer.ggml.merges", STRING, vocabulary.merges),
+        written_entry("tokenizer.ggml.add_bos_token", BOOL, False),
     ]
     if vocabulary.end_of_text is not None:
-        values += [
-            u32_value(f"tokenizer.ggml.{kind}_token_id", vocabulary.end_of_text) for kind in ("bos", "eos", "unknown")
-        ]
+        keys = [f"tokenizer.ggml.{kind}_token_id" for kind in ("bos", "eos", "unknown")]
+        values += [written_entry(key, U32, vocabulary.end_of_text) for key in keys]
     return values
 
 
+def _types(tokens: Sequence[str | None], special: Mapping[str, int]) -> list[TokenType]:
+    control = set(special.values())
+    return [
+        TokenType.UNUSED if token is None else TokenType.CONTROL if i in control else TokenType.NORMAL
+        for i, token in enumerate(tokens)
+    ]
+
+
 def _named(tokens: Sequence[str | None]) -> list[str]:
-    """Return the tokens, and for an id that no token has a text that no token is: llama.cpp wants no two equal."""
+    """Return the tokens, with a new unique name for each id without a token: llama.cpp refuses equal tokens."""
     taken, named = set(tokens), []
     for i, token in enumerate(tokens):
-        text = f"[PAD{i}]" if token is None else token
-        while token is None and text in taken:
-            text = f"[{text}]"
-        named.append(text)
-        taken.add(text)
+        name = f"[PAD{i}]" if token is None else token
+        while token is None and name in taken:
+            name = f"[{name}]"
+        named.append(name)
+        taken.add(name)
     return named
 
 
@@ -139,5 +141,5 @@ def dtype_in_gguf(name: str, tensor: StoredTensor, dtype: str) -> str:
 
 
 def _entry(name: str, tensor: StoredTensor, kind: int, offset: int) -> bytes:
-    lengths = tensor.shape if is_layer_matrix(name) else tensor.shape[::-1]  # innermost first
-    return text(gguf_name(name)) + struct.pack(f"<I{len(lengths)}QIQ", len(lengths), *lengths, kind, offset)
+    dims = tensor.shape if is_layer_matrix(name) else tensor.shape[::-1]  # innermost first
+    return written_string(gguf_name(name)) + struct.pack(f"<I{len(dims)}QIQ", len(dims), *dims, kind, offset)

@@ -1,14 +1,13 @@
-"""Writes a checkpoint of llm.c (.bin): see `layout`. wte has rows of zeros at its end, up to a multiple of 128."""
+"""Writes a checkpoint of llm.c (.bin): `reader` has the layout. wte ends in rows of zeros, up to a multiple of 128."""
 
 from collections.abc import Mapping
 from typing import BinaryIO
 
-from starchart.checkpoints.assumptions import refuse_other_values
-from starchart.checkpoints.llm_c.layout import HEADER, HEADER_BYTES, MAGIC, VERSIONS, tensors_in_file
+from starchart.checkpoints.llm_c.reader import HEADER, HEADER_BYTES, MAGIC, VERSIONS, tensors_in_file
 from starchart.checkpoints.names import is_layer_matrix
 from starchart.checkpoints.numbers.number_types import bytes_of
-from starchart.checkpoints.stored_tensor import StoredTensor
-from starchart.checkpoints.tensor_bytes import tensor_bytes
+from starchart.checkpoints.refusals import refuse_other_values
+from starchart.checkpoints.stored_tensor import StoredTensor, tensor_bytes
 from starchart.errors import CheckpointError
 from starchart.model.config import GPT2Config
 
@@ -16,7 +15,7 @@ _ROW_MULTIPLE = 128
 
 
 def refuse_for_llm_c(config: GPT2Config, tensors: Mapping[str, StoredTensor]) -> None:
-    """Raise CheckpointError for a model that llm.c would take for another one."""
+    """Raise CheckpointError for a model that llm.c would run as another model."""
     taken_for_granted = {
         "activation_function": "gelu_new",
         "layer_norm_epsilon": 1e-5,

@@ -1,11 +1,12 @@
-"""The numbers of a tensor: from bytes in a file to arrays of floats, and back.
+"""The types of numbers in files: how many bits they take, and from bytes to arrays of floats and back.
 
-    F32         as it is                                            array('f'), 4 bytes a number
-    BF16, F16   widened: every such number is a float32 exactly     array('f')
-    Q8_0, Q4_0  blocks of whole numbers times a scale, exactly      array('f'); see `block_quantised`
-    F64         as it is                                            array('d'), 8 bytes a number
+    F32         as it is                                                    array('f'), 4 bytes a number
+    BF16, F16   widened: every such number is a float32 exactly             array('f')
+    Q8_0, Q4_0  blocks of integers times a scale, exact in float32 too      array('f'); see `block_quantised`
+    F64         as it is                                                    array('d'), 8 bytes a number
 
-On the way back a number is rounded once, to the nearest that the type has, of two equally near ones to the even one.
+When it is written, a number is rounded once, to the nearest number of the type, ties to even. Every reader of a format
+translates its own names of types into those of safetensors, which are used here.
 
 Sources: IEEE 754-2019, section 3.4, for F16 (binary16), F32 and F64; BF16 is the upper half of an F32.
 """
@@ -22,12 +23,32 @@ from starchart.checkpoints.numbers.block_quantised import BLOCK, widen_q4_0, wid
 from starchart.checkpoints.numbers.half_precision import widen_half
 from starchart.utils.matrix import Vector
 
+_ONE_BYTE = ("BOOL", "U8", "I8", "F8_E5M2", "F8_E4M3", "F8_E8M0", "F8_E4M3FNUZ", "F8_E5M2FNUZ")
+BITS = {
+    "F4": 4,
+    **dict.fromkeys(("F6_E2M3", "F6_E3M2"), 6),
+    **dict.fromkeys(_ONE_BYTE, 8),
+    **dict.fromkeys(("I16", "U16", "F16", "BF16"), 16),
+    **dict.fromkeys(("I32", "U32", "F32"), 32),
+    **dict.fromkeys(("I64", "U64", "F64", "C64"), 64),
+    "C128": 128,
+}
+
+
+def item_bytes(dtype: str) -> int:
+    """Return how many bytes a number of a type takes; it must be a type of whole bytes.
+
+    >>> item_bytes("BF16")
+    2
+    """
+    return BITS[dtype] // 8
+
 
 @dataclass(frozen=True)
 class NumberType:
     """A way to write numbers in blocks of `block` numbers and `size` bytes.
 
-    Byte `upper` of a block has sign and exponent. Where it is one of `suspects`, a number may be infinite or NaN.
+    Byte `upper` of a block has sign and exponent. If it is one of `suspects`, a number may be infinite or NaN.
     """
 
     block: int
@@ -43,7 +64,7 @@ def is_weight_dtype(dtype: str) -> bool:
 
 
 def bytes_of(count: int, dtype: str) -> int:
-    """Return how many bytes `count` numbers take; they must be whole blocks.
+    """Return how many bytes `count` numbers take; `count` is a multiple of the block.
 
     >>> bytes_of(3, "F32")
     12
@@ -78,8 +99,8 @@ def encode_numbers(numbers: "array[float]", dtype: str) -> bytes:
 def first_not_finite(raw: bytes, dtype: str, numbers: Vector) -> int | None:
     """Return where the first infinity or NaN stands in `numbers`, which were decoded from `raw`, or None.
 
-    Looking at every number would cost more than decoding it. Weights are small, so the upper bytes alone acquit almost
-    every tensor: an F32 is only suspect from 2^127 up.
+    To look at every number would take longer than to decode it. Weights are small, so for almost every tensor the upper
+    bytes alone show that all numbers are finite: an F32 can only be infinite or NaN if its upper byte is that of 2^127.
 
     >>> raw = bytes.fromhex("803f 807f")
     >>> first_not_finite(raw, "BF16", decode_numbers(raw, "BF16"))
@@ -155,7 +176,7 @@ NUMBER_TYPES = {
     "Q4_0": NumberType(BLOCK, 18, _decode_q4_0, 1, _HALF),
 }
 
-# The types that files are written in, the most exact one first.
+# The types that can be written, the most exact one first.
 WRITTEN_TYPES: dict[str, Callable[["array[float]"], bytes]] = {
     "F64": _encode_f64,
     "F32": _encode_f32,

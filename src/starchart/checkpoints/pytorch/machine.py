@@ -1,8 +1,8 @@
-"""The stack machine that a pickle is a program for: the program, the stack, the memo. `unpickler` has its opcodes.
+"""A pickle is a program for a stack machine. This is the machine: program, stack and memo. `unpickler` has its opcodes.
 
-Nothing that a program does takes more than its own length allows: every argument is held against what is left of the
-program, no opcode copies a value, no value is hashed or compared but short texts and small numbers, and nothing goes
-into a value that holds others. So deep nesting, cycles and values that hold one value a thousand times cost nothing.
+The time and memory that a program can take are limited by its own length. The size of every argument is compared with
+what is left of the program; no opcode copies a value; only short strings and small numbers are hashed or compared; and
+no function walks through nested values. So deep nesting, cycles, and one value referred to a thousand times do no harm.
 """
 
 from typing import Any
@@ -15,7 +15,7 @@ MAX_OPCODES = 250_000  # the same: a third
 
 
 class Machine:
-    """A program from byte `at` of `data`, and what it has built. `source` names the file in CheckpointError."""
+    """A program, which starts at byte `at` of `data`, and its values. `source` names the file in CheckpointError."""
 
     def __init__(self, data: bytes, at: int, source: str) -> None:
         self.data, self.at, self.source = data, at, source
@@ -25,7 +25,7 @@ class Machine:
         self.storages: dict[str, Storage] = {}
 
     def error(self, words: str) -> CheckpointError:
-        """Return the error that says so, and where."""
+        """Return an error with these words and the position in the program."""
         return CheckpointError(f"{self.source}: its pickle, up to byte {self.at}, {words}")
 
     def take(self, count: int) -> bytes:
@@ -38,19 +38,19 @@ class Machine:
         return taken
 
     def take_number(self, size: int) -> int:
-        """Return the next `size` bytes as a number: no sign, the lowest byte first."""
+        """Return the next `size` bytes as an unsigned little-endian number."""
         return int.from_bytes(self.take(size), "little")
 
-    def take_text(self, size: int) -> str:
-        """Return a text, which `size` bytes of its length stand before."""
+    def take_string(self, size: int) -> str:
+        """Return a string, which comes after its length in `size` bytes."""
         raw = self.take(self.take_number(size))
         try:
             return raw.decode()
         except UnicodeDecodeError:
-            raise self.error("holds a text that is not UTF-8") from None
+            raise self.error("holds a string that is not UTF-8") from None
 
     def take_line(self, longest: int = 200) -> str:
-        """Return a short text up to the end of its line."""
+        """Return a short string, up to the end of the line."""
         end = self.data.find(b"\n", self.at, self.at + longest)
         line = self.take(longest if end < 0 else end - self.at + 1)
         if end < 0 or not line.isascii():
@@ -62,13 +62,13 @@ class Machine:
         self.stack.append(value)
 
     def pop(self) -> Any:
-        """Take the last value off the stack."""
+        """Remove the last value from the stack and return it."""
         if not self.stack:
             raise self.error("takes a value off an empty stack")
         return self.stack.pop()
 
     def top(self, kind: type) -> Any:
-        """Return the last value on the stack, which must be of this kind."""
+        """Return the last value on the stack, which must have this type."""
         if not self.stack or not isinstance(self.stack[-1], kind):
             raise self.error(f"adds to a {kind.__name__} that is not there")
         return self.stack[-1]
@@ -79,7 +79,7 @@ class Machine:
         self.stack = []
 
     def pop_to_mark(self) -> list[Any]:
-        """Take all values off the stack that lie on the last mark, and the mark."""
+        """Remove the last mark and all values after it from the stack; return the values."""
         if not self.below:
             raise self.error("looks for a mark that is not there")
         values, self.stack = self.stack, self.below.pop()

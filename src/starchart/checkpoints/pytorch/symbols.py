@@ -1,14 +1,14 @@
-"""The names that a pickle of tensors may hold, each as a symbol: nothing of torch is here, and nothing of it is called.
+"""The names that a pickle of tensors may use. Each becomes a symbol; nothing of torch is imported or called.
 
     torch._utils._rebuild_tensor_v2(storage, offset, size, strides, requires_grad, hooks, metadata = None)
     torch._utils._rebuild_tensor_v3(storage, offset, size, strides, requires_grad, hooks, dtype, metadata = None)
     torch._utils._rebuild_parameter(tensor, requires_grad, hooks)
     torch._utils._rebuild_parameter_with_state(tensor, requires_grad, hooks, state)
     collections.OrderedDict()
-    torch.FloatStorage and its like (torch.cuda's in older files), torch.storage.UntypedStorage, torch.float32, ...
+    torch.FloatStorage, ... (of torch.cuda in older files), torch.storage.UntypedStorage, torch.float32, ...
 
-A storage is a run of numbers in the file; a tensor is a view of one. What they say of themselves is written down here,
-in plain numbers; `placing` holds it against the file. Source: PyTorch 2.13, torch/_utils.py and torch/serialization.py.
+A storage is a run of numbers in the file; a tensor is a view of one. Here their descriptions are only recorded, as
+plain numbers; `reader` compares them with the file. Source: PyTorch 2.13, torch/_utils.py and torch/serialization.py.
 """
 
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from starchart.errors import CheckpointError
-from starchart.json_file import shown
+from starchart.files.json_file import shown
 
 Arguments: TypeAlias = tuple[Any, ...]
 Counts: TypeAlias = tuple[int, ...]
@@ -24,7 +24,7 @@ Counts: TypeAlias = tuple[int, ...]
 _MOST_AXES = 8  # a mask has four
 _LONGEST_KEY = 100
 
-# torch's name, that of its storages where there are such, the dtype of StoredTensors
+# torch's name, the name of its storage class if there is one, the dtype of StoredTensors
 _NUMBERS = (
     ("float64", "DoubleStorage", "F64"),
     ("float32", "FloatStorage", "F32"),
@@ -51,21 +51,21 @@ _NUMBERS = (
 
 @dataclass(frozen=True, slots=True)
 class Dtype:
-    """torch.float32 and its like."""
+    """torch.float32 and the others."""
 
     dtype: str
 
 
 @dataclass(frozen=True, slots=True)
 class StorageType:
-    """torch.FloatStorage and its like; an untyped storage counts bytes."""
+    """torch.FloatStorage and the others; an untyped storage counts bytes."""
 
     dtype: str
 
 
 @dataclass(frozen=True, slots=True)
 class Storage:
-    """A run of `count` numbers. The file has it under `key`."""
+    """A run of `count` numbers, which is called `key` in the file."""
 
     dtype: str
     key: str
@@ -85,16 +85,15 @@ class Tensor:
 
 @dataclass(frozen=True, slots=True)
 class Callee:
-    """What may be called, with arguments and the name of the file."""
+    """A function of ours that stands for one of torch's: it takes the arguments and the name of the file."""
 
     call: Callable[[Arguments, str], Any]
 
 
 def storage_of(saved_id: Any, source: str) -> Storage:
-    """Return the storage that a persistent id stands for: ("storage", type, key, location, count).
+    """Return the storage for a persistent id: ("storage", type, key, location, count).
 
-    Files of the older format add None, or the part of another storage that this one is: that is refused. Raises
-    CheckpointError.
+    Files of the older format add None, or a range of another storage, which is refused. Raises CheckpointError.
     """
     match saved_id:
         case (str("storage"), StorageType(dtype=dtype), str(key), str(), int(count), *view):
@@ -104,7 +103,7 @@ def storage_of(saved_id: Any, source: str) -> Storage:
 
 
 def _are_counts(values: Any) -> bool:
-    # type() and not isinstance: True is an int to Python.
+    # type() and not isinstance: in Python, True is an int.
     return isinstance(values, tuple) and len(values) <= _MOST_AXES and all(type(n) is int and n >= 0 for n in values)
 
 

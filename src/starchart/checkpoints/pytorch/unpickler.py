@@ -1,30 +1,31 @@
-"""The opcodes of pickles, those alone that torch.save writes, for protocols 2 to 5. No code of a file is ever run.
+"""The opcodes of pickles that torch.save writes, for protocols 2 to 5, and no others. No code of a file is ever run.
 
-Python's own pickle calls whatever a file names. Here a name is looked up in `symbols`, a short list, or refused; and so
-is an opcode that is not in the table below: those that build instances, take names from a registry, or copy values.
-Values are numbers, texts, tuples, lists, dicts, storages and tensors. What `BUILD` would set on an object (an
-OrderedDict of weights has `_metadata`) is dropped. Sources: Lib/pickletools.py of CPython, whose names these are;
-PEP 307, PEP 3154, PEP 574.
+Python's own pickle calls any function that a file names. Here every name must be in `symbols`, a short list; any other
+name is refused. Opcodes that are not in the table below are refused too: those that build instances, take names from a
+registry, or copy values. Values are numbers, strings, tuples, lists, dicts, storages and tensors. The attributes that
+`BUILD` would set on an object (an OrderedDict of weights has `_metadata`) are dropped. Sources: Lib/pickletools.py of
+CPython, for the names; PEP 307, PEP 3154, PEP 574.
 """
 
+import pickletools
 import struct
 from collections.abc import Callable
 from typing import Any
 
 from starchart.checkpoints.pytorch.machine import MAX_OPCODES, Machine
-from starchart.checkpoints.pytorch.refused_opcodes import REFUSED_OPCODES
 from starchart.checkpoints.pytorch.symbols import SYMBOLS, Callee, Storage, storage_of
-from starchart.json_file import shown
+from starchart.files.json_file import shown
 
 _PROTO, _STOP = 0x80, ord(".")
 _PROTOCOLS = range(2, 6)
-_SMALL = 2**31  # numbers as keys: among larger ones some have the same hash, and a dict of those takes for ever
+_NAMES = {ord(opcode.code): opcode.name for opcode in pickletools.opcodes}
+_SMALL = 2**31  # for numbers as keys: larger ones can share one hash, and then a dict becomes very slow
 
 
 def unpickle(data: bytes, at: int, source: str) -> tuple[Any, dict[str, Storage], int]:
-    """Return what the pickle at byte `at` of `data` holds, the storages that it refers to by key, and where it ends.
+    """Return the value of the pickle at byte `at` of `data`, the storages in it by key, and the byte where it ends.
 
-    Raises CheckpointError, in which `source` names the file, for what is not described above.
+    Raises CheckpointError, in which `source` names the file, for anything that is not described above.
     """
     machine = Machine(data, at, source)
     protocol = machine.take(2)
@@ -38,7 +39,7 @@ def unpickle(data: bytes, at: int, source: str) -> tuple[Any, dict[str, Storage]
                 raise machine.error("leaves more than one value")
             return value, machine.storages, machine.at
         if code not in _OPCODES:
-            name = REFUSED_OPCODES.get(code, "no opcode")
+            name = _NAMES.get(code, "no opcode")
             raise machine.error(f"uses {code:#04x} ({name}), which torch.save does not write; it is not to be trusted")
         _OPCODES[code](machine)
     raise machine.error(f"has more than {MAX_OPCODES} opcodes, which no weights need")
@@ -82,7 +83,7 @@ def _set_items(machine: Machine, values: list[Any]) -> None:
     target = machine.top(dict)
     for key, value in zip(values[::2], values[1::2], strict=True):
         if not isinstance(key, str) and not (type(key) is int and abs(key) < _SMALL):
-            raise machine.error(f"has the key {shown(key)}, which is neither a text nor a small number")
+            raise machine.error(f"has the key {shown(key)}, which is neither a string nor a small number")
         if key in target:
             raise machine.error(f"has the key {shown(key)} twice")
         target[key] = value
@@ -149,8 +150,8 @@ _OPCODES: dict[int, Callable[[Machine], None]] = {
     ord("J"): lambda machine: machine.push(*struct.unpack("<i", machine.take(4))),  # BININT
     0x8A: _long1,  # LONG1
     ord("G"): lambda machine: machine.push(*struct.unpack(">d", machine.take(8))),  # BINFLOAT
-    0x8C: lambda machine: machine.push(machine.take_text(1)),  # SHORT_BINUNICODE
-    ord("X"): lambda machine: machine.push(machine.take_text(4)),  # BINUNICODE
+    0x8C: lambda machine: machine.push(machine.take_string(1)),  # SHORT_BINUNICODE
+    ord("X"): lambda machine: machine.push(machine.take_string(4)),  # BINUNICODE
     ord(")"): lambda machine: machine.push(()),  # EMPTY_TUPLE
     0x85: _tuple_of(1),  # TUPLE1
     0x86: _tuple_of(2),  # TUPLE2

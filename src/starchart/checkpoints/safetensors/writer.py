@@ -1,4 +1,4 @@
-"""Writes a safetensors file, as transformers would: the layout is in `header`."""
+"""Writes a safetensors file, as transformers does: see `reader` for the layout."""
 
 import json
 from collections.abc import Mapping
@@ -6,12 +6,11 @@ from typing import Any, BinaryIO
 
 from starchart.checkpoints.names import name_in_file
 from starchart.checkpoints.numbers.number_types import bytes_of
-from starchart.checkpoints.stored_tensor import StoredTensor
-from starchart.checkpoints.tensor_bytes import tensor_bytes
+from starchart.checkpoints.stored_tensor import StoredTensor, tensor_bytes
 from starchart.checkpoints.weights import in_model_order
 from starchart.model.config import GPT2Config
 
-_ALIGNMENT = 8  # the header is filled up with spaces, so that the numbers can be mapped into memory as they are
+_ALIGNMENT = 8  # spaces fill the header up to this, so that the numbers are aligned when the file is mapped into memory
 
 
 def write_safetensors(file: BinaryIO, config: GPT2Config, tensors: Mapping[str, StoredTensor], dtype: str) -> None:

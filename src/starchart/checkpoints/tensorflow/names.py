@@ -1,4 +1,4 @@
-"""Names of OpenAI's variables, as Hugging Face names the same tensors.
+"""Names of OpenAI's variables, and Hugging Face's names for the same tensors.
 
     model/wte, model/wpe         wte.weight, wpe.weight
     model/hN/ln_1/g, .../b       h.N.ln_1.weight, .bias          ln_2 and model/ln_f alike
@@ -14,12 +14,12 @@ MODEL = b"model/"
 _TABLE = re.compile(r"model/(wte|wpe)")
 _NORM = re.compile(r"model/(?:h([0-9]+)/(ln_1|ln_2)|ln_f)/([gb])")
 _LAYER = re.compile(r"model/h([0-9]+)/(attn|mlp)/(c_attn|c_fc|c_proj)/([wb])")
-# What an optimizer keeps beside each variable, in the checkpoints of a training.
+# What an optimizer stores for each variable in a training checkpoint.
 _SLOT = re.compile(rb"/(Adam|Adam_1|Momentum)\Z")
 
 
 def is_weight(name: bytes) -> bool:
-    """Return whether a name is that of a variable of the model, and not a counter or an optimizer's.
+    """Return whether a name is that of a variable of the model, not of a counter or of the optimizer.
 
     >>> [is_weight(name) for name in (b"model/wte", b"model/wte/Adam_1", b"global_step")]
     [True, False, False]
@@ -28,7 +28,7 @@ def is_weight(name: bytes) -> bool:
 
 
 def hugging_face_name(name: str) -> str:
-    """Return the name that Hugging Face has for a variable, or the same name if it has none.
+    """Return Hugging Face's name of a variable, or the same name if it has none.
 
     >>> hugging_face_name("model/h0/attn/c_attn/w"), hugging_face_name("model/ln_f/b"), hugging_face_name("model/wte")
     ('h.0.attn.c_attn.weight', 'ln_f.bias', 'wte.weight')

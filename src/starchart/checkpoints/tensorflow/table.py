@@ -7,14 +7,15 @@
 
     handle           two varints: first byte and length of a block, without its trailer
     trailer          5 bytes after a block: compression (0 none, 1 Snappy), masked CRC-32C of the block and that byte
-    block            entries; then their restart points, u32 each; then how many these are, u32
-    entry            three varints: how many bytes of the key are those of the key before, how many follow, the length
+    block            entries; then their restart points, u32 each; then the number of restart points, u32
+    entry            three varints: how many bytes the key shares with the key before it, how many follow, the length
                      of the value; then the bytes of the key that follow, and the value
-    restart point    where an entry begins that has its whole key; the first is 0, and they rise
+    restart point    where an entry begins that has its whole key; the first is 0, and they increase
 
-Source: LevelDB, doc/table_format.md, and the layout of blocks in its block_builder. TensorFlow has written such tables
-without compression since version 1.2. Stricter than TensorFlow: blocks must stand in order and may not overlap, so that
-reading never takes longer than the file is long.
+TensorFlow has written such tables without compression since version 1.2. Stricter than TensorFlow: blocks must be in
+order and must not overlap, so the reading time is limited by the length of the file. Sources: LevelDB,
+doc/table_format.md, and the layout of blocks in its block_builder; for the CRC-32C, RFC 3720, section 12.1 and appendix
+B.4 (the Castagnoli polynomial, bits reflected).
 """
 
 import struct
@@ -22,17 +23,17 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import BinaryIO, TypeAlias
 
-from starchart.checkpoints.tensorflow.crc32c import masked_crc32c
-from starchart.checkpoints.tensorflow.protobuf import read_varint
+from starchart.checkpoints.tensorflow.bundle import read_varint
 from starchart.errors import CheckpointError
 
+_POLYNOMIAL = 0x82F63B78  # 1EDC6F41, bits reflected
+_MASK = 0xA282EAD8
 Handle: TypeAlias = tuple[int, int]  # first byte, length
-
 FOOTER_BYTES = 48
 _MAGIC = bytes.fromhex("57fb808b247547db")
 _TRAILER_BYTES = 5
 _MOST_BYTES = 1_000_000  # the index of the largest GPT-2 has 30 kB
-_MOST_ENTRIES = 10_000  # and 581 entries
+_MOST_ENTRIES = 10_000  # the index of the largest GPT-2 has 581
 _LONGEST_KEY = 1000
 
 
@@ -96,7 +97,7 @@ def _check_handle(handle: Handle, start: int, limit: int, name: str, source: str
 
 
 def _block(data: bytes, handle: Handle, start: int, limit: int, name: str, source: str) -> bytes:
-    """Return a block that must lie between `start` and `limit`, its trailer checked and taken off."""
+    """Return a block, which must lie between `start` and `limit`, with its trailer checked and removed."""
     _check_handle(handle, start, limit, name, source)
     first, length = handle
     end = first + length
@@ -110,7 +111,7 @@ def _block(data: bytes, handle: Handle, start: int, limit: int, name: str, sourc
 
 
 def _entries(block: bytes, source: str) -> Iterator[tuple[bytes, bytes]]:
-    """Give the entries of a block. The key of each is made from that before it."""
+    """Yield the entries of a block. Each key is made from the key before it."""
     points, limit = _restart_points(block, source)
     block, place, key = block[:limit], 0, b""
     starts = {0}
@@ -135,7 +136,7 @@ def _entries(block: bytes, source: str) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _restart_points(block: bytes, source: str) -> tuple[frozenset[int], int]:
-    """Return the restart points of a block, which must rise from 0, and where its entries end."""
+    """Return the restart points of a block, which must increase from 0, and where its entries end."""
     count = int.from_bytes(block[-4:], "little")
     limit = len(block) - 4 - 4 * count
     if len(block) < 4 or limit < 0:
@@ -144,3 +145,30 @@ def _restart_points(block: bytes, source: str) -> tuple[frozenset[int], int]:
     if not points or points[0] or any(before >= after for before, after in pairwise(points)):
         raise CheckpointError(f"{source}: the restart points of a block do not rise from 0")
     return frozenset(points), limit
+
+
+def _remainder(byte: int) -> int:
+    for _ in range(8):
+        byte = byte >> 1 ^ (_POLYNOMIAL if byte & 1 else 0)
+    return byte
+
+
+def crc32c(data: bytes) -> int:
+    """Return the CRC-32C of `data`.
+
+    >>> hex(crc32c(b"123456789"))
+    '0xe3069283'
+    """
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc = _TABLE[(crc ^ byte) & 0xFF] ^ crc >> 8
+    return crc ^ 0xFFFFFFFF
+
+
+def masked_crc32c(data: bytes) -> int:
+    """Return the checksum as it stands in a file: rotated right by 15 bits, plus a constant."""
+    crc = crc32c(data)
+    return ((crc >> 15 | crc << 17) + _MASK) & 0xFFFFFFFF
+
+
+_TABLE = [_remainder(byte) for byte in range(256)]

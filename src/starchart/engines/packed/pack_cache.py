@@ -23,8 +23,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from starchart.files.regular_file import read_regular_file
 from starchart.own_cache import own_cache_folder, own_cache_limit
-from starchart.regular_file import read_regular_file
 
 _INDEX = "index.json"
 _UNFINISHED = "unfinished-"

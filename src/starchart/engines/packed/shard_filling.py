@@ -25,7 +25,7 @@ from starchart.engines.packed.tiles import (
     tile_rows,
     tile_size,
 )
-from starchart.regular_file import open_regular_file
+from starchart.files.regular_file import open_regular_file
 from starchart.utils.matrix import Vector
 
 TileChecksums = Mapping[int, Sequence[int]]  # slice -> the CRC-32 of each of its tiles

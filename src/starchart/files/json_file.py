@@ -1,9 +1,9 @@
-"""JSON from a file that nobody vouches for: config.json, vocab.json, the header of a safetensors file.
+"""JSON from an untrusted file: config.json, vocab.json, the header of a safetensors file.
 
-Whatever the bytes are, the answer is a dict or one error that names the file, of the kind that the caller asks for.
-Python's json takes a name that is there twice (RFC 8259, section 4, warns of it) and NaN (section 6 forbids it); both
-are refused here, because a file that says two things is not to be trusted with either. Text from such a file stands in
-a message only through `shown`, which keeps it on one short line.
+Whatever the bytes are, the result is a dict, or one error that names the file. The caller gives the class of the error.
+Python's json accepts a name twice in an object (RFC 8259, section 4, warns of it) and NaN (section 6 forbids it). Both
+are refused here: if a file gives two values for one name, neither can be trusted. Text from such a file is put into a
+message only by `shown`, which keeps it on one short line.
 """
 
 import json
@@ -12,14 +12,14 @@ from pathlib import Path
 from reprlib import Repr
 from typing import Any
 
-from starchart.byte_order_mark import without_byte_order_mark
 from starchart.errors import StarchartError
-from starchart.regular_file import open_regular_file
+from starchart.files.byte_order_mark import without_byte_order_mark
+from starchart.files.regular_file import open_regular_file
 
 # A value takes up to 250 bytes in memory, a character up to 8 beside the file's own. At both limits: 190 MB and 0.8 s,
 # as measured with Python 3.12. GPT-2's tokenizer.json has 200,000 values in 3 MB, an index of 10,000 tensors 10,000.
 MAX_JSON_BYTES = 16_000_000
-MAX_JSON_VALUES = 600_000  # brackets, braces and commas; those in texts count too
+MAX_JSON_VALUES = 600_000  # brackets, braces and commas; those in strings count too
 
 _MAX_SHOWN = 200  # characters of a value in a message
 _short = Repr()
@@ -29,7 +29,7 @@ _short.maxlevel = 3
 
 
 def shown(value: object) -> str:
-    """Return `value` as it may stand in an error message: quoted, on one line, cut where it is long.
+    """Return `value` for an error message: quoted, on one line, shortened if it is long.
 
     >>> shown("wte.weight"), len(shown("x" * 10**6))
     ("'wte.weight'", 100)
@@ -49,7 +49,7 @@ def read_json_file(path: Path, error: type[StarchartError]) -> dict[str, Any]:
 def read_small_file(path: Path, error: type[StarchartError]) -> bytes:
     """Return the bytes of the text file at `path`, without a byte-order mark.
 
-    Raises `error` where it is no regular file, too long, or UTF-16.
+    Raises `error` if it is not a regular file, too long, or UTF-16.
     """
     try:
         with open_regular_file(path) as file:
@@ -62,7 +62,7 @@ def read_small_file(path: Path, error: type[StarchartError]) -> bytes:
 
 
 def parse_json_object(data: bytes, source: str, error: type[StarchartError]) -> dict[str, Any]:
-    """Return the JSON object that `data` spells in UTF-8, or raise `error`. `source` says in it whose bytes they were.
+    """Return the JSON object in `data` (UTF-8), or raise `error`. `source` names the data in the message.
 
     >>> parse_json_object(b'{"n_layer": 12}', "config.json", StarchartError)
     {'n_layer': 12}
@@ -98,7 +98,7 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _whole_number(text: str) -> int | float:
-    return -0.0 if text == "-0" else int(text)  # -0 is no whole number: only floats have it
+    return -0.0 if text == "-0" else int(text)  # an int has no -0, a float does
 
 
 def _refuse_constant(name: str) -> None:

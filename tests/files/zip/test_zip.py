@@ -10,10 +10,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from starchart.checkpoints.zip.directory import read_zip_directory
-from starchart.checkpoints.zip.member import read_member
 from starchart.errors import CheckpointError
-from tests.checkpoints.zip.raw_zip import DEFLATED, Member, raw_zip, zip64_end
+from starchart.files.zip.directory import read_zip_directory
+from starchart.files.zip.member import read_member
+from tests.files.zip.raw_zip import DEFLATED, Member, raw_zip, zip64_end
 
 A, B = Member(b"a", b"first"), Member(b"b", b"second" * 9, DEFLATED)
 AB = raw_zip([A, B])

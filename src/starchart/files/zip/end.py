@@ -1,11 +1,12 @@
-"""Where the directory of a zip is: the records at the end of the file say so.
+"""Finds the directory of a zip by the records at the end of the file.
 
     zip64 end      56 bytes: count, size and place of the central entries in 64 bits
     its place      20 bytes: where that record is
     end            22 bytes: count, size and place of the central entries; a comment
 
-The first two may be missing. The directory must end where the first of these records begins: nothing can be put
-between, and a zip that was appended to another file is refused. Source: PKWARE's APPNOTE, sections 4.3.14 to 4.3.16.
+The first two may be missing. The directory must end where the first of these records begins, so nothing can be hidden
+between them, and a zip that was appended to another file is refused. Source: PKWARE's APPNOTE, sections 4.3.14 to
+4.3.16.
 """
 
 import struct
@@ -17,10 +18,10 @@ from starchart.errors import CheckpointError
 _END = struct.Struct("<4s4H2IH")
 _ZIP64_PLACE = struct.Struct("<4sIQI")
 _ZIP64_END = struct.Struct("<4sQ2H2I4Q")
-_ZIP64_MARK = b"PK\6\6" + (_ZIP64_END.size - 12).to_bytes(8, "little")  # and how many bytes follow these 12
+_ZIP64_MARK = b"PK\6\6" + (_ZIP64_END.size - 12).to_bytes(8, "little")  # and the number of bytes that follow these 12
 _LONGEST_COMMENT = 0xFFFF
-_MOST_BYTES = 1_000_000  # the directory of the largest GPT-2 has a tenth
-_MOST_MEMBERS = 10_000  # and 580 tensors
+_MOST_BYTES = 1_000_000  # ten times the directory of the largest GPT-2
+_MOST_MEMBERS = 10_000  # the largest GPT-2 has 580 tensors
 
 
 @dataclass(frozen=True)
@@ -63,19 +64,19 @@ def find_directory(file: BinaryIO, size: int, source: str) -> Directory:
 
 
 def _zip64_end(file: BinaryIO, end: int, source: str) -> tuple[Directory, int] | None:
-    """Return what the zip64 record before the last record at `end` says, and where it begins, if it is there."""
+    """Return the directory in the zip64 record before the last record at `end`, and its start, if it is there."""
     place = end - _ZIP64_PLACE.size
     file.seek(max(place, 0))
     record = file.read(_ZIP64_PLACE.size)
     if place < 0 or not record.startswith(b"PK\6\7"):
         return None
-    _, disk_of_record, told, disks = _ZIP64_PLACE.unpack(record)
+    _, disk_of_record, stated, disks = _ZIP64_PLACE.unpack(record)
     start = place - _ZIP64_END.size
     file.seek(max(start, 0))
     record = file.read(_ZIP64_END.size)
-    if told != start or not record.startswith(_ZIP64_MARK):
+    if stated != start or not record.startswith(_ZIP64_MARK):
         raise CheckpointError(
-            f"{source}: says its zip64 record is at byte {told}, but it must be 56 bytes at {start}; it is damaged"
+            f"{source}: says its zip64 record is at byte {stated}, but it must be 56 bytes at {start}; it is damaged"
         )
     _, _, _, _, disk, first_disk, here, count, size, first = _ZIP64_END.unpack(record)
     if disk or first_disk or disk_of_record or disks > 1 or here != count:
@@ -84,11 +85,11 @@ def _zip64_end(file: BinaryIO, end: int, source: str) -> tuple[Directory, int] |
 
 
 def _check_equal(small: Directory, wide: Directory, source: str) -> None:
-    """Refuse a record of 32 bits that says other than that of 64 bits, where it is not all ones."""
-    told = (
+    """Refuse a number of 32 bits that is neither all ones nor equal to that of 64 bits."""
+    pairs = (
         (small.count, wide.count, 0xFFFF),
         (small.start, wide.start, 0xFFFFFFFF),
         (small.size, wide.size, 0xFFFFFFFF),
     )
-    if any(number not in (other, ones) for number, other, ones in told):
+    if any(number not in (other, ones) for number, other, ones in pairs):
         raise CheckpointError(f"{source}: the two records at its end contradict each other; it is damaged")

@@ -2,9 +2,9 @@
 
 import pytest
 
-from starchart import json_file
 from starchart.errors import CheckpointError
-from starchart.json_file import parse_json_object, read_json_file, shown
+from starchart.files import json_file
+from starchart.files.json_file import parse_json_object, read_json_file, shown
 
 LIES = {
     "empty": (b"", "Expecting value"),

@@ -1,6 +1,6 @@
 """The byte-order mark: the character U+FEFF that Windows programs write at the beginning of a text file.
 
-It says how the file is encoded and is no part of the text. Read as text, it would be a token that no model expects.
+It shows the encoding of the file and is not part of the text. As text, it would be a token that no model expects.
 Source: The Unicode Standard, section 23.8.
 """
 
@@ -9,7 +9,7 @@ import logging
 
 from starchart.errors import StarchartError
 
-_OTHERS = {  # the longer ones first: UTF-32's begins with UTF-16's
+_OTHERS = {  # the longer ones first: the mark of UTF-32 begins with that of UTF-16
     codecs.BOM_UTF32_LE: "UTF-32",
     codecs.BOM_UTF32_BE: "UTF-32",
     codecs.BOM_UTF16_LE: "UTF-16",

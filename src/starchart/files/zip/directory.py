@@ -2,14 +2,15 @@
 
     local header      30 bytes, name, extra fields; then the bytes of the member
     central entry     46 bytes, name, extra fields, comment: one for each member, one after another, near the end
-    the end           says where these are: see `end`
+    the end           the place of the central entries: see `end`
 
-Sizes in the central entries count; where a local header has sizes they must be the same. A number of 32 bits that is
-all ones stands for one of 64 bits in the extra field 0x0001. Source: PKWARE's APPNOTE, sections 4.3, 4.4 and 4.5.3.
+The sizes in the central entries are used; if a local header has sizes, they must be equal. A number of 32 bits that is
+all ones means that the real number, of 64 bits, is in the extra field 0x0001. Source: PKWARE's APPNOTE, sections 4.3,
+4.4 and 4.5.3.
 
-Nothing is believed before it is checked. Refused, beside what does not fit together: a name twice, members that share
-bytes (how small files hold terabytes), encryption, other methods than stored and deflated, and members that would
-expand more than weights can.
+Every value is checked before it is used. Refused are records that contradict each other, a name twice, members that
+share bytes (a trick to make a small file expand to terabytes), encryption, other methods than stored and deflated, and
+members that would expand more than weights can.
 """
 
 import struct
@@ -17,26 +18,26 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from starchart.checkpoints.zip.end import Directory, find_directory
-from starchart.checkpoints.zip.member import ZipMember
 from starchart.errors import CheckpointError
-from starchart.json_file import shown
+from starchart.files.json_file import shown
+from starchart.files.zip.end import Directory, find_directory
+from starchart.files.zip.member import ZipMember
 
 _LOCAL = struct.Struct("<4s5H3I2H")
 _CENTRAL = struct.Struct("<4s6H3I5H2I")
 _ZIP64_FIELD = 1
 _ALL_ONES = 0xFFFFFFFF
 _ENCRYPTED = 1 | 1 << 6 | 1 << 13  # flags: encrypted, strongly, with a masked directory
-_SIZES_FOLLOW = 1 << 3  # the local header was written before the sizes were known
+_SIZES_FOLLOW = 1 << 3  # the local header was written before the sizes were known, and has zeros
 _STORED, _DEFLATED = 0, 8
-# Deflate packs at most 1032 to 1; numbers that a training made hardly 2 to 1.
+# Deflate compresses at most 1032 to 1, but trained weights less than 2 to 1.
 _MOST_EXPANSION = 50
-_SMALL = 10_000_000  # bytes that any file may expand to
+_SMALL = 10_000_000  # bytes to which any file may expand
 
 
 @dataclass(frozen=True)
 class _Entry:
-    """A central entry: the member, which does not know yet where it starts, and where its local header is."""
+    """A central entry: what it says of the member, and the place of the local header."""
 
     raw_name: bytes
     name: str
@@ -91,7 +92,7 @@ def _entries(data: bytes, directory: Directory, source: str) -> Iterator[_Entry]
 
 def _decoded(raw_name: bytes, source: str) -> str:
     try:
-        return raw_name.decode()  # whatever the flags say: names of tensors are ASCII, and ASCII is UTF-8
+        return raw_name.decode()  # whatever the flags say: names of tensors are ASCII, which is UTF-8 too
     except UnicodeDecodeError:
         raise CheckpointError(f"{source}: the name {raw_name[:100]!r} of a member is not UTF-8 text") from None
 
@@ -106,7 +107,7 @@ def _check_kind(flags: int, method: int, disk: int, what: str) -> None:
 
 
 def _widened(extra: bytes, numbers: tuple[int, ...], what: str) -> list[int]:
-    """Return the numbers, those of 32 ones replaced by the next of 64 bits in the zip64 field."""
+    """Return the numbers; each one of 32 ones is replaced by the next number of 64 bits in the zip64 field."""
     wide = _zip64_field(extra, what)
     widened = []
     for number in numbers:
@@ -139,7 +140,7 @@ def _refuse_bombs(entries: Iterable[_Entry], size: int, source: str) -> None:
 
 
 def _members(file: BinaryIO, entries: Iterable[_Entry], limit: int, source: str) -> Iterator[tuple[str, ZipMember]]:
-    """Give the members in the order of their bytes, which must lie one after another below `limit`."""
+    """Yield the members in the order of their bytes, which must not overlap and must end before `limit`."""
     end = 0
     for entry in sorted(entries, key=lambda entry: entry.header):
         what = f"{source}: member {shown(entry.name)}"
@@ -156,7 +157,7 @@ def _members(file: BinaryIO, entries: Iterable[_Entry], limit: int, source: str)
 
 
 def _data_start(file: BinaryIO, entry: _Entry, what: str) -> int:
-    """Return where the bytes of a member begin; its local header must say what the directory says."""
+    """Return where the bytes of a member begin. Its local header must agree with the directory."""
     file.seek(entry.header)
     header = file.read(_LOCAL.size)
     if len(header) < _LOCAL.size or not header.startswith(b"PK\3\4"):
@@ -166,9 +167,9 @@ def _data_start(file: BinaryIO, entry: _Entry, what: str) -> int:
     if name != entry.raw_name:
         raise CheckpointError(f"{what}: calls itself {name[:100]!r} where its bytes are")
     size, packed = _widened(extra, (size, packed), what)
-    own, told = (crc, packed, size), (entry.crc, entry.packed, entry.size)
-    is_told_later = flags & _SIZES_FOLLOW and own == (0, 0, 0)
-    if flags != entry.flags or method != entry.method or not (is_told_later or own == told):
+    own, listed = (crc, packed, size), (entry.crc, entry.packed, entry.size)
+    sizes_follow = flags & _SIZES_FOLLOW and own == (0, 0, 0)
+    if flags != entry.flags or method != entry.method or not (sizes_follow or own == listed):
         raise CheckpointError(f"{what}: its header and the directory contradict each other; fetch the file again")
     start: int = entry.header + _LOCAL.size + name_length + extra_length
     return start

@@ -7,8 +7,8 @@ import logging
 import pytest
 
 from starchart import GPT2, Tokenizer
-from starchart.byte_order_mark import without_byte_order_mark
 from starchart.errors import CheckpointError, ConfigError, StarchartError, TextError, VocabularyError
+from starchart.files.byte_order_mark import without_byte_order_mark
 from tests.tiny_model import write_tiny_model
 
 MARK = codecs.BOM_UTF8

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from starchart.regular_file import is_file_or_warn, open_regular_file, read_regular_file, what_is_there
+from starchart.files.regular_file import is_file_or_warn, open_regular_file, read_regular_file, what_is_there
 from tests.hanging import needs_pipes, no_hang, put_pipe
 
 

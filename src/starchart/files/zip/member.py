@@ -1,9 +1,9 @@
-"""Members of a zip: where their bytes are, and how those of a deflated one are unpacked, some at a time.
+"""Members of a zip: where their bytes are, and how those of a deflated member are unpacked in parts.
 
-A deflated member can only be unpacked from its beginning. So that a tensor that is read in parts is not unpacked again
-for each part, the decoders of the last few members are kept where they stopped: 50 kB each. Nothing is unpacked beyond
-what is asked for, and a member must give exactly as many bytes as the directory says, with its checksum. Source: RFC
-1951 for the packing, PKWARE's APPNOTE, section 4.4.7, for the checksum (CRC-32).
+A deflated member can only be unpacked from its beginning. A tensor that is read in parts should not be unpacked again
+for each part, so the decoders of the last few members are kept in the state in which they stopped (50 kB each). No more
+is unpacked than is needed, and a member must have exactly the size and the checksum that are in the directory. Source:
+RFC 1951 for the compression, PKWARE's APPNOTE, section 4.4.7, for the checksum (CRC-32).
 """
 
 import zlib
@@ -29,7 +29,7 @@ class ZipMember:
 
 
 class _Unpacking:
-    """A deflated member that was unpacked as far as `given`."""
+    """A deflated member whose first `given` bytes have been unpacked."""
 
     def __init__(self, member: ZipMember) -> None:
         self.given = 0
@@ -39,7 +39,7 @@ class _Unpacking:
         self._decoder = zlib.decompressobj(-zlib.MAX_WBITS)
 
     def read(self, file: BinaryIO, count: int, source: str) -> bytes:
-        """Return the next bytes, as many as `count`."""
+        """Return the next `count` bytes."""
         parts = []
         end = self.given + count
         while self.given < end:
@@ -54,8 +54,8 @@ class _Unpacking:
         return b"".join(parts)
 
     def _next(self, file: BinaryIO, most: int, source: str) -> bytes:
-        """Return the next bytes, as many as `most`, or none where there are no more."""
-        while not self._decoder.eof:  # after it, the decoder would go on to take its unconsumed tail, and not end
+        """Return at most `most` of the next bytes; b"" at the end."""
+        while not self._decoder.eof:  # after the end, the decoder would go on to read its unconsumed tail, without end
             packed = self._decoder.unconsumed_tail
             if not packed and self._taken < self._member.packed:
                 file.seek(self._member.start + self._taken)
@@ -83,9 +83,9 @@ _kept: dict[tuple[object, ZipMember], _Unpacking] = {}
 
 
 def read_member(file: BinaryIO, identity: object, member: ZipMember, start: int, count: int, source: str) -> bytes:
-    """Return `count` bytes of a member from byte `start` on, or fewer where the file is cut off.
+    """Return `count` bytes of a member from byte `start` on, or fewer if the file is cut off.
 
-    `identity` tells the open file from every other. Raises CheckpointError, in which `source` names the member.
+    `identity` is different for every open file. Raises CheckpointError, in which `source` names the member.
     """
     if not member.deflated:
         file.seek(member.start + start)

@@ -1,0 +1,1 @@
+"""Reading untrusted files: opening them, and JSON, zip archives and GGUF headers."""
