@@ -53,7 +53,7 @@ def read_house() -> tuple[dict[str, list[str]], Edges]:
         room = room_of(module, files)
         names = rooms.setdefault(room, [])
         inner = module.removeprefix(f"{room}.").split(".")
-        if file.name == "__init__.py" and module != room:
+        if file.name == "__init__.py" and len(inner) == 1 and module != room:
             names.append(f"{inner[0]}/")
         elif file.name not in ("__init__.py", room) and len(inner) == 1:
             names.append(file.stem)
