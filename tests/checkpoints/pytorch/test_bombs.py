@@ -48,7 +48,7 @@ BOMBS = {
     "a state dict that is its own": (program(b"}q\0" + text("model") + b"h\0s"), "holds no tensors, but ['model']"),
     "a key that holds itself": (program(b"}]q\0h\0a" + b"Ns"), "has the key [[[[...]]]], which is neither"),
     "a billion values": (program(b"}" + text("a") + b")" + LAUGHS + b"s"), "holds no tensors"),
-    "a billion values as a key": (program(b"})" + LAUGHS + b"Ns"), "which is neither a text"),
+    "a billion values as a key": (program(b"})" + LAUGHS + b"Ns"), "which is neither a string"),
     "a billion values as a size": (state_dict(a=tensor().replace(counts((2, 3)), b")" + LAUGHS)), "must be whole"),
     "a billion values as a storage": (program(b")" + LAUGHS + b"Q"), NOT_A_STORAGE),
     "a memo far out": (program(b"}r\xff\xff\xff\xffj\xff\xff\xff\xff" + text("a") + b"Ns"), "more than one value"),

@@ -185,7 +185,7 @@ def test_a_data_file_is_cut_off(folder):
 def test_an_index_of_another_name(folder):
     (folder / INDEX).rename(folder / "index.bin")
     assert message_of(folder) == (
-        f"{folder / 'index.bin'}: is an index of TensorFlow; its name must end in .index, as that it had does"
+        f"{folder / 'index.bin'}: is an index of TensorFlow; its name must end in .index, as its original name does"
     )
 
 
