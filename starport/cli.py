@@ -17,10 +17,10 @@ def main(arguments: "list[str] | None" = None, program: str = "starchart") -> in
         sys.stderr.write("starchart: this is Python " + sys.version.split()[0] + "; 3.11 or newer is needed\n")
         return 2
     try:
-        from starport.interruption import interrupts_held_back  # noqa: PLC0415
+        from starport.terminal.signals import interrupts_held_back  # noqa: PLC0415
 
         with interrupts_held_back():
-            from starport.command_line import run_command_line  # noqa: PLC0415
+            from starport.commands.command_line import run_command_line  # noqa: PLC0415
 
         return run_command_line(sys.argv[1:] if arguments is None else arguments, program)
     except KeyboardInterrupt:

@@ -10,13 +10,12 @@ from starchart.checkpoints.checkpoint import open_tensors
 from starchart.checkpoints.numbers.number_types import bytes_of
 from starchart.errors import ConversionError
 from starchart.model.config import GPT2Config
-from starchart.tokenizer.tokenizer import Tokenizer
+from starchart.tokenizer.tokenizer import Tokenizer, check_vocabulary
 from starchart.tokenizer.vocabulary import Vocabulary
-from starport.config_files import CONFIG_FILES, write_config_files
+from starport.conversion.config_files import CONFIG_FILES, write_config_files
 from starport.conversion.destination import Destination
 from starport.conversion.formats import FORMATS, TargetFormat, Tensors, choose_dtype
 from starport.conversion.vocabulary import WRITTEN, gguf_vocabulary, source_vocabulary, write_vocabulary
-from starport.engine_options import check_vocabulary
 
 Progress = Callable[[int, int], None]  # bytes written, of so many
 _TORCH_NAMES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}

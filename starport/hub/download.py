@@ -11,13 +11,13 @@ from starchart.errors import ConfigError
 from starchart.hub_cache import cache_folder
 from starchart.json_file import MAX_JSON_BYTES, read_json_file, shown
 from starchart.model.config import GPT2Config
-from starport.console import tell
 from starport.hub.client import ENDPOINT, explaining, list_model
 from starport.hub.errors import HubError
 from starport.hub.fetch import fetch_content
 from starport.hub.listing import HubFile, Listing
 from starport.hub.needed_files import TENSORFLOW_DATA, is_index, needed_files, shard_names
 from starport.hub.snapshot import Snapshot
+from starport.terminal.console import tell
 
 T = TypeVar("T")
 

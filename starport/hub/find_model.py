@@ -13,11 +13,10 @@ from starchart.json_file import shown
 from starchart.regular_file import what_is_there
 from starport.hub.errors import HubError
 from starport.hub.needed_files import missing_files
-from starport.suggestions import did_you_mean
+from starport.terminal.suggestions import did_you_mean
 
 DEFAULT = "gpt2"
 IN_THE_BOX = "towel"
-REVISION_HELP = "branch, tag or commit of a model of the hub (default: main)"
 _FILES = "config.json, model.safetensors, vocab.json and merges.txt"
 # Seconds that the hub has to answer: a model that was asked for is waited for, the default is not.
 _PATIENCE = 30.0

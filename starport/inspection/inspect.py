@@ -16,8 +16,7 @@ from starchart.checkpoints.weights import tensor_shapes
 from starchart.errors import CheckpointError, NoVocabularyError, VocabularyError
 from starchart.model.config import GPT2Config
 from starchart.regular_file import open_regular_file
-from starchart.tokenizer.tokenizer import Tokenizer
-from starport.engine_options import check_vocabulary
+from starchart.tokenizer.tokenizer import Tokenizer, check_vocabulary
 from starport.inspection.statistics import Statistics, statistics_of
 
 Progress = Callable[[str, int, int], None]

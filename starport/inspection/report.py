@@ -6,10 +6,10 @@ from math import isfinite
 from typing import Any
 
 from starchart.json_file import shown
-from starport.console import printable
 from starport.inspection.inspect import NO_VOCABULARY, STRANGER, WEIGHT, InspectedTensor, Inspection
 from starport.inspection.memory import memory_needed
 from starport.inspection.statistics import Statistics
+from starport.terminal.console import printable
 
 _COLUMNS = ("tensor", "dtype", "shape", "parameters")
 _OF_VALUES = ("min", "mean", "max", "std", "nan", "inf")

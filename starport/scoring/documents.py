@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from starchart.errors import TextError
 from starchart.regular_file import open_regular_file
 from starchart.tokenizer.tokenizer import END_OF_TEXT
-from starport.decoded_text import decoded_text
+from starport.terminal.given_text import decoded_text
 
 # In this mode ^ and $ see \n only, so \x0b, \x85 and \u2028 end no line.
 _SEPARATOR = re.compile(rf"^{re.escape(END_OF_TEXT)}\r?$", re.MULTILINE)

@@ -12,7 +12,7 @@ from torch import Tensor
 from starchart.checkpoints.names import name_in_file
 from starchart.model.config import GPT2Config
 from starchart.regular_file import is_file_or_warn, open_regular_file
-from starport.config_files import CONFIG_FILES, write_config_files
+from starport.conversion.config_files import CONFIG_FILES, write_config_files
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 WEIGHTS = "model.safetensors"

@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from starchart.errors import TrainingError
 from starchart.regular_file import read_regular_file
-from starport.console import tell
+from starport.terminal.console import tell
 from starport.training.settings import TrainingSettings
 
 COLUMNS = ("step", "tokens", "learning_rate", "loss", "validation_bits_per_byte")

@@ -1,9 +1,7 @@
 """The training itself: step after step until the end, with checkpoints and a record on the way."""
 
-import argparse
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ from torch import Tensor
 from starchart.errors import ScoringError, TrainingError
 from starport.training.model_files import write_model
 from starport.training.optimizers import make_optimizers, optimizer_tensors, restore_optimizers, set_learning_rate
+from starport.training.options import Schedule
 from starport.training.output_folder import OutputFolder
 from starport.training.processes import Processes
 from starport.training.record import Record
@@ -22,20 +21,6 @@ from starport.training.settings import TrainingSettings, learning_rate_share
 from starport.training.token_windows import TokenWindows
 from starport.training.trained_model import TrainedModel
 from starport.training.training_state import TrainingState, damaged, read_state, read_weights, write_state
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """When to save and to validate, in steps, and how many checkpoints to keep."""
-
-    save_every: int
-    validate_every: int
-    keep: int
-
-    @classmethod
-    def of(cls, options: argparse.Namespace) -> "Schedule":
-        """Return the schedule that the options of the command ask for."""
-        return cls(options.save_every, options.validate_every, options.keep)
 
 
 class Trainer:

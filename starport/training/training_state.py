@@ -18,7 +18,7 @@ from torch import Tensor
 from starchart.checkpoints.names import name_in_file
 from starchart.errors import TrainingError
 from starchart.json_file import read_json_file
-from starport.config_files import write_json
+from starport.conversion.config_files import write_json
 from starport.training.model_files import WEIGHTS, write_tensors
 
 _OPTIMIZER, _STATE = "optimizer.safetensors", "training.json"

@@ -12,9 +12,9 @@ from starchart.checkpoints.checkpoint import load_checkpoint
 from starchart.checkpoints.stored_tensor import StoredTensor
 from starchart.generation.sampling import SamplingSettings
 from starchart.regular_file import read_regular_file
-from starport.decoded_text import decoded_text
 from starport.hub.find_model import cached_model
 from starport.hub.needed_files import missing_files
+from starport.terminal.given_text import decoded_text
 from starport.verify.check import Check, Value
 from starport.verify.published_facts import (
     CONTINUATIONS,

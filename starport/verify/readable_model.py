@@ -11,9 +11,9 @@ from pathlib import Path
 
 from starchart.checkpoints.checkpoint import open_tensors
 from starchart.checkpoints.stored_tensor import StoredTensor
-from starport.console import ProgressLine
 from starport.conversion.convert import Conversion
-from starport.termination import cleaning_up_when_terminated
+from starport.terminal.console import ProgressLine
+from starport.terminal.signals import cleaning_up_when_terminated
 
 WRITTEN = ", checked as it is written to safetensors"
 _PREFIX = "transformer."

@@ -8,13 +8,14 @@ from functools import partial
 
 from starchart.errors import TextError, VocabularyError
 from starchart.tokenizer.tokenizer import END_OF_TEXT
-from starport.console import tell
-from starport.engine_options import ChosenModel, add_engine_options, choose_model, open_model
+from starport.commands.engine_options import add_engine_options
+from starport.commands.open_model import ChosenModel, choose_model, open_model
 from starport.scoring.documents import decoded_documents, read_documents
 from starport.scoring.report import score_report, score_table
 from starport.scoring.score import score
 from starport.scoring.windows import Recipe
-from starport.standard_input import read_standard_input
+from starport.terminal.console import tell
+from starport.terminal.given_text import read_standard_input
 
 SUMMARY = "Score texts: log-likelihood, perplexity per token and bits per byte."
 

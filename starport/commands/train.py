@@ -1,8 +1,13 @@
 """`starchart train`: texts in, a GPT-2 out, in the files that transformers reads too."""
 
 import argparse
+from collections.abc import Iterable
+from dataclasses import fields
+from typing import Any
 
 from starchart.errors import TrainingError
+from starport.training.options import DEFAULT_SHAPE, Schedule, TrainingOptions
+from starport.training.settings import TrainingSettings
 
 SUMMARY = "Train a GPT-2 on text files, from random weights or from a model."
 _EXTRA = "training needs PyTorch and a few libraries: pip install '.[train]' in the folder of the project"
@@ -95,11 +100,29 @@ def _add_running_arguments(group: argparse._ArgumentGroup) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Train, and write the model. Raises StarchartError for whatever is wrong with the input."""
-    for name in ("save_every", "validate_every", "keep"):
-        if getattr(options, name) < 1:
-            raise TrainingError(f"--{name.replace('_', '-')} {getattr(options, name)}: it must be at least 1")
+    asked = TrainingOptions(
+        texts=options.texts,
+        valid=options.valid,
+        out=options.out,
+        resume=options.resume,
+        start=options.start,
+        vocab=options.vocab,
+        vocab_size=options.vocab_size,
+        shape=_given(options, DEFAULT_SHAPE),
+        settings=_given(options, (field.name for field in fields(TrainingSettings))),
+        epochs=options.epochs,
+        save_as=options.save_as,
+        device=options.device,
+        precision=options.precision,
+        schedule=Schedule(options.save_every, options.validate_every, options.keep),
+    )
     try:
         from starport.training.train import train  # noqa: PLC0415  only this command needs PyTorch
     except ModuleNotFoundError as error:
         raise TrainingError(f"there is no {error.name} here; {_EXTRA}") from None
-    train(options)
+    train(asked)
+
+
+def _given(options: argparse.Namespace, names: Iterable[str]) -> dict[str, Any]:
+    """Return the options of these names that were given."""
+    return {name: value for name in names if (value := getattr(options, name)) is not None}

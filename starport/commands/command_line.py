@@ -11,11 +11,11 @@ from typing import Any, NoReturn
 from starchart import __version__
 from starchart.errors import StarchartError
 from starchart.json_file import shown
-from starport.console import Warnings, tell
-from starport.interruption import interrupts_held_back
-from starport.suggestions import did_you_mean
+from starport.terminal.console import Warnings, tell
+from starport.terminal.signals import interrupts_held_back
+from starport.terminal.suggestions import did_you_mean
 
-# In the order of --help. Each is the module starport/NAME_command.py (a dash is an underscore there) with SUMMARY,
+# In the order of --help. Each is the module starport/commands/NAME.py (with _ for -), which has SUMMARY,
 # add_arguments(parser) and run(options). Only the module of the command that runs is loaded.
 COMMANDS = ("generate", "score", "tokenize", "train", "train-tokenizer", "convert", "inspect", "cache", "compare")
 # Ways of calling it that are followed by the name of a command.
@@ -103,7 +103,7 @@ def _options(arguments: Sequence[str], program: str) -> argparse.Namespace:
 
 def _add_command(commands: Any, name: str, program: str) -> argparse.ArgumentParser:
     with interrupts_held_back():
-        command = import_module(f"starport.{name.replace('-', '_')}_command")
+        command = import_module(f"starport.commands.{name.replace('-', '_')}")
     parser: argparse.ArgumentParser = commands.add_parser(
         name,
         prog=f"{program} {name}" if program in _PROGRAMS else program,

@@ -1,59 +1,23 @@
-"""The options that say which model and which engine, the same for every command that runs one, and what they open."""
+"""From the options of a command to an open model: choose it, check its vocabulary, open it on an engine."""
 
 import argparse
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from starchart import GPT2, Tokenizer
 from starchart.checkpoints.checkpoint import read_config
 from starchart.engine import Engine
-from starchart.errors import EngineError, StarchartError, VocabularyError
+from starchart.errors import EngineError, StarchartError
 from starchart.json_file import shown
 from starchart.model.config import GPT2Config
-from starport.console import ProgressLine
-from starport.hub.find_model import REVISION_HELP, default_model, find_model
-from starport.said_before import said_before
-
-VARIABLE = "STARCHART_MODEL"
-# Checkpoints pad their vocabulary to a multiple of 64 or 128 for the sake of GPUs; more than that is another
-# vocabulary.
-_LARGEST_PADDING = 127
-# What each engine can compute in; the first is its default.
-_PRECISIONS = {
-    "packed": ("full", "fast"),
-    "reference": ("full",),
-    "torch": ("float32", "float64", "bfloat16"),
-}
-
-
-def add_engine_options(parser: argparse.ArgumentParser) -> None:
-    """Declare --model, --revision, --engine, --precision, --workers, --device and --no-pack-cache."""
-    add = parser.add_argument
-    add(
-        "--model", metavar="NAME|DIR|FILE",
-        help="a folder, or a file of weights (safetensors, PyTorch, GGUF, TensorFlow, llm.c, npz); a model of the"
-        " Hugging Face Hub (gpt2, gpt2-medium, gpt2-large, gpt2-xl, distilgpt2, ORG/NAME), downloaded if it is not"
-        " cached; or towel, the small model that comes with starchart (default: what the variable"
-        f" {VARIABLE} says; else gpt2 if it is cached or can be downloaded; else towel)",
-    )  # fmt: skip
-    add("--revision", metavar="REV", help=REVISION_HELP)
-    add(
-        "--engine", default="packed", choices=list(_PRECISIONS),
-        help="packed: big integers, fast; reference: plain lists and exact sums, slow; torch: PyTorch, if installed"
-        " (default: packed)",
-    )  # fmt: skip
-    add(
-        "--precision", choices=list(dict.fromkeys(name for names in _PRECISIONS.values() for name in names)),
-        help="packed: full, more exact than float32, or fast (default: full); torch: float32, float64 or bfloat16"
-        " (default: float32)",
-    )  # fmt: skip
-    add(
-        "--workers", type=int, metavar="N",
-        help="processes of the packed engine (default: the processors available, 1 for a small model)",
-    )  # fmt: skip
-    add("--device", metavar="NAME", help="of the torch engine: cpu, cuda or cuda:1 (default: a GPU if there is one)")
-    add("--no-pack-cache", action="store_true", help="do not read or write packed models on disk")
+from starchart.own_cache import own_cache_folder
+from starchart.regular_file import read_regular_file, what_is_there
+from starchart.tokenizer.tokenizer import check_vocabulary
+from starport.commands.engine_options import PRECISIONS, VARIABLE
+from starport.hub.find_model import default_model, find_model
+from starport.terminal.console import ProgressLine
 
 
 @dataclass(frozen=True)
@@ -73,7 +37,7 @@ class ChosenModel:
 
     def introduction(self) -> str:
         """Return the line that names the model: `told`, and the reason unless it was said with the last command."""
-        is_new = self.reason and not said_before("default-model", self.reason)
+        is_new = self.reason and not _said_before("default-model", self.reason)
         return f"{self.told}, as {self.reason}" if is_new else self.told
 
 
@@ -98,13 +62,20 @@ def _checked_model(name: str, folder: Path, told: str, reason: str = "") -> Chos
     return ChosenModel(name, folder, told, reason, tokenizer, config)
 
 
-def check_vocabulary(tokenizer: Tokenizer, vocab_size: int) -> None:
-    """Raise VocabularyError unless the tokenizer's ids are those of a model with `vocab_size` tokens."""
-    if not 0 <= vocab_size - tokenizer.vocab_size <= max(_LARGEST_PADDING, tokenizer.padding):
-        raise VocabularyError(
-            f"the vocabulary has {tokenizer.vocab_size} tokens and the model {vocab_size}: they do not belong together;"
-            " put the model's own vocab.json and merges.txt beside its weights"
-        )
+def _said_before(topic: str, line: str) -> bool:
+    """Return whether the last line about `topic` was this one, and remember it, in a file of starchart's cache folder.
+
+    Where there is no such folder, or nothing can be written there, every line is new.
+    """
+    with suppress(EngineError, OSError):
+        if folder := own_cache_folder():
+            file = folder / f"said-about-{topic}.txt"
+            if file.is_file() and read_regular_file(file) == line.encode():
+                return True
+            if not what_is_there(file):
+                folder.mkdir(parents=True, exist_ok=True)
+                file.write_bytes(line.encode())
+    return False
 
 
 def open_model(chosen: ChosenModel, options: argparse.Namespace) -> tuple[GPT2, ProgressLine]:
@@ -130,7 +101,7 @@ def open_model(chosen: ChosenModel, options: argparse.Namespace) -> tuple[GPT2, 
 
 def _settle(options: argparse.Namespace) -> None:
     """Put the engine's own precision where none was asked for, and refuse what the engine does not have."""
-    known = _PRECISIONS[options.engine]
+    known = PRECISIONS[options.engine]
     options.precision = options.precision or known[0]
     if options.precision not in known:
         raise EngineError(f"--precision {options.precision}: the {options.engine} engine has {', '.join(known)}")

@@ -2,11 +2,12 @@
 
 import argparse
 
-from starport.console import ProgressLine, tell
+from starport.commands.engine_options import REVISION_HELP
 from starport.conversion.convert import Conversion
 from starport.conversion.formats import DTYPES, FORMATS
-from starport.hub.find_model import REVISION_HELP, find_model
-from starport.termination import cleaning_up_when_terminated
+from starport.hub.find_model import find_model
+from starport.terminal.console import ProgressLine, tell
+from starport.terminal.signals import cleaning_up_when_terminated
 
 SUMMARY = "Convert a model to another file format or dtype."
 

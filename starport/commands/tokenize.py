@@ -9,10 +9,10 @@ from starchart import Tokenizer
 from starchart.box.boxed_vocabulary import boxed_merges
 from starchart.errors import TextError
 from starchart.json_file import shown
-from starport.console import tell
-from starport.decoded_text import argument_text, decoded_text
-from starport.hub.find_model import REVISION_HELP, find_model
-from starport.standard_input import read_standard_input
+from starport.commands.engine_options import REVISION_HELP
+from starport.hub.find_model import find_model
+from starport.terminal.console import tell
+from starport.terminal.given_text import argument_text, decoded_text, read_standard_input
 
 SUMMARY = "Show the tokens of a text and their ids, or the text of ids."
 DEFAULT = "gpt2"

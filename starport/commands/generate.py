@@ -15,11 +15,11 @@ from starchart.errors import GenerationError
 from starchart.generation.generate import Limits
 from starchart.generation.sampling import SamplingSettings
 from starchart.generation.stop_texts import StopTexts
-from starport.console import ProgressLine, tell
-from starport.decoded_text import argument_text, decoded_text
-from starport.engine_options import add_engine_options, choose_model, open_model
-from starport.standard_input import read_standard_input
-from starport.streamed_text import StreamedText
+from starport.commands.engine_options import add_engine_options
+from starport.commands.open_model import choose_model, open_model
+from starport.commands.streamed_text import StreamedText
+from starport.terminal.console import ProgressLine, tell
+from starport.terminal.given_text import argument_text, decoded_text, read_standard_input
 
 SUMMARY = "Generate text: continue a prompt, token by token."
 OPENING = "Once upon a time"

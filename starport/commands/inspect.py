@@ -3,10 +3,11 @@
 import argparse
 import json
 
-from starport.console import ProgressLine, tell
-from starport.hub.find_model import REVISION_HELP, find_model
+from starport.commands.engine_options import REVISION_HELP
+from starport.hub.find_model import find_model
 from starport.inspection.inspect import inspect
 from starport.inspection.report import inspection_report, inspection_text
+from starport.terminal.console import ProgressLine, tell
 
 SUMMARY = (
     "Show what a model is, its tensors and its size, and check it: the exit code is 2 if anything is wrong."

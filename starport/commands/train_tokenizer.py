@@ -8,8 +8,8 @@ from pathlib import Path
 from starchart.errors import VocabularyError
 from starchart.tokenizer.trainer import train_bpe
 from starchart.tokenizer.training_files import decoded_lines, read_lines, save_vocabulary
-from starport.console import tell
-from starport.standard_input import read_standard_input
+from starport.terminal.console import tell
+from starport.terminal.given_text import read_standard_input
 
 SUMMARY = "Train a byte-level BPE vocabulary on text files."
 BYTES = 256

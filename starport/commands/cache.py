@@ -5,7 +5,7 @@ import time
 
 from starchart.engines.packed.pack_cache import in_units, user_cache
 from starchart.errors import EngineError
-from starport.console import printable, tell
+from starport.terminal.console import printable, tell
 
 SUMMARY = "List the packed models that are kept on disk, or remove them."
 

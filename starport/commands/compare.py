@@ -12,8 +12,9 @@ from starchart import Tokenizer
 from starchart.checkpoints.checkpoint import load_checkpoint
 from starchart.errors import TextError
 from starchart.regular_file import open_regular_file
-from starport.engine_options import check_vocabulary
-from starport.hub.find_model import IN_THE_BOX, REVISION_HELP, find_model
+from starchart.tokenizer.tokenizer import check_vocabulary
+from starport.commands.engine_options import REVISION_HELP
+from starport.hub.find_model import IN_THE_BOX, find_model
 from starport.verify.components import COMPONENTS, WITH_TEXT, WITH_VOCABULARY
 from starport.verify.readable_model import readable_model
 from starport.verify.report import Cascade, ComponentResult, json_report
