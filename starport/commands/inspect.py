@@ -1,4 +1,4 @@
-"""`starchart inspect`: what is in a model, and what is wrong with it."""
+"""`starchart inspect`: show what a model contains, and what is wrong with it."""
 
 import argparse
 import json
@@ -10,8 +10,8 @@ from starport.inspection.report import inspection_report, inspection_text
 from starport.terminal.console import ProgressLine, tell
 
 SUMMARY = (
-    "Show what a model is, its tensors and its size, and check it: the exit code is 2 if anything is wrong."
-    " Weights without a vocabulary are not an error."
+    "Show the configuration, the tensors and the size of a model, and check it. The exit code is 2 if anything is"
+    " wrong. Weights without a vocabulary are not an error."
 )
 
 
@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print what is in the model, then why it cannot be loaded, if it cannot: the exit code is 2 then, else 0."""
+    """Print what the model contains, and what is wrong with it. Return 2 if anything is wrong, else 0."""
     model, told = find_model(options.model, options.revision, option="")
     progress = ProgressLine(f"{told}: reading it")
     found = inspect(model, not options.no_values, progress)

@@ -24,8 +24,8 @@ from starport.terminal.console import ProgressLine
 class ChosenModel:
     """A model whose weights are not read yet.
 
-    `name` is what was asked for, or the default's; `told` says which it is and where it was found; `reason`, which may
-    be empty, why the default is not gpt2.
+    `name` is the name that the user gave, or that of the default model. `told` is the line that says which model it is
+    and where it was found. `reason` says why the default model is not gpt2; it is empty otherwise.
     """
 
     name: str
@@ -36,7 +36,7 @@ class ChosenModel:
     config: GPT2Config
 
     def introduction(self) -> str:
-        """Return the line that names the model: `told`, and the reason unless it was said with the last command."""
+        """Return the line that names the model, with the reason unless an earlier command has printed that reason."""
         is_new = self.reason and not _said_before("default-model", self.reason)
         return f"{self.told}, as {self.reason}" if is_new else self.told
 
@@ -44,7 +44,7 @@ class ChosenModel:
 def choose_model(name: str | None, revision: str | None = None) -> ChosenModel:
     """Return the model that --model and --revision name; without a name that of STARCHART_MODEL, or else the default.
 
-    Raises StarchartError if it is not there, damaged or does not fit itself.
+    Raises StarchartError if it does not exist, is damaged, or its vocabulary does not fit its weights.
     """
     if name is not None:
         return _checked_model(name, *find_model(name, revision))
@@ -63,9 +63,9 @@ def _checked_model(name: str, folder: Path, told: str, reason: str = "") -> Chos
 
 
 def _said_before(topic: str, line: str) -> bool:
-    """Return whether the last line about `topic` was this one, and remember it, in a file of starchart's cache folder.
+    """Return whether the last line about `topic` was this one, and store it in a file of starchart's cache folder.
 
-    Where there is no such folder, or nothing can be written there, every line is new.
+    Without such a folder, or where it cannot be written, the answer is always False.
     """
     with suppress(EngineError, OSError):
         if folder := own_cache_folder():
@@ -79,9 +79,9 @@ def _said_before(topic: str, line: str) -> bool:
 
 
 def open_model(chosen: ChosenModel, options: argparse.Namespace) -> tuple[GPT2, ProgressLine]:
-    """Return the model on the engine of the options, to be closed, and the line that shows what it is busy with.
+    """Return the open model, which the caller must close, and its progress line.
 
-    Where no precision was asked for, the options say afterwards which it is. Raises EngineError for options that this
+    Sets `options.precision` to the engine's default if it was not given. Raises EngineError for options that the
     engine does not have.
     """
     _settle(options)
@@ -100,7 +100,7 @@ def open_model(chosen: ChosenModel, options: argparse.Namespace) -> tuple[GPT2, 
 
 
 def _settle(options: argparse.Namespace) -> None:
-    """Put the engine's own precision where none was asked for, and refuse what the engine does not have."""
+    """Fill in the engine's default precision, and raise EngineError for options that the engine does not have."""
     known = PRECISIONS[options.engine]
     options.precision = options.precision or known[0]
     if options.precision not in known:

@@ -1,4 +1,4 @@
-"""`starchart score`: texts in, how well a model predicts them out."""
+"""`starchart score`: how well a model predicts texts."""
 
 import argparse
 import json
@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     add_engine_options(parser)
     add = parser.add_argument
-    add("--context", type=int, metavar="N", help="tokens of a window, at most (default: the model's n_positions)")
+    add("--context", type=int, metavar="N", help="tokens of a window, at most (default: n_positions of the model)")
     add(
         "--stride", type=int, metavar="N",
         help="tokens from the start of a window to that of the next; smaller strides give each token more context and"
@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Read the texts, open the model, print the score. Raises StarchartError for whatever is wrong with the input."""
+    """Read the texts, open the model, print the score. Raises StarchartError for bad input."""
     texts = _read_texts(options.files)
     model = choose_model(options.model, options.revision)
     recipe = _recipe(model, options)

@@ -1,4 +1,4 @@
-"""`starchart train`: texts in, a GPT-2 out, in the files that transformers reads too."""
+"""`starchart train`: train a GPT-2 on texts, and write it as files that transformers reads too."""
 
 import argparse
 from collections.abc import Iterable
@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="TEXT",
-        help="validation text, never trained on (repeatable)",
+        help="validation text, which is not trained on (repeatable)",
     )
     add(
         "--from",
@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="start from the weights and the vocabulary of this model: a folder or a file, or towel",
     )
     add("--vocab", metavar="DIR", help="folder of the vocabulary to use (default: train one on the texts)")
-    add("--vocab-size", type=int, default=4096, metavar="V", help="tokens of a new vocabulary (default: 4096)")
+    add("--vocab-size", type=int, default=4096, metavar="V", help="size of a new vocabulary in tokens (default: 4096)")
     _add_model_arguments(parser.add_argument_group("model"))
     _add_training_arguments(parser.add_argument_group("training"))
     _add_running_arguments(parser.add_argument_group("run"))
@@ -63,7 +63,10 @@ def _add_training_arguments(group: argparse._ArgumentGroup) -> None:
     length = group.add_mutually_exclusive_group()
     length.add_argument("--steps", type=int, metavar="N", help="optimizer steps (default: one epoch)")
     length.add_argument(
-        "--epochs", type=float, metavar="E", help="the same as passes over the texts; may be a fraction"
+        "--epochs",
+        type=float,
+        metavar="E",
+        help="length as passes over the texts, instead of --steps; may be a fraction",
     )
     add("--context", type=int, metavar="T", help="tokens per window (default: --n-positions)")
     add("--batch-size", type=int, metavar="B", help="windows per batch, over all processes (default: 8)")
@@ -99,7 +102,7 @@ def _add_running_arguments(group: argparse._ArgumentGroup) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Train, and write the model. Raises StarchartError for whatever is wrong with the input."""
+    """Train, and write the model. Raises StarchartError for bad input."""
     asked = TrainingOptions(
         texts=options.texts,
         valid=options.valid,

@@ -1,4 +1,4 @@
-"""A model is read in one format and written in another, tensor after tensor."""
+"""Reads a model in one format and writes it in another, one tensor at a time."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -17,14 +17,14 @@ from starport.conversion.destination import Destination
 from starport.conversion.formats import FORMATS, TargetFormat, Tensors, choose_dtype
 from starport.conversion.vocabulary import WRITTEN, gguf_vocabulary, source_vocabulary, write_vocabulary
 
-Progress = Callable[[int, int], None]  # bytes written, of so many
+Progress = Callable[[int, int], None]  # bytes written, bytes in all
 _TORCH_NAMES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
 _AT_ONCE = 1 << 20  # bytes
 
 
 @dataclass(frozen=True)
 class Conversion:
-    """A model that can be written as it was asked for. `notes` are what a person should know of it."""
+    """A validated conversion, ready to run. `notes` are lines for the user, such as a dtype that had to change."""
 
     target: TargetFormat
     config: GPT2Config
@@ -38,7 +38,7 @@ class Conversion:
     def prepared(
         cls, source: Path, destination: str, format_name: str, dtype: str | None, overwrite: bool
     ) -> "Conversion":
-        """Return a conversion about which nothing speaks against. Raises StarchartError where something does."""
+        """Return a validated conversion. Raises StarchartError if the model cannot be written like this."""
         target = FORMATS[format_name]
         config, tensors = open_tensors(source)
         target.refuse(config, tensors)
@@ -66,13 +66,13 @@ class Conversion:
 
     @property
     def size(self) -> int:
-        """About how many bytes the file of the weights takes."""
+        """The approximate size of the weights file, in bytes."""
         dtype_of = self.target.dtype_of
         sizes = [bytes_of(tensor.count, dtype_of(name, tensor, self.dtype)) for name, tensor in self.tensors.items()]
         return sum(sizes)
 
     def run(self, progress: Progress) -> None:
-        """Write everything. Raises ConversionError, or CheckpointError for numbers that cannot be written."""
+        """Write all files. Raises ConversionError, or CheckpointError for weights that cannot be written."""
         self.destination.place(lambda folder: self._write(folder, progress), self.size)
 
     def _write(self, folder: Path, progress: Progress) -> None:
@@ -86,14 +86,14 @@ class Conversion:
 
 
 class _CountingFile(BufferedWriter):
-    """A file that tells how much of it is written."""
+    """A file that reports how much of it is written."""
 
     def __init__(self, path: Path, size: int, progress: Progress) -> None:
         super().__init__(FileIO(path, "w"), _AT_ONCE)
         self._done, self._size, self._progress = 0, size, progress
 
     def write(self, data: Any) -> int:
-        """Write bytes and tell it."""
+        """Write bytes and report the progress."""
         self._done += len(data)
         self._progress(self._done, self._size)
         return super().write(data)

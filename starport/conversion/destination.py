@@ -1,4 +1,4 @@
-"""Where a converted model goes: a folder, or a file and what it needs beside it. All of it appears when it is whole."""
+"""The destination of a converted model: a folder, or a file with others beside it. No file appears half-written."""
 
 import os
 import shutil
@@ -11,22 +11,22 @@ from starchart.checkpoints.model_files import weights_in
 from starchart.errors import ConversionError
 from starport.conversion.formats import FORMATS, TargetFormat
 
-_ROOM = 10 << 20  # bytes on the disk, for what stands beside the weights
+_ROOM = 10 << 20  # bytes on the disk for the files beside the weights
 
 
 @dataclass(frozen=True)
 class Destination:
-    """`weights` is the path of the file of the weights; `beside` are the names of other files in its folder."""
+    """`weights` is the path of the weights file; `beside` are the names of the other files in its folder."""
 
     weights: Path
     beside: tuple[str, ...]
-    as_folder: bool  # the folder was named, not the file
+    as_folder: bool  # DEST is the folder, not the file
 
     @classmethod
     def named(cls, name: str, target: TargetFormat, beside: Sequence[str]) -> "Destination":
-        """Return what DEST stands for: a file if its name ends as those of the format do, else a folder.
+        """Return the destination for DEST: a file if it has the suffix of the format, else a folder.
 
-        Raises ConversionError for a name that ends as the files of another format do.
+        Raises ConversionError for the suffix of another format.
         """
         if not name:
             raise ConversionError("DEST is empty; give a folder or a file to write to")
@@ -37,7 +37,7 @@ class Destination:
         other = next((kind for kind, known in FORMATS.items() if ending == known.suffix), "")
         if other and not path.is_dir():
             raise ConversionError(
-                f"{path}: ends as a file of {other} does; end it in {target.suffix}, or choose --format {other}"
+                f"{path}: has the suffix of {other}; end it in {target.suffix}, or choose --format {other}"
             )
         return cls(path / target.file_name, tuple(beside), as_folder=True)
 
@@ -47,25 +47,23 @@ class Destination:
         return self.weights.parent
 
     def check(self, sources: Sequence[Path], overwrite: bool) -> None:
-        """Raise ConversionError if something is there that must stay, or would be read in place of what is written."""
+        """Raise ConversionError if a file would be lost, or if other weights in the folder would be read instead."""
         for path in (self.weights, *(self.folder / name for name in self.beside)):
             if any(_is_same(path, source) for source in sources):
-                raise ConversionError(f"{path}: is a file of the model that is converted; choose another folder")
+                raise ConversionError(f"{path}: is a file of the source model; choose another folder")
             if path.exists() and not overwrite:
-                raise ConversionError(f"{path}: is there already; choose another place, or add --overwrite")
+                raise ConversionError(f"{path}: exists already; choose another place, or add --overwrite")
             if path.is_dir():
                 raise ConversionError(f"{path}: is a folder; choose another place")
         if self.as_folder and self.folder.is_dir():
             found = weights_in(self.folder)
             if found and found != self.weights:
-                raise ConversionError(
-                    f"{self.folder}: holds {found.name}, another file of weights; choose another folder"
-                )
+                raise ConversionError(f"{self.folder}: contains other weights, {found.name}; choose another folder")
 
     def place(self, write: Callable[[Path], None], size: int) -> None:
-        """Let `write` fill a folder, and put its files where they belong, the weights last.
+        """Let `write` fill a temporary folder, then move its files to their places, the weights last.
 
-        `size` is how many bytes the weights will take. Raises ConversionError where the system cannot write.
+        `size` is the size of the weights in bytes. Raises ConversionError where files cannot be written.
         """
         try:
             with _aside(self.folder, self.weights.name) as aside:
@@ -90,10 +88,10 @@ def _is_same(path: Path, other: Path) -> bool:
 
 @contextmanager
 def _aside(folder: Path, name: str) -> Iterator[Path]:
-    """Give a new folder on the disk of `folder`, which may not be there yet. In the end it is gone."""
+    """Yield a temporary folder on the disk of `folder`, which need not exist yet. It is removed at the end."""
     ancestor = next(path for path in (folder, *folder.parents) if path.exists())
     aside = ancestor / f".{name}.{os.getpid()}.part"
-    shutil.rmtree(aside, ignore_errors=True)  # of a process that was killed and had the same number
+    shutil.rmtree(aside, ignore_errors=True)  # left by a killed process with the same id
     aside.mkdir()
     try:
         yield aside

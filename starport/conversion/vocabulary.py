@@ -1,7 +1,7 @@
-"""The vocabulary of a model that is converted: as files beside the weights, or inside the file, as GGUF has it.
+"""The vocabulary of a converted model: as files beside the weights, or inside a GGUF file.
 
-The files are vocab.json and merges.txt, written from what was read. No file of the source is copied: one that was not
-read, such as a tokenizer.json beside them, may be a link to anything on this machine.
+The files are vocab.json and merges.txt, written from the vocabulary in memory. No file of the source is copied: a file
+that was not read and checked, such as an extra tokenizer.json, may be a link to any file of this machine.
 """
 
 from pathlib import Path
@@ -20,7 +20,7 @@ WRITTEN = ("vocab.json", "merges.txt")
 
 
 def source_vocabulary(source: Path) -> Vocabulary | None:
-    """Return the vocabulary of a model, or None if it has none. Raises VocabularyError for one that is damaged."""
+    """Return the vocabulary of a model, or None if it has none. Raises VocabularyError if it is damaged."""
     try:
         return read_vocabulary(source)
     except NoVocabularyError:
@@ -28,17 +28,19 @@ def source_vocabulary(source: Path) -> Vocabulary | None:
 
 
 def write_vocabulary(folder: Path, vocabulary: Vocabulary) -> None:
-    """Write vocab.json and merges.txt into `folder`. Raises VocabularyError where they cannot say or be written."""
+    """Write vocab.json and merges.txt into `folder`. Raises VocabularyError if the files cannot represent
+    it or cannot be written.
+    """
     tokens, merges = written_tokens(vocabulary), written_merges(vocabulary)
     lost = vocabulary.special_tokens.keys() - make_vocabulary(tokens, merges).special_tokens.keys()
     if lost:
         token = shown(min(lost))
-        raise VocabularyError(f"the special token {token} is made by a merge too, which vocab.json cannot say")
+        raise VocabularyError(f"the special token {token} is made by a merge too, which vocab.json cannot represent")
     save_vocabulary(folder, tokens, merges)
 
 
 def gguf_vocabulary(vocabulary: Vocabulary, config: GPT2Config) -> GGUFVocabulary:
-    """Return a vocabulary as GGUF has it. The end of a text is the first that the configuration has."""
+    """Return a vocabulary as GGUF stores it. The end of text is the first in the configuration."""
     tokens = written_tokens(vocabulary)
     texts: list[str | None] = [None] * (max(tokens.values()) + 1)
     for text, i in tokens.items():

@@ -31,7 +31,7 @@ def write_model(folder: Path, config: GPT2Config, named: Mapping[str, Tensor], v
 
 
 def write_tensors(file: Path, tensors: Mapping[str, Tensor]) -> None:
-    """Write a safetensors file that others may read as they may its folder. Raises OSError."""
+    """Write a safetensors file with the read and write permissions of its folder. Raises OSError."""
     try:
         contents = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
         save_file(contents, file, metadata={"format": "pt"})

@@ -1,4 +1,4 @@
-"""What the user asks of a training."""
+"""The options of a training, as the user gave them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""From the options of `starchart train` to a trained model in a folder."""
+"""Runs a training: reads the texts, trains, and writes the model."""
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -34,15 +34,15 @@ from starport.training.training_vocabulary import BYTES, end_of_text, lay_vocabu
 
 
 def train(options: TrainingOptions) -> None:
-    """Train as `starchart train` says. Raises StarchartError for whatever is wrong with the input."""
+    """Train with these options. Raises StarchartError for bad input."""
     with joined_processes(options.device, options.precision) as processes:
         try:
             _train(options, processes)
             return
-        except (StarchartError, RuntimeError):  # RuntimeError: the first process ended, and the exchange with it
+        except (StarchartError, RuntimeError):  # RuntimeError: the first process has ended
             if processes.is_first:
                 raise
-        sys.exit(2)  # the first process says why
+        sys.exit(2)  # the first process prints the reason
 
 
 def _train(options: TrainingOptions, processes: Processes) -> None:
@@ -54,7 +54,7 @@ def _train(options: TrainingOptions, processes: Processes) -> None:
 
 
 def _train_in(folder: OutputFolder, options: TrainingOptions, processes: Processes) -> None:
-    alone = processes.count == 1  # a pipe gives its bytes to one process only
+    alone = processes.count == 1  # only one process can read a pipe
     texts, held_out = (read_documents(files, or_pipes=alone) for files in (options.texts, options.valid))
     if processes.is_first and not options.resume:
         lay_vocabulary(folder.vocabulary, texts, options.vocab or options.start, options.vocab_size)
@@ -81,7 +81,7 @@ def _train_in(folder: OutputFolder, options: TrainingOptions, processes: Process
             last = folder.newest_checkpoint()
             tell(
                 f"stopped after step {trainer.step}; "
-                + (f"--resume goes on from {last}" if last else "nothing was saved")
+                + (f"--resume continues from {last}" if last else "nothing was saved")
             )
             raise
     folder.place(lambda aside: write_model(aside, config, model.named, folder.vocabulary, options.save_as))
@@ -107,11 +107,11 @@ def check_options(options: TrainingOptions) -> None:
     if not options.start:
         if not options.vocab and options.vocab_size <= BYTES:
             raise TrainingError(
-                f"--vocab-size {options.vocab_size}: above {BYTES}, one for each byte and the end of text"
+                f"--vocab-size {options.vocab_size}: it must be above {BYTES}: one for each byte, and the end of text"
             )
         _context(options, _new_config(options, options.vocab_size, 0))
     if twice := {Path(file).resolve() for file in options.texts} & {Path(file).resolve() for file in options.valid}:
-        raise TrainingError(f"--valid {min(twice)}: is trained on too, so it would prove nothing; give another text")
+        raise TrainingError(f"--valid {min(twice)}: is a training text too; give another validation text")
 
 
 def _settings(options: TrainingOptions, steps: int, context: int) -> TrainingSettings:
@@ -134,7 +134,9 @@ def _new_config(options: TrainingOptions, vocab_size: int, end: int) -> GPT2Conf
 def _context(options: TrainingOptions, config: GPT2Config) -> int:
     context: int = options.settings.get("context", config.n_positions)
     if not 1 <= context <= config.n_positions:
-        raise TrainingError(f"--context {context}: from 1 to {config.n_positions}, what the model reads at once")
+        raise TrainingError(
+            f"--context {context}: it must be from 1 to {config.n_positions}, the n_positions of the model"
+        )
     return context
 
 
@@ -155,7 +157,10 @@ def _beginning(options: TrainingOptions, tokenizer: Tokenizer, end: int) -> tupl
 def validation(
     documents: Sequence[str], tokenizer: Tokenizer, config: GPT2Config, end: int
 ) -> Callable[[TrainedModel], float] | None:
-    """Return what gives a model's bits a byte on the documents, by the recipe of `starchart score`; None without."""
+    """Return a function from a model to its bits per byte on the documents, as `starchart score` has them.
+
+    None if there are no documents.
+    """
     if not documents:
         return None
     recipe = Recipe.for_model(config.n_positions, end, None, None)

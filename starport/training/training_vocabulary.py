@@ -1,4 +1,4 @@
-"""The vocabulary of a training: given, that of the model to go on from, or trained on the texts."""
+"""The vocabulary of a training: given by --vocab, that of the model of --from, or trained on the texts."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,7 +20,7 @@ def lay_vocabulary(folder: Path, texts: Sequence[str], given: str | None, vocab_
     """
     vocabulary = named_vocabulary(given) if given else None
     if vocabulary:
-        end_of_text(Tokenizer(vocabulary))  # refuses what cannot be trained with
+        end_of_text(Tokenizer(vocabulary))  # raises TrainingError if it has no end of text
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if vocabulary:
