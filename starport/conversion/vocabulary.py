@@ -28,9 +28,7 @@ def source_vocabulary(source: Path) -> Vocabulary | None:
 
 
 def write_vocabulary(folder: Path, vocabulary: Vocabulary) -> None:
-    """Write vocab.json and merges.txt into `folder`. Raises VocabularyError if the files cannot represent
-    it or cannot be written.
-    """
+    """Write vocab.json and merges.txt into `folder`. Raises VocabularyError if the files cannot represent it."""
     tokens, merges = written_tokens(vocabulary), written_merges(vocabulary)
     lost = vocabulary.special_tokens.keys() - make_vocabulary(tokens, merges).special_tokens.keys()
     if lost:

@@ -97,7 +97,8 @@ def compared(way: Way, workers: int, kept: Told, found: Mapping[tuple[str, str],
     if passed:
         finding = f"same bits as docs/FINGERPRINTS.md for {len(found)} prompts"
     else:
-        finding = f"other bits than docs/FINGERPRINTS.md after {', '.join(map(repr, wrong)) or 'no prompt: it has other ones'}"
+        which = ", ".join(map(repr, wrong)) or "no prompt: the page has other prompts"
+        finding = f"other bits than docs/FINGERPRINTS.md after {which}"
     values = {prompt: value for (_, prompt), value in found.items()}
     return Check(COMPONENT, _name(way, workers), passed, finding, values)
 

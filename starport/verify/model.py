@@ -76,7 +76,7 @@ def _leaf(weights: Any, name: str) -> Any:
 
 
 def _every_value(model: Path, ids: tuple[int, ...], name: str) -> Check:
-    """Compare every value of a run, and those of the peers, with the true ones; and ours with those of each peer."""
+    """Compare all values of a run, and of the peers, with the true ones; and ours with those of each peer."""
     truth, ours = true_values(model, ids), reference_values(model, ids)
     runs: dict[str, Mapping[str, Any]] = {
         "NumPy": numpy_gpt2(model, ids),
@@ -108,8 +108,8 @@ def _float32(model: Path) -> Check:
     ours = share(reference_values(model, ids)["logits"])
     doubles, floats = (share(torch_gpt2(model, ids, dtype)["logits"]) for dtype in (torch.float64, torch.float32))
     finding = (
-        f"rounded to float32, {ours:.2%} of ours equal the rounded true logits; PyTorch float64 {doubles:.2%}; required:"
-        f" more than PyTorch float32, {floats:.2%}"
+        f"rounded to float32, {ours:.2%} of ours equal the rounded true logits; PyTorch float64 {doubles:.2%};"
+        f" required: more than PyTorch float32, {floats:.2%}"
     )
     values = {
         "ours": ours,
