@@ -15,9 +15,7 @@ from starport.verify.components import LIBRARIES, PEERS, SHARES
 _GREEN, _RED, _BOLD, _DIM, _PLAIN = "\x1b[32m", "\x1b[1;31m", "\x1b[1m", "\x1b[2m", "\x1b[0m"
 _NAME, _ERROR, _BAR, _UNIT, _PEER = 31, 7, 5, 10, 9  # widths
 _WIDE = 140  # columns; longer lines are wrapped
-_OURS = (
-    "ours / bound: our error and the largest error that is allowed, for the input with the worst ratio of the two"
-)
+_OURS = "ours / bound: our error and the largest error that is allowed, for the input with the worst ratio of the two"
 _OTHERS = """\
 NumPy, PyTorch (float64), float32 (PyTorch in float32), transformers: their largest errors on the same inputs; -: the
 library has no such function. On no set may our largest error exceed that of PyTorch (float64) by more than 1 unit
@@ -27,7 +25,7 @@ _OF_THE_MODEL = {
     "embeddings": "independent of the model; uses random numbers",
     "layers": "independent of the model; uses random weights",
     "model": "uses your model in: weights, every value, logits in float32; small random models in the other rows",
-    "engines": "uses your model, except rows marked \"N tokens\", which use a small random model",
+    "engines": 'uses your model, except rows marked "N tokens", which use a small random model',
     "generation": "uses your model in: tokens; small random models in the other rows",
     "tokenizer": "uses the vocabulary of your model, except in: merges across every cut",
 }

@@ -154,7 +154,7 @@ def test_weights_that_only_one_reader_sees(folder, monkeypatch, lost):
     monkeypatch.setattr(
         model, "stored_weights", lambda place: {name: w for name, w in real(place).items() if not lost(name)}
     )
-    assert "by us or by safetensors alone" in failed("model", folder)["weights"]
+    assert "only by us or only by safetensors" in failed("model", folder)["weights"]
 
 
 @pytest.mark.usefixtures("_quickly")
