@@ -65,7 +65,7 @@ def test_what_passes_and_what_fails(model, components, capsys):
         "utils",
         "ours",
         "/",
-        "bar",
+        "bound",
         "NumPy",
         "PyTorch",
         "float32",
