@@ -20,7 +20,7 @@ import torch  # noqa: E402
 
 from starchart import GPT2  # noqa: E402
 from starchart.checkpoints.safetensors.reader import open_safetensors  # noqa: E402
-from starport.engine_options import choose_model  # noqa: E402
+from starport.commands.open_model import choose_model  # noqa: E402
 from starport.engines.tensors import default_device  # noqa: E402
 from starport.engines.torch_engine import TorchEngine  # noqa: E402
 from starport.scoring.documents import read_documents  # noqa: E402

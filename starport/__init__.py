@@ -1,1 +1,1 @@
-"""Starport: where the chart docks with the outside. The command line, and models by name."""
+"""Starport: everything outside the engine. The command line, models by name, and what needs other libraries."""

@@ -1,9 +1,9 @@
-"""`python -m starport`: the console command, from a bare clone too."""
+"""`python -m starport`: the command line, from a clone that is not installed too."""
 
 import os
 import sys
 
-# At the end: an installed starchart comes first.
+# Last in the path, so that an installed starchart is preferred.
 sys.path.append(os.path.join(os.path.dirname(os.path.dirname(os.path.realpath(__file__))), "src"))
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """Reads the architecture from the code: rooms, their files, and which rooms import which.
 
-A room is a package; one inside another is named among its files, with a slash, and its imports are those of the room
-around it. The files of starchart that several rooms use and the front doors at the root stand by themselves.
+A room is a package. A package inside it is listed among its files, with a slash, and its imports count as imports of
+the outer room. Some files get a box of their own: the front doors at the root, and a file directly in starchart or
+starport if a room of that package imports it.
 """
 
 import ast
@@ -9,7 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-SINGLE_FILES = {f"starchart.{name}" for name in ("engine", "errors", "hub_cache", "tap")}
 
 Edges = set[tuple[str, str]]
 
@@ -23,10 +23,21 @@ def module_files() -> dict[str, Path]:
     return files
 
 
-def room_of(module: str, files: dict[str, Path]) -> str:
+def single_files(imports: dict[str, set[str]], files: dict[str, Path]) -> set[str]:
+    """Return the modules directly in a package that a room of that package, or another such module, imports."""
+    flat = {module for module in files if module.count(".") == 1 and files[module].name != "__init__.py"}
+    found: set[str] = set()
+    users = {module for module in files if "." in module} - flat
+    while new := {b for a in users for b in imports[a] & flat if a.split(".")[0] == b.split(".")[0]} - found:
+        found |= new
+        users = new
+    return found
+
+
+def room_of(module: str, files: dict[str, Path], single: set[str]) -> str:
     """Return the room of a module: the first two names of its package; single files stand by themselves."""
     package = module if files[module].name == "__init__.py" else module.rpartition(".")[0]
-    return files[module].name if module in SINGLE_FILES or not package else ".".join(package.split(".")[:2])
+    return files[module].name if module in single or not package else ".".join(package.split(".")[:2])
 
 
 def imported(module: str, files: dict[str, Path]) -> Iterator[str]:
@@ -42,23 +53,22 @@ def imported(module: str, files: dict[str, Path]) -> Iterator[str]:
 
 
 def read_house() -> tuple[dict[str, list[str]], Edges]:
-    """Return the rooms with the names of their files, and which room imports which.
-
-    A file that stands in no room may be used by every room (starport/console): an arrow back up would be a circle.
-    """
+    """Return the rooms with the names of their files, and which room imports which."""
     files = module_files()
+    imports = {module: set(imported(module, files)) for module in files}
+    single = single_files(imports, files)
     rooms: dict[str, list[str]] = {}
     edges: Edges = set()
     for module, file in files.items():
-        room = room_of(module, files)
+        room = room_of(module, files, single)
         names = rooms.setdefault(room, [])
         inner = module.removeprefix(f"{room}.").split(".")
         if file.name == "__init__.py" and len(inner) == 1 and module != room:
             names.append(f"{inner[0]}/")
         elif file.name not in ("__init__.py", room) and len(inner) == 1:
             names.append(file.stem)
-        edges |= {(room, room_of(other, files)) for other in imported(module, files)}
-    return rooms, {(a, b) for a, b in edges if not f"{a}.".startswith(f"{b}.")}
+        edges |= {(room, room_of(other, files, single)) for other in imports[module]}
+    return rooms, {(a, b) for a, b in edges if a != b}
 
 
 def without_implied(edges: Edges) -> Edges:

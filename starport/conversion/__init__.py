@@ -1,1 +1,1 @@
-"""From one format of checkpoints to another."""
+"""Conversion: writes a model in another checkpoint format."""

@@ -12,12 +12,11 @@ from starchart.checkpoints.numbers.number_types import bytes_of
 from starchart.checkpoints.stored_tensor import StoredTensor
 from starchart.errors import ConversionError
 from starchart.model.config import GPT2Config
-from starchart.tokenizer.tokenizer import Tokenizer
+from starchart.tokenizer.tokenizer import Tokenizer, check_vocabulary
 from starchart.tokenizer.vocabulary import Vocabulary
-from starport.config_files import CONFIG_FILES, write_config_files
+from starport.conversion.config_files import CONFIG_FILES, write_config_files
 from starport.conversion.destination import Destination
 from starport.conversion.vocabulary import WRITTEN, gguf_vocabulary, source_vocabulary, write_vocabulary
-from starport.engine_options import check_vocabulary
 
 Progress = Callable[[int, int], None]  # bytes written, bytes in all
 DTYPES = ("f32", "f16", "bf16")  # the choices of --dtype; F64 is written only if the source has it
@@ -75,7 +74,7 @@ class Conversion:
         return sum(sizes)
 
     def run(self, progress: Progress) -> None:
-        """Write everything. Raises ConversionError, or CheckpointError for numbers that cannot be written."""
+        """Write all files. Raises ConversionError, or CheckpointError for weights that cannot be written."""
         self.destination.place(lambda folder: self._write(folder, progress), self.size)
 
     def _write(self, folder: Path, progress: Progress) -> None:

@@ -16,7 +16,7 @@ _ROOM = 10 << 20  # bytes on the disk, for the files beside the weights
 
 @dataclass(frozen=True)
 class Destination:
-    """`weights` is the path of the file of the weights; `beside` are the names of other files in its folder."""
+    """`weights` is the path of the weights file; `beside` are the names of the other files in its folder."""
 
     weights: Path
     beside: tuple[str, ...]
@@ -37,7 +37,7 @@ class Destination:
         other = next((kind for kind, known in WRITERS.items() if ending == known.suffix), "")
         if other and not path.is_dir():
             raise ConversionError(
-                f"{path}: ends as a file of {other} does; end it in {target.suffix}, or choose --format {other}"
+                f"{path}: has the suffix of {other}; end it in {target.suffix}, or choose --format {other}"
             )
         return cls(path / target.file_name, tuple(beside), as_folder=True)
 
@@ -50,17 +50,15 @@ class Destination:
         """Raise ConversionError if a file is there that must be kept, or that would be read instead of the new one."""
         for path in (self.weights, *(self.folder / name for name in self.beside)):
             if any(_is_same(path, source) for source in sources):
-                raise ConversionError(f"{path}: is a file of the model that is converted; choose another folder")
+                raise ConversionError(f"{path}: is a file of the source model; choose another folder")
             if path.exists() and not overwrite:
-                raise ConversionError(f"{path}: is there already; choose another place, or add --overwrite")
+                raise ConversionError(f"{path}: exists already; choose another place, or add --overwrite")
             if path.is_dir():
                 raise ConversionError(f"{path}: is a folder; choose another place")
         if self.as_folder and self.folder.is_dir():
             found = weights_in(self.folder)
             if found and found != self.weights:
-                raise ConversionError(
-                    f"{self.folder}: holds {found.name}, another file of weights; choose another folder"
-                )
+                raise ConversionError(f"{self.folder}: contains other weights, {found.name}; choose another folder")
 
     def place(self, write: Callable[[Path], None], size: int) -> None:
         """Let `write` fill a temporary folder, then move its files to their places, the weights last.

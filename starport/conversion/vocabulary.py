@@ -20,7 +20,7 @@ WRITTEN = ("vocab.json", "merges.txt")
 
 
 def source_vocabulary(source: Path) -> Vocabulary | None:
-    """Return the vocabulary of a model, or None if it has none. Raises VocabularyError for one that is damaged."""
+    """Return the vocabulary of a model, or None if it has none. Raises VocabularyError if it is damaged."""
     try:
         return read_vocabulary(source)
     except NoVocabularyError:
@@ -33,7 +33,7 @@ def write_vocabulary(folder: Path, vocabulary: Vocabulary) -> None:
     lost = vocabulary.special_tokens.keys() - make_vocabulary(tokens, merges).special_tokens.keys()
     if lost:
         token = shown(min(lost))
-        raise VocabularyError(f"the special token {token} is made by a merge too, which vocab.json cannot say")
+        raise VocabularyError(f"the special token {token} is made by a merge too, which vocab.json cannot represent")
     save_vocabulary(folder, tokens, merges)
 
 

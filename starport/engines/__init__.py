@@ -1,1 +1,1 @@
-"""Engines that stand on libraries: the same operations, over somebody else's fast arrays."""
+"""Engines that use a library: the operations of the model over PyTorch's tensors."""

@@ -1,4 +1,4 @@
-"""From a tree of weights, in memory or on disk, to the same tree of tensors."""
+"""Turns a tree of weights, in memory or on disk, into the same tree of tensors."""
 
 from array import array
 from collections.abc import Callable, Iterator
@@ -34,7 +34,7 @@ def checked_device(name: str) -> torch.device:
 
 
 def map_leaves(tree: Any, change: Callable[[Any], Any]) -> Any:
-    """Return the tree of weights with `change` of every vector and matrix in its place. None stays None."""
+    """Return the tree with every vector and matrix replaced by `change` of it. None stays None."""
     if is_dataclass(tree) and not isinstance(tree, (StoredTensor, type)):
         return replace(tree, **{field.name: map_leaves(getattr(tree, field.name), change) for field in fields(tree)})
     if isinstance(tree, tuple):
@@ -43,7 +43,7 @@ def map_leaves(tree: Any, change: Callable[[Any], Any]) -> Any:
 
 
 def named_leaves(tree: Any, name: str = "") -> Iterator[tuple[str, Any]]:
-    """Give every vector and matrix with its name in the checkpoint: `h.3.attn.c_attn.weight`."""
+    """Yield every vector and matrix with its name in the checkpoint: `h.3.attn.c_attn.weight`."""
     if is_dataclass(tree):
         parts = [(field.name, getattr(tree, field.name)) for field in fields(tree)]
     elif isinstance(tree, tuple):
@@ -57,7 +57,7 @@ def named_leaves(tree: Any, name: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def to_tensor(values: Any) -> Tensor:  # [in][out] or [C]
-    """Return numbers, in memory or stored, at the width that they have there. Raises CheckpointError."""
+    """Return a vector or matrix, in memory or on disk, as a tensor of its own dtype. Raises CheckpointError."""
     if isinstance(values, Tensor):
         return values
     if isinstance(values, StoredTensor):

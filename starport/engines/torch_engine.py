@@ -1,10 +1,9 @@
 """PyTorch as an engine: the operations of `starchart.engine.Engine` over tensors, on a CPU or a CUDA GPU.
 
-Tensors may carry a leading batch axis B, which the definition of GPT-2 does not notice: ids are then a tensor [T][B],
-one step of B texts after another, so that their length is T as ever, and from `embed` on all is [B][T][...]. Every
-operation can be differentiated: training runs the same definition.
+Tensors may have a leading batch axis B. The definition of GPT-2 stays the same: ids are then a tensor [T][B], whose
+length is T, and `embed` returns [B][T][C]. Every operation can be differentiated: training runs the same definition.
 
-Nothing is changed in place, so a used cache stays as it was and a fork needs no copy.
+No tensor is changed in place, so a cache can be used again, and `fork` needs no copy.
 """
 
 from collections.abc import Callable, Sequence
@@ -27,7 +26,9 @@ def _gelu_new(x: Tensor) -> Tensor:
 
 
 def _gelu_fast(x: Tensor) -> Tensor:
-    return x * torch.sigmoid(2 * 0.7978845608 * x * (1 + 0.044715 * x * x))  # sqrt(2/pi), as transformers cuts it
+    return x * torch.sigmoid(
+        2 * 0.7978845608 * x * (1 + 0.044715 * x * x)
+    )  # sqrt(2/pi), with the digits of transformers
 
 
 _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -46,10 +47,10 @@ _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 
 
 class TorchEngine:
-    """The operations of GPT-2 over tensors of one dtype on one device. Raises EngineError for a device not here."""
+    """The operations of GPT-2 over tensors of one dtype on one device. Raises EngineError for a missing device."""
 
-    tokens_at_once = 1024  # of a prompt: long products are what PyTorch is fast at
-    dropout = 0.0  # training sets it
+    tokens_at_once = 1024  # of a prompt: PyTorch is fastest at large products
+    dropout = 0.0  # probability; training sets it
 
     def __init__(self, device: str = "cpu", dtype: str = "float32") -> None:
         self._device = checked_device(device)
@@ -59,12 +60,12 @@ class TorchEngine:
         return f"TorchEngine({str(self._device)!r}, {str(self._dtype).removeprefix('torch.')!r})"
 
     def prepare(self, weights: GPTModelWeights, config: GPT2Config) -> GPTModelWeights:
-        """Return the weights as tensors. Raises CheckpointError for numbers that cannot be weights."""
+        """Return the weights as tensors. Raises CheckpointError for NaN or infinity."""
         prepared: GPTModelWeights = map_leaves(weights, lambda leaf: to_tensor(leaf).to(self._device, self._dtype))
         return prepared
 
     def embed(self, ids: Sequence[int] | Tensor, table: Tensor) -> Tensor:  # [T] or [T][B], [V][C] -> [B][T][C]
-        """Return the rows of `table` that `ids` name."""
+        """Return the rows of `table` at `ids`."""
         index = torch.as_tensor(ids, device=table.device)
         return functional.embedding(index.movedim(0, -1), table)
 
@@ -81,13 +82,13 @@ class TorchEngine:
         return functional.linear(x, weight.t(), bias)
 
     def activation(self, x: Tensor, name: str) -> Tensor:  # [B][T][F] -> [B][T][F]
-        """Return the activation function called `name`, of every entry."""
+        """Apply the activation called `name` to every entry."""
         return _ACTIVATIONS[name](x)
 
     def attend(
         self, qkv: Tensor, cache: KeyValues, n_head: int, scale: float, tap: Tap
     ) -> tuple[Tensor, KeyValues]:  # [B][T][3C] -> [B][T][C]
-        """Return causal attention of T new tokens over all S, heads joined, and the cache with the new tokens in it."""
+        """Return causal attention of the T new tokens over all S, heads joined, and the cache with the new tokens."""
         heads = qkv.view(*qkv.shape[:-1], 3, n_head, -1).movedim(-4, -2)  # [B][3][H][T][D]
         q, k, v = (tap(name, part) for name, part in zip("qkv", heads.unbind(-4), strict=True))
         if cache:
@@ -100,7 +101,7 @@ class TorchEngine:
         return functional.linear(x[..., -1:, :] if last_only else x, table)
 
     def top_logits(self, logits: Tensor, count: int) -> list[float]:  # [T][V] -> [V]
-        """Return the last row, whole."""
+        """Return the whole last row, whatever `count` is: this engine has computed all logits."""
         row: list[float] = logits[-1].tolist()
         return row
 
@@ -115,7 +116,7 @@ class TorchEngine:
         return None
 
     def fork(self, cache: KeyValues) -> KeyValues:
-        """Return `cache`: nothing changes it."""
+        """Return `cache` itself: it is never changed."""
         return cache
 
     def to_lists(self, array: Tensor) -> Any:
@@ -127,7 +128,7 @@ class TorchEngine:
         return torch.tensor(lists, dtype=self._dtype, device=self._device)
 
     def close(self) -> None:
-        """Nothing to give back."""
+        """Do nothing: there are no resources to release."""
 
     def _fused(self, q: Tensor, k: Tensor, v: Tensor, scale: float) -> Tensor:  # [B][H][T][D] -> [B][H][T][D]
         new, seen = q.shape[-2], k.shape[-2]
@@ -136,7 +137,7 @@ class TorchEngine:
 
 
 def causal_mask(new: int, seen: int, device: torch.device) -> Tensor:  # -> [T][S]
-    """Return which of S tokens each of the T newest may look at: those before it and itself."""
+    """Return True where a token may attend: each of the T newest of S tokens, to itself and those before it."""
     return torch.ones(new, seen, dtype=torch.bool, device=device).tril(seen - new)
 
 

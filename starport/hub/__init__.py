@@ -1,1 +1,1 @@
-"""Models by name: where Hugging Face's tools keep what they downloaded."""
+"""Models by name: finds them in the Hugging Face cache, or downloads them into it."""

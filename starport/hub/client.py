@@ -1,7 +1,7 @@
-"""What is asked of the hub, by way of huggingface_hub, which must be installed: its endpoint, token and time limits.
+"""The requests to the hub, through huggingface_hub, which must be installed: it gives endpoint, token and time limits.
 
-It is asked for the list of files and for files, nothing else: what the library tells of this machine in every request,
-and a request of its own that serves only that, is turned off unless HF_HUB_DISABLE_TELEMETRY says otherwise.
+There are two requests: for the list of files and for a file. The telemetry of the library is turned off, unless the
+environment variable HF_HUB_DISABLE_TELEMETRY is already set.
 """
 
 import logging
@@ -26,17 +26,17 @@ from starport.hub.errors import explained
 from starport.hub.listing import HubFile, Listing
 
 if library_version.startswith("0."):
-    raise ImportError(library_version)  # it is built on another library for HTTP
+    raise ImportError(library_version)  # these versions use another HTTP library
 
 ENDPOINT = constants.ENDPOINT
 _NAMED: dict[str, Any] = {"library_name": "starchart", "library_version": __version__}
 
-logging.getLogger("huggingface_hub").setLevel(logging.CRITICAL)  # what goes wrong is said once, by us
+logging.getLogger("huggingface_hub").setLevel(logging.CRITICAL)  # errors are reported once, by starchart
 
 
 @contextmanager
 def explaining(repository: str, revision: str) -> Iterator[None]:
-    """Turn whatever goes wrong inside into a HubError; a CheckpointError stays what it is."""
+    """Turn every error inside the `with` block into a HubError; a CheckpointError is unchanged."""
     try:
         yield
     except Exception as error:
@@ -44,7 +44,7 @@ def explaining(repository: str, revision: str) -> Iterator[None]:
 
 
 def list_model(repository: str, revision: str) -> Listing:
-    """Return what the hub has of a model. Raises HubError."""
+    """Return the list of the files of a model. Raises HubError."""
     with explaining(repository, revision):
         info = HfApi(**_NAMED).model_info(
             repository, revision=revision, files_metadata=True, timeout=constants.HF_HUB_ETAG_TIMEOUT
@@ -54,10 +54,10 @@ def list_model(repository: str, revision: str) -> Listing:
 
 @contextmanager
 def open_file(listing: Listing, file: HubFile, start: int) -> Iterator[Any]:
-    """Ask for a file from byte `start` on, and give the answer, which may be the whole file all the same.
+    """Request a file from byte `start` on, and yield the response. A server may send the whole file nevertheless.
 
-    httpx, the library of the library, leaves the token out where another host is to send the file. Raises its errors
-    and those of huggingface_hub.
+    If the hub redirects to another host, httpx does not send the token there. Raises errors of httpx and of
+    huggingface_hub.
     """
     headers = build_hf_headers(**_NAMED) | {"Accept-Encoding": "identity"}
     if start:

@@ -1,4 +1,4 @@
-"""Downloads a model: the small files first, so that what is no GPT-2 is refused before gigabytes of weights come."""
+"""Downloads a model, the small files first: another model than GPT-2 is refused before its weights are downloaded."""
 
 import queue
 import shutil
@@ -11,13 +11,13 @@ from starchart.errors import ConfigError
 from starchart.files.json_file import MAX_JSON_BYTES, read_json_file, shown
 from starchart.hub_cache import cache_folder
 from starchart.model.config import GPT2Config
-from starport.console import tell
 from starport.hub.client import ENDPOINT, explaining, list_model
 from starport.hub.errors import HubError
 from starport.hub.fetch import fetch_content
 from starport.hub.listing import HubFile, Listing
 from starport.hub.needed_files import TENSORFLOW_DATA, is_index, needed_files, shard_names
 from starport.hub.snapshot import Snapshot
+from starport.terminal.console import tell
 
 T = TypeVar("T")
 
@@ -25,15 +25,15 @@ T = TypeVar("T")
 def download_model(repository: str, revision: str, patience: float, note: str) -> tuple[Path, str]:
     """Return the folder of a model ("org/name") with all its files, and the address that it came from.
 
-    What is in the cache is not fetched again. The hub has `patience` seconds to say what it has. Before the weights
-    come, a line on standard error says how much that is, and `note`. Raises HubError, or CheckpointError if what the
-    hub has is no GPT-2.
+    Cached files are not downloaded again. The hub must answer the first request within `patience` seconds. Before the
+    weights, a line on standard error gives the size and `note`. Raises HubError, or CheckpointError for a model that is
+    not a GPT-2.
     """
     listing = _within(patience, lambda: list_model(repository, revision))
     needed = needed_files(listing.files)
     _check_needed(listing, needed.weights, needed.missing)
     snapshot, weights = Snapshot(repository, listing.commit), listing.file(needed.weights[0])
-    # All that comes before the announcement is small, or is refused.
+    # Only small files are downloaded before the size is announced.
     small = [name for name in needed.small if name != TENSORFLOW_DATA]
     for name in [*small, *filter(is_index, needed.weights)]:
         _check_small(listing.file(name), listing)
@@ -43,7 +43,7 @@ def download_model(repository: str, revision: str, patience: float, note: str) -
     if "config.json" in needed.small:
         _check_config(snapshot.folder / "config.json", listing)
     with explaining(repository, revision):
-        # An index comes last into the snapshot: with it, the model counts as there.
+        # The index is linked last: a snapshot with an index counts as complete.
         shards = shard_names(fetch_content(listing, weights, snapshot)) if is_index(weights.name) else []
         data = [name for name in needed.small if name == TENSORFLOW_DATA]
         files = [*map(listing.file, (*data, *shards)), weights]
@@ -55,17 +55,17 @@ def download_model(repository: str, revision: str, patience: float, note: str) -
 
 
 def _within(seconds: float, ask: Callable[[], T]) -> T:
-    """Return what `ask` returns, or raise what it raises; HubError if it takes too long.
+    """Return what `ask` returns, or raise what it raises; HubError after `seconds`.
 
-    It runs in a thread of its own, which is left to itself: where there is no network, the search for the address of
-    a host takes as long as it likes.
+    `ask` runs in a thread of its own, which is abandoned after that time: without a network, looking up the address
+    of a host has no time limit.
     """
     answers: queue.Queue[tuple[T | None, Exception | None]] = queue.Queue()
 
     def work() -> None:
         try:
             answers.put((ask(), None))
-        except Exception as error:  # whatever it is, it is raised below
+        except Exception as error:  # raised again below
             answers.put((None, error))
 
     threading.Thread(target=work, daemon=True).start()
@@ -87,15 +87,15 @@ def _check_needed(listing: Listing, weights: Sequence[str], missing: Sequence[st
             f"{where} holds more than one file of weights: {names}", f"get one with {command}, give its path"
         )
     if not weights:
-        raise HubError(f"{where} holds no weights in a format that is read here", "take another model")
+        raise HubError(f"{where} holds no weights in a supported format", "choose another model")
     if missing:
-        raise HubError(f"{where} holds no {' and no '.join(missing)}", "take another model")
+        raise HubError(f"{where} holds no {' and no '.join(missing)}", "choose another model")
 
 
 def _check_small(file: HubFile, listing: Listing) -> None:
     if file.size > MAX_JSON_BYTES:
         sizes = f"{_in_units(file.size)} long, the limit is {_in_units(MAX_JSON_BYTES)}"
-        raise HubError(f"{listing.repository}: {file.name} is {sizes}", "take another model")
+        raise HubError(f"{listing.repository}: {file.name} is {sizes}", "choose another model")
 
 
 def _check_config(path: Path, listing: Listing) -> None:
@@ -106,7 +106,7 @@ def _check_config(path: Path, listing: Listing) -> None:
 
 
 def _announce(listing: Listing, files: Sequence[HubFile], snapshot: Snapshot, note: str) -> None:
-    """Say what is to come. Raises HubError if there is no room for it."""
+    """Print what will be downloaded. Raises HubError if the disk has too little space."""
     sizes = [file.size - snapshot.size_so_far(file) for file in files]
     if not files:
         return

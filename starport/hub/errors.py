@@ -1,4 +1,4 @@
-"""What can go wrong between here and the hub, each as one line that says what it is and what to do."""
+"""The errors of a download, each as one line that says what is wrong and what to do."""
 
 import errno
 import re
@@ -8,12 +8,12 @@ from starchart.errors import CheckpointError
 from starchart.hub_cache import cache_folder
 
 _MAX_SHOWN = 200
-# Retry-After: 120, or RateLimit: "api";r=0;t=55, of which t are the seconds to wait
+# Retry-After: 120, or RateLimit: "api";r=0;t=55, where t is the number of seconds to wait
 _SECONDS = re.compile(r"(?:\A|;\s*t\s*=\s*)(\d{1,6})\b")
 
 
 class HubError(CheckpointError):
-    """A model could not be downloaded. `what` went wrong, without the advice that the message ends with."""
+    """A model could not be downloaded. `what` is the message without the advice at its end."""
 
     def __init__(self, what: str, advice: str) -> None:
         super().__init__(f"{what}; {advice}")
@@ -21,7 +21,7 @@ class HubError(CheckpointError):
 
 
 def explained(error: Exception, endpoint: str, repository: str, revision: str) -> Exception:
-    """Return what an error of huggingface_hub, of the network or of the disk means; a CheckpointError is itself."""
+    """Return a HubError for an error of huggingface_hub, the network or the disk. A CheckpointError is unchanged."""
     from huggingface_hub.errors import (  # noqa: PLC0415  it need not be installed
         GatedRepoError,
         HfHubHTTPError,
@@ -35,7 +35,7 @@ def explained(error: Exception, endpoint: str, repository: str, revision: str) -
             return error
         case GatedRepoError():
             advice = f"ask for access at {endpoint}/{repository}, then set HF_TOKEN or run `hf auth login`"
-            return HubError(f"{repository} is only for those whom its authors let in", advice)
+            return HubError(f"{repository} is gated: its authors must give you access", advice)
         case RevisionNotFoundError():
             advice = f"look for one at {endpoint}/{repository}/tree/main"
             return HubError(f"{repository} has no branch, tag or commit {revision} (--revision)", advice)
@@ -45,27 +45,27 @@ def explained(error: Exception, endpoint: str, repository: str, revision: str) -
         case HfHubHTTPError():
             return _answered(error.response, endpoint)
         case HFValidationError():
-            return HubError(f"{repository} is no name that a model of the hub can have", "check it")
+            return HubError(f"{repository} is not a valid name of a model of the hub", "check it")
         case OSError(errno=int()):
             return _disk(error)
-    if is_of(error, "LocalProtocolError") or isinstance(error, UnicodeEncodeError):  # their text would show the token
+    if is_of(error, "LocalProtocolError") or isinstance(error, UnicodeEncodeError):  # their messages contain the token
         return HubError(f"nothing can be sent to {endpoint} with this token", "check HF_TOKEN")
     if is_of(error, "RequestError"):
         what = "does not answer" if is_of(error, "TimeoutException") else f"cannot be reached ({one_line(error)})"
         return HubError(f"{endpoint} {what}", "check the network, the proxy and HF_ENDPOINT, and try again")
-    if isinstance(error, ValueError | LookupError | TypeError | AttributeError):  # what it sent was not understood
-        advice = "check HF_ENDPOINT, and whether the network wants you to log in first"
+    if isinstance(error, ValueError | LookupError | TypeError | AttributeError):  # the answer has an unknown form
+        advice = "check HF_ENDPOINT, and whether the network requires a login first"
         return HubError(f"what answers at {endpoint} is not the Hugging Face Hub", advice)
     return HubError(f"{type(error).__name__}: {one_line(error)}", "try again later")
 
 
 def is_of(error: BaseException, kind: str) -> bool:
-    """Return whether an error is of this class of httpx, under whatever name huggingface_hub has that library."""
+    """Return whether an error has a class of this name, for the classes of httpx, which need not be installed."""
     return any(base.__name__ == kind for base in type(error).__mro__)
 
 
 def one_line(text: object) -> str:
-    r"""Return what another program says as it may stand in a message: printable, on one line, cut where it is long.
+    r"""Return the text of another program for a message: printable, on one line, and shortened if it is long.
 
     >>> one_line("no\nroute" + chr(27))
     'no route?'
@@ -84,9 +84,13 @@ def _answered(response: Any, endpoint: str) -> HubError:
     if status == 429:
         wait = _SECONDS.search(headers.get("retry-after", "")) or _SECONDS.search(headers.get("ratelimit", ""))
         after = f"in {wait[1]} seconds" if wait else "in some minutes"
-        return HubError(f"{endpoint} has had too many requests from here (429)", f"try again {after}, or set HF_TOKEN")
+        return HubError(
+            f"{endpoint} has received too many requests from you (429)", f"try again {after}, or set HF_TOKEN"
+        )
     if status >= 500:
-        return HubError(f"{endpoint} is out of order ({status})", "try again later: what has come is kept")
+        return HubError(
+            f"{endpoint} has an internal error ({status})", "try again later: the bytes received so far are kept"
+        )
     return HubError(f"{endpoint} answers with {status}", "check HF_ENDPOINT, and try again later")
 
 

@@ -1,7 +1,8 @@
-"""Fetches one file of the hub into the cache: goes on where it was broken off, and believes nothing but the checksum.
+"""Downloads one file of the hub into the cache: continues an interrupted download, and compares the checksum.
 
-huggingface_hub's own download begins anew in every run and compares lengths only, so here it lends its connection,
-its lock and its progress bar. What has come is kept as <checksum>.incomplete until it is whole and checked.
+huggingface_hub's own download starts again in every run and compares only the length. So only its connection, its lock
+and its progress bar are used. The bytes received so far are kept as <checksum>.incomplete until all are there and
+checked.
 """
 
 import hashlib
@@ -18,16 +19,16 @@ from starport.hub.errors import HubError, is_of
 from starport.hub.listing import HubFile, Listing
 from starport.hub.snapshot import Snapshot
 
-_ATTEMPTS = 5  # in a row, without a byte that is new
+_ATTEMPTS = 5  # in a row without a new byte
 _PAUSE = 1.0  # seconds
 _BLOCK = 1 << 20
 
 
 def fetch_content(listing: Listing, file: HubFile, snapshot: Snapshot) -> Path:
-    """Return where the content of a file is in the cache, once it is there whole.
+    """Download the content of a file, unless it is cached, and return its path in the cache.
 
-    Raises the errors of huggingface_hub, of the network and of the disk, or HubError. What has come by then is kept,
-    unless it is wrong.
+    Raises HubError, or errors of huggingface_hub, the network and the disk. The bytes received until then are kept,
+    unless they are wrong.
     """
     if snapshot.holds(file):
         return snapshot.folder / file.name
@@ -47,20 +48,20 @@ def _fetch(listing: Listing, file: HubFile, snapshot: Snapshot) -> None:
         if kept > file.size:
             out.truncate(0)
         _fetch_rest(listing, file, out)
-    if kept and _checksum(partial, file) != file.checksum:  # what an earlier run left was wrong
+    if kept and _checksum(partial, file) != file.checksum:  # the bytes of an earlier run were wrong
         with open(partial, "wb") as out:
             _fetch_rest(listing, file, out)
     if _checksum(partial, file) != file.checksum:
         partial.unlink()
         raise HubError(
-            f"{file.name} has another checksum than {listing.endpoint} says: it was damaged on the way, or exchanged",
+            f"{file.name} has another checksum than {listing.endpoint} says: it was damaged or replaced on the way",
             "it is removed; try again",
         )
     os.replace(partial, snapshot.content(file))
 
 
 def _fetch_rest(listing: Listing, file: HubFile, out: BinaryIO) -> None:
-    """Add to `out` what it lacks of the file, in as many requests as it takes."""
+    """Append the missing bytes of the file to `out`, in as many requests as necessary."""
     failures = 0
     with tqdm(  # type: ignore[no-untyped-call]
         desc=file.name, total=file.size, initial=_end(out), unit="B", unit_scale=True, leave=False, disable=None
@@ -71,7 +72,7 @@ def _fetch_rest(listing: Listing, file: HubFile, out: BinaryIO) -> None:
                     _copy(response, file, out, bar)
             except Exception as error:
                 if size and getattr(getattr(error, "response", None), "status_code", 0) == 416:
-                    out.truncate(0)  # this server cannot go on from there
+                    out.truncate(0)  # this server cannot continue from there
                 elif not is_of(error, "TransportError"):
                     raise
                 failures = 0 if _end(out) > size else failures + 1
@@ -83,7 +84,7 @@ def _fetch_rest(listing: Listing, file: HubFile, out: BinaryIO) -> None:
 
 
 def _copy(response: Any, file: HubFile, out: BinaryIO, bar: Any) -> None:
-    """Write what the server sends: the rest of the file, or all of it. Raises HubError if it is another file."""
+    """Write what the server sends: the rest of the file, or all of it. Raises HubError if the size is wrong."""
     start = _end(out) if response.status_code == 206 else 0
     _check_answer(response, file, start)
     if start < _end(out):
@@ -101,13 +102,13 @@ def _copy(response: Any, file: HubFile, out: BinaryIO, bar: Any) -> None:
 
 
 def _check_answer(response: Any, file: HubFile, start: int) -> None:
-    """Raise HubError if this cannot be the file from byte `start` on."""
+    """Raise HubError if the response cannot be the file from byte `start` on."""
     headers = response.headers
     if headers.get("content-type", "").startswith("text/html"):
-        advice = "check the proxy, and whether the network wants you to log in first"
-        raise HubError(f"in the place of {file.name} came a web page", advice)
+        advice = "check the proxy, and whether the network requires a login first"
+        raise HubError(f"a web page came instead of {file.name}", advice)
     if start and not headers.get("content-range", "").startswith(f"bytes {start}-"):
-        raise HubError(f"{file.name} is not sent from byte {start} on, as was asked", "try again later")
+        raise HubError(f"{file.name} is not sent from byte {start} on, as requested", "try again later")
     length = headers.get("content-length", "")
     if length.isdecimal() and int(length) != file.size - start and "content-encoding" not in headers:
         raise _wrong_size(file)

@@ -1,4 +1,4 @@
-"""What the hub has of one model at one commit. It comes from outside, and is checked before anything is made of it."""
+"""The list of the files of a model at one commit. It comes from outside, so it is checked before it is used."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -13,7 +13,7 @@ _CHECKSUM = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 @dataclass(frozen=True)
 class HubFile:
-    """A file. `checksum`: 64 digits are the SHA-256 of its content, 40 the SHA-1 of the blob that git makes of it."""
+    """A file. A `checksum` of 64 digits is the SHA-256 of its content, one of 40 digits the SHA-1 of its git blob."""
 
     name: str
     size: int
@@ -22,7 +22,7 @@ class HubFile:
 
 @dataclass(frozen=True)
 class Listing:
-    """The files of a model ("org/name") by name, at the commit that the revision stands for."""
+    """The files of a model ("org/name") by name, at the commit of the revision."""
 
     endpoint: str
     repository: str
@@ -32,9 +32,9 @@ class Listing:
 
     @classmethod
     def checked(cls, endpoint: str, repository: str, revision: str, commit: Any, siblings: Iterable[Any]) -> "Listing":
-        """Return the listing of what huggingface_hub calls siblings. Raises HubError if the commit is no hash.
+        """Return the checked list of `siblings`, as huggingface_hub calls files. Raises HubError for a bad commit hash.
 
-        A file without a size or a checksum is not listed: nothing could be known of what comes.
+        A file without a size or a checksum is left out, because its download could not be checked.
         """
         if not isinstance(commit, str) or not COMMIT.fullmatch(commit):
             raise HubError(f"{endpoint} names no commit of {repository}", "check HF_ENDPOINT")
@@ -50,7 +50,7 @@ class Listing:
 
 def _checked_file(sibling: Any) -> HubFile | None:
     name, size, checksum = sibling.rfilename, sibling.size, sibling.blob_id
-    if sibling.lfs:  # the blob in git is a pointer; what is meant lies elsewhere
+    if sibling.lfs:  # the git blob is only a pointer to the file
         size, checksum = sibling.lfs.size, sibling.lfs.sha256
     known = isinstance(checksum, str) and _CHECKSUM.fullmatch(checksum) and type(size) is int and size >= 0
     return HubFile(name, size, checksum) if known and isinstance(name, str) else None

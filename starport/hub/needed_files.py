@@ -1,10 +1,10 @@
-"""Which files of a model are read, told from the names of those that there are.
+"""Which files of a model are needed, given the names of the files that exist.
 
-config.json, generation_config.json, added_tokens.json     the first must be there
-vocab.json and merges.txt, or tokenizer.json               the first two where there are both forms
-the weights                                                 safetensors before PyTorch's, one file before shards
+config.json, generation_config.json, added_tokens.json     the first is required
+vocab.json and merges.txt, or tokenizer.json               the first two if both forms exist
+the weights                                                 safetensors before PyTorch; one file before shards
 
-A GGUF file needs none of the others. OpenAI's TensorFlow checkpoint comes with files of its own.
+A GGUF file needs no others. OpenAI's TensorFlow checkpoint needs hparams.json, encoder.json and vocab.bpe.
 """
 
 import os
@@ -24,7 +24,7 @@ _VOCABULARY = ("vocab.json", "merges.txt")
 TENSORFLOW_DATA = "model.ckpt.data-00000-of-00001"
 _TENSORFLOW = (TENSORFLOW_DATA, "hparams.json", "encoder.json", "vocab.bpe")
 _SUFFIXES = (".safetensors", ".gguf", ".npz")
-# A plain name: no folder, no drive, no "..", nothing hidden.
+# A plain name: no folder, no drive, no "..", no dot at the start.
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 
@@ -32,8 +32,8 @@ _PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 class NeededFiles:
     """The files of one model, by name.
 
-    `small` are those that are read besides the weights. `weights` is one file, or the index of several; more than one
-    where there is no telling which is meant. `missing` are needed and not there.
+    `small` are the existing files besides the weights. `weights` is one file, or the index of shards, or several files
+    if the choice is unclear. `missing` are required and do not exist.
     """
 
     small: Sequence[str]
@@ -42,7 +42,7 @@ class NeededFiles:
 
 
 def needed_files(names: Collection[str]) -> NeededFiles:
-    """Return which files are read of a model that has files of these names.
+    """Return which files are needed of a model that has files of these names.
 
     >>> needed_files(["config.json", "model.safetensors", "pytorch_model.bin", "tokenizer.json", "README.md"])
     NeededFiles(small=['config.json', 'tokenizer.json'], weights=['model.safetensors'], missing=[])
@@ -57,10 +57,10 @@ def needed_files(names: Collection[str]) -> NeededFiles:
 
 
 def missing_files(folder: Path) -> list[str]:
-    """Return the names of files that a model needs and `folder` lacks: a download may have been of some files only.
+    """Return the names of required files that `folder` lacks: other tools may download only some files of a model.
 
-    Weights in a format that cannot be read are not missing; the loader says what to do about them, and about an index
-    that is damaged.
+    Weights in an unsupported format do not count as missing, and neither do the shards of a damaged index: the loader
+    reports these.
     """
     names = [name for name in os.listdir(folder) if os.path.isfile(folder / name)]
     needed = needed_files(names)
@@ -72,12 +72,12 @@ def missing_files(folder: Path) -> list[str]:
 
 
 def shard_names(index: Path) -> list[str]:
-    """Return the names of the files in the index of a checkpoint. Raises CheckpointError if it is no such index."""
+    """Return the names of the shards in an index. Raises CheckpointError if the file is not an index."""
     return sorted(set(read_weight_map(index).values()))
 
 
 def is_index(weights: str) -> bool:
-    """Return whether this file of the weights is an index of several."""
+    """Return whether this file is an index of shards."""
     return weights.endswith(".index.json")
 
 
@@ -92,7 +92,7 @@ def _weights(names: Collection[str]) -> list[str]:
 
 
 def _beside(weights: str, names: Collection[str]) -> Sequence[str]:
-    """Return the files that must be there besides these weights."""
+    """Return the files that are required besides these weights."""
     if weights.endswith(".gguf"):
         return ()
     if weights == "model.ckpt.index":

@@ -1,1 +1,1 @@
-"""What is in a checkpoint."""
+"""Inspection: what a checkpoint contains, and what is wrong with it."""

@@ -1,4 +1,4 @@
-"""What is in a checkpoint, whether it can be loaded or not."""
+"""Reads what a checkpoint contains, even if it cannot be loaded."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -15,13 +15,12 @@ from starchart.checkpoints.weights import tensor_shapes
 from starchart.errors import CheckpointError, NoVocabularyError, VocabularyError
 from starchart.files.regular_file import open_regular_file
 from starchart.model.config import GPT2Config
-from starchart.tokenizer.tokenizer import Tokenizer
-from starport.engine_options import check_vocabulary
+from starchart.tokenizer.tokenizer import Tokenizer, check_vocabulary
 from starport.inspection.statistics import Statistics, statistics_of
 
 Progress = Callable[[str, int, int], None]
 
-# What lies beside weights and is read with them.
+# Files beside the weights that are read with them.
 _BESIDE = (
     "config.json", "generation_config.json", "hparams.json",
     "vocab.json", "merges.txt", "added_tokens.json", "tokenizer.json", "encoder.json", "vocab.bpe",
@@ -42,9 +41,10 @@ class InspectedFile:
 
 @dataclass(frozen=True)
 class InspectedTensor:
-    """A tensor: where it is, by which name we know it, what the model uses it for, and what its numbers are like.
+    """A tensor: where it is stored, its name here, whether the model uses it, and the statistics of its values.
 
-    `use` is "weight", or one of those that are not used: "tied" (a head that is wte once more), "mask", "stranger".
+    `use` is "weight" if the model uses it. Otherwise it is "tied" (an output projection that repeats wte), "mask" (of
+    attention, stored by old files) or "stranger" (not a tensor of a GPT-2).
     """
 
     stored: StoredTensor
@@ -55,10 +55,9 @@ class InspectedTensor:
 
 @dataclass(frozen=True)
 class Inspection:
-    """All that could be found out.
+    """Everything that was found.
 
-    `used` are the tensors that the model is made of, if it can be loaded; `faults` are why it cannot, in the loader's
-    words.
+    `used` are the weights of the model, or None if it cannot be loaded. `faults` are the error messages.
     """
 
     format: str | None
@@ -71,14 +70,14 @@ class Inspection:
 
     @property
     def parameters(self) -> int:
-        """How many numbers the model has: a head that is wte counts once."""
+        """The number of parameters of the model; tied weights count once."""
         return sum(tensor.stored.count for tensor in self.tensors if tensor.use == WEIGHT)
 
 
 def inspect(model: Path, values: bool, progress: Progress) -> Inspection:
-    """Return what is in a model: a folder, or a file of weights. With `values` every number is read.
+    """Return what a model contains: a folder, or a file of weights. With `values` all weights are read.
 
-    Raises CheckpointError where a file cannot be hashed.
+    Raises CheckpointError if a file cannot be read for its SHA-256.
     """
     faults: list[str] = []
     tensors: Mapping[str, StoredTensor] = {}
@@ -107,7 +106,7 @@ def inspect(model: Path, values: bool, progress: Progress) -> Inspection:
 
 
 def _use(name: str, tensor: StoredTensor, used: Mapping[str, StoredTensor] | None) -> str:
-    """Return what a tensor is for; where the model cannot be loaded, by its name alone."""
+    """Return the `use` of a tensor. If the model cannot be loaded, only the name decides."""
     if is_mask(name):
         return MASK
     if used is None:
@@ -118,7 +117,7 @@ def _use(name: str, tensor: StoredTensor, used: Mapping[str, StoredTensor] | Non
 
 
 def _fault(tensor: StoredTensor, values: Statistics | None) -> Iterator[str]:
-    """Give what the loader says of numbers that are not finite, and of those that cannot be read."""
+    """Yield the loader's error for a tensor with NaN or infinity, or one that cannot be read."""
     if values is None and is_weight_dtype(tensor.dtype):
         return
     if values and not values.nans and not values.infinities:
@@ -131,7 +130,7 @@ def _fault(tensor: StoredTensor, values: Statistics | None) -> Iterator[str]:
 
 
 def _files(model: Path, weights: Path | None, tensors: Mapping[str, StoredTensor]) -> list[Path]:
-    """Return the files of weights, and then those beside them; none where there are no weights."""
+    """Return the files of the weights, then the other files of the model; no files if there are no weights."""
     folder = model if model.is_dir() else model.parent
     found = [*([weights] if weights else []), *(tensor.path for tensor in tensors.values())]
     beside = [folder / name for name in _BESIDE if (folder / name).is_file()]
@@ -147,7 +146,7 @@ def _inspected_file(path: Path) -> InspectedFile:
 
 
 def _vocabulary(model: Path, config: GPT2Config | None) -> tuple[str, str]:
-    """Return what is to be said of the vocabulary, in a few words, and what is wrong with it: "" if nothing is."""
+    """Return a short description of the vocabulary, and what is wrong with it ("" if nothing is)."""
     try:
         tokenizer = Tokenizer.from_pretrained(model)
         if config:

@@ -1,4 +1,4 @@
-"""How much memory a model takes on each engine, when a text is as long as it gets."""
+"""How much memory a model needs on each engine at full context."""
 
 from collections.abc import Mapping
 
@@ -8,12 +8,12 @@ from starchart.engines.packed.arithmetic.lanes import FAST, FULL
 from starchart.engines.packed.limits import number_of_workers, packed_memory
 from starchart.model.config import GPT2Config
 
-_PYTHON = 40 << 20  # bytes: Python itself, and what is in hand while a matrix is laid out
-_PER_ARRAY = 88  # an array and the place of it in a list
+_PYTHON = 40 << 20  # bytes: Python itself, and temporary copies while a matrix is prepared
+_PER_ARRAY = 88  # bytes of an array object and of its reference in a list
 
 
 def memory_needed(config: GPT2Config, tensors: Mapping[str, StoredTensor]) -> dict[str, int]:
-    """Return about how many bytes each engine takes, its processes together; `tensors` are those of the model."""
+    """Return the approximate bytes that each engine needs, over all its processes; `tensors` are the weights."""
     processes = number_of_workers(config, None)
     tables = 2 if "lm_head.weight" in tensors else 1
     return {

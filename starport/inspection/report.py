@@ -1,4 +1,4 @@
-"""An inspection for people, and for programs."""
+"""An inspection as tables and as JSON."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -6,18 +6,18 @@ from math import isfinite
 from typing import Any
 
 from starchart.files.json_file import shown
-from starport.console import printable
 from starport.inspection.inspect import NO_VOCABULARY, STRANGER, WEIGHT, InspectedTensor, Inspection
 from starport.inspection.memory import memory_needed
 from starport.inspection.statistics import Statistics
+from starport.terminal.console import printable
 
 _COLUMNS = ("tensor", "dtype", "shape", "parameters")
 _OF_VALUES = ("min", "mean", "max", "std", "nan", "inf")
-_LEFT = (0, 1, 2)  # columns that begin at the left, as the last one does
+_LEFT = (0, 1, 2)  # left-aligned columns, as is the last one
 
 
 def inspection_report(found: Inspection) -> dict[str, Any]:
-    """Return an inspection as values of JSON; a number that is not finite is null."""
+    """Return an inspection as JSON values; NaN and infinity are null."""
     return {
         "format": found.format,
         "files": [{"file": str(file.path), "bytes": file.size, "sha256": file.sha256} for file in found.files],
@@ -31,7 +31,7 @@ def inspection_report(found: Inspection) -> dict[str, Any]:
 
 
 def inspection_text(found: Inspection) -> str:
-    """Return an inspection as tables: what the model is, its tensors, its files. "" where there are no files."""
+    """Return an inspection as tables: the model, its tensors, its files. "" if there are no files."""
     if not found.files:
         return ""
     lines = [*_summary(found), "", *_tensor_table(found.tensors), ""] if found.tensors else []
@@ -42,7 +42,7 @@ def inspection_text(found: Inspection) -> str:
 
 
 def _summary(found: Inspection) -> list[str]:
-    """Return the few lines that say what a model is; how large, only if it can be loaded."""
+    """Return the lines about the model; its sizes are among them only if it can be loaded."""
     config = found.config
     rows = [("kind", "GPT-2" if config else "not a GPT-2 that can be loaded")]
     if config:
@@ -76,7 +76,7 @@ def _tensor_report(tensor: InspectedTensor) -> dict[str, Any]:
 
 
 def _tensor_table(tensors: Sequence[InspectedTensor]) -> list[str]:
-    """Return a line for every tensor; where no numbers were read there are no columns for them."""
+    """Return a line per tensor. The columns of statistics are left out if no values were read."""
     read = any(tensor.values for tensor in tensors)
     columns = (*_COLUMNS, *(_OF_VALUES if read else ()), "")
     return _table([columns, *(_cells(tensor, read) for tensor in tensors)], (*_LEFT, len(columns) - 1))

@@ -1,8 +1,8 @@
-"""Smallest, largest, mean and standard deviation of numbers that come in parts, and how many are no numbers at all.
+"""Minimum, maximum, mean and standard deviation of numbers that come in parts, with NaN and infinity counts.
 
-Sums within a part are rounded once (math.fsum, math.dist). Parts are joined as Chan, Golub and LeVeque do (1979,
+Sums within a part are rounded once (math.fsum, math.dist). Parts are joined as in Chan, Golub and LeVeque (1979,
 "Updating formulae and a pairwise algorithm for computing sample variances"): from the means and the sums of squared
-deviations, so nothing cancels where the mean is large.
+deviations, so a large mean causes no cancellation.
 """
 
 from array import array
@@ -13,9 +13,9 @@ from math import dist, fsum, inf, isfinite, isnan, sqrt
 
 @dataclass(frozen=True)
 class Statistics:
-    """Of the finite numbers: how many, the smallest, the largest, the mean, the standard deviation (over all of them).
+    """Count, minimum, maximum, mean and standard deviation (divided by n) of the finite numbers.
 
-    `nans` and `infinities` are how many others there are.
+    `nans` and `infinities` count the others.
     """
 
     count: int

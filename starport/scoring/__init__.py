@@ -1,1 +1,1 @@
-"""How well a model predicts a text: documents, windows over them, log-likelihood."""
+"""Scoring: how well a model predicts texts, as log-likelihood, perplexity and bits per byte."""

@@ -7,16 +7,16 @@ from collections.abc import Iterable
 from starchart.errors import TextError
 from starchart.files.regular_file import open_regular_file
 from starchart.tokenizer.tokenizer import END_OF_TEXT
-from starport.decoded_text import decoded_text
+from starport.terminal.given_text import decoded_text
 
-# In this mode ^ and $ see \n only, so \x0b, \x85 and \u2028 end no line.
+# In this mode ^ and $ match at \n only: \x0b, \x85 and \u2028 do not end a line.
 _SEPARATOR = re.compile(rf"^{re.escape(END_OF_TEXT)}\r?$", re.MULTILINE)
 
 
 def split_documents(text: str) -> list[str]:
-    r"""Return the documents of a text, without the white space around them; those with nothing else are left out.
+    r"""Return the documents of a text, stripped of surrounding white space. Empty documents are left out.
 
-    A separator is a line that is exactly <|endoftext|>, up to its \n or \r\n. One more space makes it text.
+    A separator is a line that is exactly <|endoftext|>, before its \n or \r\n. With a space added it is text.
 
     >>> split_documents("One.\n<|endoftext|>\n\nTwo,\nstill <|endoftext|> two.\n")
     ['One.', 'Two,\nstill <|endoftext|> two.']
@@ -25,18 +25,18 @@ def split_documents(text: str) -> list[str]:
 
 
 def decoded_documents(raw: bytes, name: str) -> list[str]:
-    """Return the documents of UTF-8 text that was read from `name`. Raises TextError if there are none."""
+    """Return the documents of UTF-8 bytes; `name` is their source. Raises TextError if there are none."""
     documents = split_documents(decoded_text(raw, name))
     if not documents:
-        raise TextError(f"{name}: there is no text in it; give files of text")
+        raise TextError(f"{name}: contains no text; give files of text")
     return documents
 
 
 def read_documents(files: Iterable[str | os.PathLike[str]], or_pipes: bool = True) -> list[str]:
-    """Return the documents of all files, in order; no document goes on in the next file.
+    """Return the documents of all files, in order. The end of a file ends a document.
 
-    A file may be a pipe, unless not `or_pipes`; a device is refused, since it may never end. Raises TextError, which
-    names the file, for one that is missing, of another type, unreadable, not UTF-8 or empty.
+    With `or_pipes` a file may be a pipe. A device is refused, since it may never end. Raises TextError, which names the
+    file, for a file that is missing, of another type, unreadable, not UTF-8 or empty.
     """
     return [document for file in files for document in decoded_documents(_contents(file, or_pipes), os.fspath(file))]
 

@@ -1,10 +1,10 @@
-"""The score of documents: how likely a model finds them, as a sum, a token and a byte.
+"""The score of documents: the log-likelihood that a model gives them, in total, per token and per byte.
 
     log-likelihood   L = sum of ln p(token | the tokens before it in its window)
     perplexity       exp(-L / tokens)
-    bits a byte      -L / ln 2 / bytes
+    bits per byte    -L / ln 2 / bytes
 
-Perplexity depends on the vocabulary; bits a byte do not, so that they compare models with different ones.
+Perplexity depends on the vocabulary; bits per byte do not, so they can compare models with different vocabularies.
 Source: Radford et al. 2019, sections 2.1 and 3.1.
 """
 
@@ -30,7 +30,7 @@ def _no_progress(done: int, total: int) -> None:
 
 @dataclass(frozen=True)
 class Score:
-    """What was predicted and how well. `bytes` are those of the documents in UTF-8; `log_likelihood` is in nats."""
+    """The log-likelihood of documents, in nats (natural logarithms), and their sizes; `bytes` counts UTF-8."""
 
     documents: int
     bytes: int
@@ -39,7 +39,7 @@ class Score:
 
     @property
     def perplexity(self) -> float:
-        """Of a token: exp(-log_likelihood / tokens), inf where that is beyond a float."""
+        """Per token: exp(-log_likelihood / tokens); inf if it is too large for a float."""
         return exp(-self.log_likelihood / self.tokens)
 
     @property
@@ -55,10 +55,10 @@ def score(
     recipe: Recipe,
     progress: Progress = _no_progress,
 ) -> Score:
-    """Return the score of one or more documents, none of them empty.
+    """Return the score of one or more documents. None of them may be empty.
 
     `log_probabilities` is the model: for ids [T] it gives the T - 1 natural logarithms of the probabilities of
-    ids[1:], each given the ids before it. `progress` is told how many tokens of how many are predicted.
+    ids[1:], each given the ids before it. `progress` gets the number of predicted tokens and of all tokens.
     """
     encoded = [[recipe.prefix, *tokenizer.encode(document)] for document in documents]
     tokens = sum(map(len, encoded)) - len(encoded)

@@ -1,4 +1,4 @@
-"""The recipe of a score: in which windows a document is read, and which token each of them predicts.
+"""The recipe of a score: which windows of a document the model reads, and which tokens each window predicts.
 
 A document of n tokens is the ids [prefix] + tokens. A model reads at most `context` of them at once, so windows slide
 over them:
@@ -8,9 +8,9 @@ over them:
                  b c d e         predicts d e
                      d e f g     predicts f g
 
-Every token is predicted once, in the first window that it lies in, from what precedes it there. With stride
-context - 1 windows overlap by the one token that the next prediction needs; a smaller stride costs more and predicts
-from at least context - stride tokens.
+Every token is predicted once, in the first window that contains it, from the tokens before it in that window. With
+stride context - 1, windows overlap by one token, the least that the next prediction needs. A smaller stride takes more
+time; then each token after the first window has at least context - stride tokens before it.
 """
 
 from collections.abc import Iterator
@@ -42,8 +42,8 @@ class Recipe:
     def for_model(cls, n_positions: int, prefix: int, context: int | None, stride: int | None) -> "Recipe":
         """Return the recipe for a model that reads `n_positions` ids.
 
-        None stands for what is usual: all of them as the context, a stride of one less than the context. Raises
-        ScoringError for what is out of range.
+        The default context is `n_positions`, the default stride is context - 1. Raises ScoringError for a value that
+        is out of range.
         """
         context = n_positions if context is None else context
         if context > n_positions:
@@ -53,7 +53,7 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Window:
-    """The ids from `start` to before `end`; those from `first` on are predicted in this window."""
+    """The ids in the half-open range `start` to `end`. Those from `first` on are predicted in this window."""
 
     start: int
     end: int
@@ -61,7 +61,7 @@ class Window:
 
 
 def windows(count: int, recipe: Recipe) -> Iterator[Window]:
-    """Yield the windows over `count` ids, prefix and all.
+    """Yield the windows over `count` ids, the prefix included.
 
     >>> [(w.start, w.end, w.first) for w in windows(8, Recipe(context=4, stride=2, prefix=0))]
     [(0, 4, 1), (2, 6, 4), (4, 8, 6)]

@@ -1,1 +1,1 @@
-"""Training: a GPT-2 of any size from text files, with PyTorch."""
+"""Training: trains a GPT-2 of any size on text files, with PyTorch."""

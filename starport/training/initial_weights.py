@@ -1,4 +1,4 @@
-"""The weights that a training starts from: drawn as GPT-2's were, or those of a checkpoint."""
+"""The initial weights of a training: random as in GPT-2, or those of a checkpoint."""
 
 from math import sqrt
 
@@ -18,9 +18,9 @@ _DEVIATION = 0.02
 def drawn_weights(config: GPT2Config, seed: int) -> GPTModelWeights:
     """Return weights drawn from normal distributions.
 
-    Matrices have deviation 0.02, those that end a branch (c_proj) 0.02 / sqrt(2 n_layer), because 2 n_layer branches
-    add up in the residual stream; biases are 0 and the gains of layer norms 1.
-    Sources: Radford et al. 2018, section 4.1; Radford et al. 2019, section 2.3; transformers draws them so too.
+    Matrices have standard deviation 0.02; those at the end of a branch (c_proj) have 0.02 / sqrt(2 n_layer), because
+    2 n_layer branches are added to the residual stream. Biases are 0 and the gains of layer norms 1.
+    Sources: Radford et al. 2018, section 4.1; Radford et al. 2019, section 2.3; transformers does the same.
     """
     random = torch.Generator().manual_seed(seed)
 

@@ -1,4 +1,4 @@
-"""The picture of a training: its loss, and what the validation said."""
+"""The plot of a training: its loss, and the bits per byte of its validations."""
 
 from pathlib import Path
 
@@ -11,9 +11,9 @@ _SMOOTHING = 0.98
 
 
 def draw_loss_curve(losses: Path, picture: Path) -> None:
-    """Draw losses.csv: the loss in nats a token, smoothed and as it was, and the bits a byte of the validation.
+    """Plot losses.csv: the loss in nats per token, raw and smoothed, and the bits per byte of the validations.
 
-    Raises TrainingError where the picture cannot be written.
+    Raises TrainingError if the plot cannot be written.
     """
     rows = read_rows(losses)
     if not rows:
@@ -36,11 +36,11 @@ def draw_loss_curve(losses: Path, picture: Path) -> None:
     try:
         figure.savefig(picture, metadata={"Date": None})
     except OSError as error:
-        raise TrainingError(f"{picture}: cannot be written: {error.strerror}; the model is whole") from None
+        raise TrainingError(f"{picture}: cannot be written: {error.strerror}; the model is complete") from None
 
 
 def smoothed(values: list[float]) -> list[float]:
-    """Return the running mean of values, in which the past fades; it begins without a bias.
+    """Return the exponential moving average, corrected for its bias at the start.
 
     >>> [round(mean, 9) for mean in smoothed([2.0, 2.0])]
     [2.0, 2.0]

@@ -12,7 +12,7 @@ from torch import Tensor
 from starchart.checkpoints.names import name_in_file
 from starchart.files.regular_file import is_file_or_warn, open_regular_file
 from starchart.model.config import GPT2Config
-from starport.config_files import CONFIG_FILES, write_config_files
+from starport.conversion.config_files import CONFIG_FILES, write_config_files
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 WEIGHTS = "model.safetensors"
@@ -31,7 +31,7 @@ def write_model(folder: Path, config: GPT2Config, named: Mapping[str, Tensor], v
 
 
 def write_tensors(file: Path, tensors: Mapping[str, Tensor]) -> None:
-    """Write a safetensors file that others may read as they may its folder. Raises OSError."""
+    """Write a safetensors file with the read and write permissions of its folder. Raises OSError."""
     try:
         contents = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
         save_file(contents, file, metadata={"format": "pt"})

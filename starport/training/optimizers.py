@@ -1,7 +1,7 @@
-"""The optimizers, and which weights each of them moves.
+"""The optimizers, and which weights each of them updates.
 
-AdamW moves everything; decay pulls on matrices only, not on biases and the gains of layer norms. With "muon", Muon
-moves the matrices of the blocks, which is what it was made for, and AdamW the tables and vectors.
+AdamW updates all weights, with weight decay on matrices only, not on biases and the gains of layer norms. With "muon",
+Muon updates the matrices of the blocks, and AdamW the embedding tables and vectors.
 Sources: Loshchilov and Hutter 2019, algorithm 2; Jordan et al. 2024, Muon; Liu et al. 2025, section 2.2, for its scale.
 """
 
@@ -16,7 +16,7 @@ from starport.training.settings import TrainingSettings
 
 
 def make_optimizers(named: Mapping[str, Parameter], settings: TrainingSettings) -> list[Optimizer]:
-    """Return optimizers that move every one of the named weights."""
+    """Return optimizers that together update all named weights."""
     muons = [p for name, p in named.items() if p.dim() == 2 and name.startswith("h.") and settings.optimizer == "muon"]
     theirs = set(muons)
     matrices = [p for p in named.values() if p.dim() == 2 and p not in theirs]
@@ -33,7 +33,7 @@ def make_optimizers(named: Mapping[str, Parameter], settings: TrainingSettings) 
         )
     ]
     if muons:
-        # Steps as large as AdamW's, so that one learning rate suits both.
+        # Updates as large as those of AdamW, so that one learning rate is right for both.
         optimizers.append(
             torch.optim.Muon(
                 muons,
@@ -53,7 +53,7 @@ def set_learning_rate(optimizers: Iterable[Optimizer], rate: float) -> None:
 
 
 def optimizer_tensors(optimizers: Iterable[Optimizer], named: Mapping[str, Parameter]) -> dict[str, Tensor]:
-    """Return what the optimizers remember: `h.0.ln_1.weight.exp_avg`."""
+    """Return the state of the optimizers by names such as `h.0.ln_1.weight.exp_avg`."""
     return {
         f"{name}.{key}": value
         for optimizer in optimizers
@@ -65,7 +65,7 @@ def optimizer_tensors(optimizers: Iterable[Optimizer], named: Mapping[str, Param
 def restore_optimizers(
     optimizers: Iterable[Optimizer], named: Mapping[str, Parameter], tensors: Mapping[str, Tensor]
 ) -> bool:
-    """Let the optimizers remember what `optimizer_tensors` returned. Return whether it was that of these weights."""
+    """Restore the state that `optimizer_tensors` returned. Return False if it does not fit these weights."""
     owners = {p: optimizer for optimizer in optimizers for group in optimizer.param_groups for p in group["params"]}
     for full, value in tensors.items():
         name, _, key = full.rpartition(".")

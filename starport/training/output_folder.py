@@ -1,8 +1,8 @@
-"""The folder that a training writes to, and nothing of anybody else's in it.
+"""The folder that a training writes to. Files of other programs in it are never changed.
 
-config.json, model.safetensors, vocab.json, ...     the model, when all is done
-losses.csv, losses.svg                              the record and its picture
-checkpoints/vocabulary, checkpoints/step-000500     what it takes to go on
+config.json, model.safetensors, vocab.json, ...     the model, at the end of the training
+losses.csv, losses.svg                              the record and its plot
+checkpoints/vocabulary, checkpoints/step-000500     what --resume needs
 """
 
 import os
@@ -22,7 +22,7 @@ _ASIDE = re.compile(r"\.(step-\d+|model)\.\d+\.part")
 
 @dataclass(frozen=True)
 class OutputFolder:
-    """Where everything goes. `checkpoint` is the one to resume, if any."""
+    """The folder of a training. `checkpoint` is the checkpoint to resume, if any."""
 
     path: Path
     checkpoint: Path | None = None
@@ -31,7 +31,7 @@ class OutputFolder:
     def for_training(cls, name: str, resume: bool) -> "OutputFolder":
         """Return the folder called `name`.
 
-        Raises TrainingError if there is nothing in it to resume, or something that would be written over.
+        Raises TrainingError if there is no checkpoint to resume, or if files would be overwritten.
         """
         if not name:
             raise TrainingError("--out is empty; give the folder to write to")
@@ -40,11 +40,13 @@ class OutputFolder:
         if resume and checkpoint is None:
             raise TrainingError(f"{name}: there is no checkpoint to resume; leave out --resume")
         if checkpoint and not resume:
-            raise TrainingError(f"{name}: holds a training already; go on with --resume, or choose another folder")
-        begun = folder.vocabulary.is_dir()  # by a training that was stopped before its first checkpoint
+            raise TrainingError(
+                f"{name}: contains a training already; continue it with --resume, or choose another folder"
+            )
+        begun = folder.vocabulary.is_dir()  # a training was stopped here before its first checkpoint
         own = MODEL_FILES if begun else (*MODEL_FILES, folder.losses.name, folder.picture.name)
         if not resume and (there := [file for file in own if (folder.path / file).exists()]):
-            raise TrainingError(f"{name}: holds {there[0]} already; choose another folder")
+            raise TrainingError(f"{name}: contains {there[0]} already; choose another folder")
         return cls(folder.path, checkpoint)
 
     @property
@@ -54,22 +56,22 @@ class OutputFolder:
 
     @property
     def vocabulary(self) -> Path:
-        """The folder of the vocabulary that is trained with."""
+        """The folder of the vocabulary of this training."""
         return self.checkpoints / "vocabulary"
 
     @property
     def losses(self) -> Path:
-        """The record, a row a step."""
+        """The record, with a row per step."""
         return self.path / "losses.csv"
 
     @property
     def picture(self) -> Path:
-        """The picture of the record."""
+        """The plot of the record."""
         return self.path / "losses.svg"
 
     @contextmanager
     def as_before_on_failure(self) -> Iterator[None]:
-        """Within it a failure before the first checkpoint removes what was made here, and leaves what was there."""
+        """Remove new files and folders if the `with` block fails before the first checkpoint. Older ones stay."""
         files, folders = (self.losses, self.picture), (self.checkpoints, self.path, *self.path.parents)
         made = [path for path in (*files, self.vocabulary, *folders) if not path.exists()]
         try:
@@ -81,13 +83,13 @@ class OutputFolder:
             raise
 
     def newest_checkpoint(self) -> Path | None:
-        """Return the checkpoint after the most steps, or None."""
+        """Return the checkpoint with the most steps, or None."""
         return max(self._steps(), default=(0, None))[1]
 
     def write_checkpoint(self, step: int, write: Callable[[Path], None], keep: int) -> None:
         """Let `write` fill the folder of a checkpoint, and remove all but the `keep` newest.
 
-        A folder appears when it is whole. Raises TrainingError where the system cannot write.
+        The folder gets its name only when it is complete. Raises TrainingError if files cannot be written.
         """
         target = self.checkpoints / f"step-{step:06d}"
         with _aside(target) as aside:
@@ -98,7 +100,7 @@ class OutputFolder:
             shutil.rmtree(old, ignore_errors=True)
 
     def place(self, write: Callable[[Path], None]) -> None:
-        """Let `write` make files, and put them into this folder when all are whole, the weights last."""
+        """Let `write` make files, and move them into this folder when all are complete, the weights last."""
         with _aside(self.checkpoints / "model") as aside:
             write(aside)
             for file in sorted(aside.iterdir(), key=lambda file: file.suffix == ".safetensors"):
@@ -111,7 +113,7 @@ class OutputFolder:
 
 
 def _remove(path: Path, whole: bool) -> None:
-    """Remove a file, a folder that is empty, or a `whole` one; leave what somebody else has filled."""
+    """Remove a file or an empty folder; with `whole` a folder and its files. Other folders stay."""
     with suppress(OSError):
         if whole:
             shutil.rmtree(path)
@@ -123,13 +125,13 @@ def _remove(path: Path, whole: bool) -> None:
 
 @contextmanager
 def _aside(target: Path) -> Iterator[Path]:
-    """Give a folder beside `target` to write to, which is gone in the end. An OSError becomes a TrainingError."""
+    """Yield a temporary folder beside `target`, removed at the end. An OSError becomes a TrainingError."""
     aside = target.with_name(f".{target.name}.{os.getpid()}.part")
-    shutil.rmtree(aside, ignore_errors=True)  # of a process that was killed and had the same number
+    shutil.rmtree(aside, ignore_errors=True)  # left by a killed process with the same id
     try:
         aside.mkdir(parents=True)
         yield aside
     except OSError as error:
-        raise TrainingError(f"{target}: cannot be written: {error}; the checkpoints before it are whole") from None
+        raise TrainingError(f"{target}: cannot be written: {error}; earlier checkpoints are complete") from None
     finally:
         shutil.rmtree(aside, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""One training on several processes: PyTorch's DistributedDataParallel, where torchrun started it.
+"""One training on several processes, started by torchrun, with PyTorch's DistributedDataParallel.
 
 Every process reads its share of each batch, and gradients are averaged. Source: Li et al. 2020, "PyTorch Distributed".
 """
@@ -24,7 +24,7 @@ _PATIENCE = timedelta(days=1)
 
 @dataclass(frozen=True)
 class Processes:
-    """Which of how many processes this one is, and on what device and in which numbers it multiplies."""
+    """This process: its rank, the number of processes, its device, and the dtype of its matrix products."""
 
     rank: int
     count: int
@@ -33,44 +33,44 @@ class Processes:
 
     @property
     def is_first(self) -> bool:
-        """Return whether this process writes files and speaks to the user."""
+        """Whether this is the process that writes files and messages."""
         return self.rank == 0
 
     def wrapped(self, model: nn.Module) -> nn.Module:
-        """Return `model` so that the gradients of all processes are averaged."""
+        """Return `model` wrapped, so that gradients are averaged over all processes."""
         return DistributedDataParallel(model) if self.count > 1 else model
 
     def no_sync(self, model: nn.Module) -> AbstractContextManager[None]:
-        """Return what keeps gradients from being averaged yet: more of them are to be added in this step."""
+        """Return a context without averaging of gradients, for all but the last batch of a step."""
         return model.no_sync() if isinstance(model, DistributedDataParallel) else nullcontext()
 
     def autocast(self) -> AbstractContextManager[None]:
-        """Return what makes products be computed in `products`."""
+        """Return a context in which matrix products have the dtype `products`."""
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.products == "bfloat16")
 
     def mean(self, value: Tensor) -> float:
-        """Return the mean of a number over all processes."""
+        """Return the mean of a scalar over all processes."""
         if self.count > 1:
             distributed.all_reduce(value)
         return value.item() / self.count
 
     def wait(self) -> None:
-        """Wait until every process is here."""
+        """Wait until all processes have called this."""
         if self.count > 1:
             distributed.barrier()
 
 
 @contextmanager
 def joined_processes(device: str, precision: str) -> Iterator[Processes]:
-    """Give the processes of this training: those that torchrun started, else this one alone.
+    """Join the process group that torchrun started, and yield this process in it; without torchrun it is alone.
 
-    `device` is a name, or "auto": a GPU if there is one; `precision` is "float32", "bfloat16", or "auto": bfloat16
-    where the machine has it. Raises EngineError for a device that is not here.
+    `device` is a name, or "auto": a GPU if there is one. `precision` is "float32", "bfloat16", or "auto": bfloat16 if
+    the hardware supports it. Raises EngineError for a device that does not exist.
 
-    No thread of the group outlives it: one that still frees a tensor while Python ends aborts the whole process.
-    Threads end with the last reference to the group. DistributedDataParallel holds one until it is collected, and
-    imports torch.distributed.nn, where the group of that moment becomes the default argument of ten functions: so
-    that module is imported above, while there is no group.
+    At the end all threads of the group must be gone: a thread that frees a tensor while Python exits would abort the
+    process. They end with the last reference to the group. DistributedDataParallel holds a reference until it is
+    garbage-collected. It also imports torch.distributed.nn, whose functions take the current group as a default
+    argument. So that module is imported above, before there is a group.
     """
     name = default_device() if device == "auto" else device
     if "TORCHELASTIC_RUN_ID" not in os.environ:

@@ -1,4 +1,4 @@
-"""The record of a training: a line for the person who waits, losses.csv for the picture."""
+"""The record of a training: a progress line for the user, and losses.csv for the plot."""
 
 import csv
 from collections.abc import Sequence
@@ -10,20 +10,20 @@ from tqdm import tqdm
 
 from starchart.errors import TrainingError
 from starchart.files.regular_file import read_regular_file
-from starport.console import tell
+from starport.terminal.console import tell
 from starport.training.settings import TrainingSettings
 
 COLUMNS = ("step", "tokens", "learning_rate", "loss", "validation_bits_per_byte")
 
 
 class Record:
-    """What every step came to. The progress line is for terminals; validations and the end are told anywhere.
+    """Records the results of each step. The progress line is shown on terminals only; validations are always printed.
 
-    Raises TrainingError where the file cannot be written.
+    Raises TrainingError if the file cannot be written.
     """
 
     def __init__(self, file: Path, settings: TrainingSettings, done: int) -> None:
-        """Begin a record, or, where `done` steps are, go on with it; later rows of a killed run are forgotten."""
+        """Start a record, or continue it after `done` steps; rows of later steps, of a killed run, are removed."""
         self._path = file
         self._tokens, self._steps = settings.tokens_per_step, settings.steps
         rows = [row for row in read_rows(file) if int(row[0]) <= done] if done else []
@@ -32,7 +32,9 @@ class Record:
             with aside.open("w", encoding="utf-8", newline="") as kept:
                 csv.writer(kept, lineterminator="\n").writerows([COLUMNS, *rows])
             aside.replace(file)
-            self._file = file.open("a", encoding="utf-8", newline="", buffering=1)  # a killed run leaves its rows
+            self._file = file.open(
+                "a", encoding="utf-8", newline="", buffering=1
+            )  # line-buffered: a killed run keeps its rows
         except OSError as error:
             with suppress(OSError):
                 aside.unlink()
@@ -43,7 +45,7 @@ class Record:
         )
 
     def add(self, step: int, loss: float, rate: float, bits: float | None) -> None:
-        """Add a step: the loss before it in nats a token, its learning rate, and the validation's bits a byte."""
+        """Add a step: the loss before it in nats per token, its learning rate, the bits per byte of a validation."""
         row = (step, step * self._tokens, f"{rate:.6g}", f"{loss:.6f}", "" if bits is None else f"{bits:.6f}")
         try:
             self._rows.writerow(row)
@@ -53,8 +55,8 @@ class Record:
         self._line.set_postfix(step=step, loss=f"{loss:.3f}", refresh=False)
         if bits is not None or step == self._steps:
             self._line.clear()
-            validated = "" if bits is None else f", validation {bits:.4f} bits a byte"
-            tell(f"step {step}: loss {loss:.4f} nats a token{validated}")
+            validated = "" if bits is None else f", validation {bits:.4f} bits per byte"
+            tell(f"step {step}: loss {loss:.4f} nats per token{validated}")
 
     def __enter__(self) -> "Record":
         return self
@@ -62,17 +64,19 @@ class Record:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """End the line and the file."""
+        """Close the progress line and the file."""
         self._line.close()
-        with suppress(OSError):  # what it could not write was said when it was added
+        with suppress(OSError):  # a failure to write was reported when the row was added
             self._file.close()
 
     def _unwritable(self, error: OSError) -> TrainingError:
-        return TrainingError(f"{self._path}: cannot be written: {error.strerror}; make room, then go on with --resume")
+        return TrainingError(
+            f"{self._path}: cannot be written: {error.strerror}; make room, then continue with --resume"
+        )
 
 
 def read_rows(file: Path) -> list[Sequence[str]]:
-    """Return the whole rows of losses.csv, without the first, which names the columns."""
+    """Return the complete rows of losses.csv, without the header."""
     try:
         lines = read_regular_file(file).decode("utf-8", errors="replace").splitlines()[1:]
     except OSError:

@@ -1,4 +1,4 @@
-"""What decides the next step of a training: it must not have changed if the training is to go on."""
+"""Everything that decides the next step of a training. A resumed run must have the same."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -15,13 +15,13 @@ from starport.engines.tensors import named_leaves
 from starport.training.processes import Processes
 from starport.training.settings import TrainingSettings
 
-_HASHED = ("texts", "first weights")  # too long to be told
+_HASHED = ("texts", "first weights")  # stored as hashes; too long for a message
 
 
 def describe_run(
     config: GPT2Config, settings: TrainingSettings, processes: Processes, row: Tensor, weights: GPTModelWeights
 ) -> dict[str, Any]:
-    """Return all that decides what the next step computes, as values of JSON. The weights are the first ones."""
+    """Return all that decides what the next step computes, as JSON values. `weights` are the initial weights."""
     shape = {name: getattr(config, name) for name in GPT2Config.__dataclass_fields__ if name != "eos_token_ids"}
     machine = {"products": processes.products, "processes": processes.count, "device": processes.device.type}
     beginning = sha256()
@@ -32,9 +32,9 @@ def describe_run(
 
 
 def refuse_other_run(before: Mapping[str, Any], now: Mapping[str, Any], checkpoint: Path) -> None:
-    """Raise TrainingError, which names all differences, unless the run that is resumed is this one."""
+    """Raise TrainingError, with all differences, unless the resumed run has the same description."""
     differences = [
-        f"the {name} are others" if name in _HASHED else f"{name} was {before.get(name)} and is {now.get(name)} now"
+        f"the {name} are different" if name in _HASHED else f"{name} was {before.get(name)} and is {now.get(name)} now"
         for name in dict.fromkeys([*before, *now])
         if before.get(name) != now.get(name)
     ]

@@ -1,4 +1,4 @@
-"""The settings of a training run, checked once, before anything is read."""
+"""The settings of a training run, checked before any file is read."""
 
 from dataclasses import dataclass
 from math import cos, pi
@@ -11,20 +11,20 @@ _SEEDS = 1 << 43  # torch takes 63 bits, of which 20 count epochs
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """How to train. Raises TrainingError for a number that is out of its range."""
+    """The hyperparameters. Raises TrainingError for a value that is out of range."""
 
     steps: int
     context: int  # T, tokens of a window
-    batch_size: int = 8  # windows at once, over all processes
-    accumulate: int = 1  # batches a step
+    batch_size: int = 8  # windows per batch, over all processes
+    accumulate: int = 1  # batches per step
     optimizer: str = "adamw"
     learning_rate: float = 1e-3
-    final_learning_rate: float = 0.0  # as a share of learning_rate
+    final_learning_rate: float = 0.0  # final rate / peak rate
     warmup_steps: int = 100
     weight_decay: float = 0.1
     beta1: float = 0.9
     beta2: float = 0.99
-    clip: float = 1.0  # largest norm of the gradient; 0: not clipped
+    clip: float = 1.0  # gradient-norm clipping; 0: off
     dropout: float = 0.0
     seed: int = 0
 
@@ -47,14 +47,14 @@ class TrainingSettings:
 
     @property
     def tokens_per_step(self) -> int:
-        """How many tokens are predicted between two changes of the weights."""
+        """How many tokens are predicted per optimizer step."""
         return self.context * self.batch_size * self.accumulate
 
 
 def learning_rate_share(step: int, settings: TrainingSettings) -> float:
-    """Return the learning rate of step `step`, from 0, as a share of the highest.
+    """Return learning rate / peak learning rate of step `step`, which counts from 0.
 
-    It rises along a line for the warm-up and falls along half a cosine. Source: Radford et al. 2018, section 4.1;
+    Linear warmup, then cosine decay. Source: Radford et al. 2018, section 4.1;
     Loshchilov and Hutter 2017, equation 5.
     """
     warmup = settings.warmup_steps

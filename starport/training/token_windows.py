@@ -1,8 +1,8 @@
-"""What each step of the training reads: windows of a long row of tokens.
+"""The input of each training step: windows of one long row of tokens.
 
-The documents stand in one row, each after an end-of-text token. An epoch cuts the row, whose end is joined to its
-beginning, into windows, from another place every time, and shuffles them. What step n reads follows from the seed and n
-alone, so a run that was stopped goes on with what it would have read.
+The row contains all documents, each after an end-of-text token; its end is joined to its start. Each epoch starts at
+another random place, cuts the row into windows, and shuffles them. The input of step n depends only on the seed and n,
+so a resumed run reads what the run would have read without the stop.
 """
 
 from collections.abc import Iterable
@@ -21,9 +21,9 @@ def token_row(documents: Iterable[str], tokenizer: Tokenizer, end_of_text: int) 
 
 
 class TokenWindows:
-    """Windows [T+1] of a row of tokens [N]: T inputs, and the T targets, which stand one further on.
+    """Windows [T+1] of a row of tokens [N]: T inputs, and T targets, which are the inputs shifted by one.
 
-    An epoch has `per_epoch` of them; fewer than T tokens of the row are in none, other ones in every epoch. Raises
+    An epoch has `per_epoch` windows. Fewer than T tokens of the row are left out, different ones in each epoch. Raises
     TrainingError if the row is shorter than one window.
     """
 
@@ -50,7 +50,7 @@ class TokenWindows:
         return beginning + order[index] * self.context
 
     def _shuffled(self, seed: int, epoch: int) -> tuple[int, list[int]]:
-        """Return where an epoch begins to cut, and the order of its windows."""
+        """Return the start of the first window of an epoch, and the order of its windows."""
         random = torch.Generator().manual_seed((seed << 20) + epoch)
         beginning = int(torch.randint(len(self._row), (1,), generator=random))
         order: list[int] = torch.randperm(self.per_epoch, generator=random).tolist()

@@ -1,6 +1,5 @@
-"""From the options of `starchart train` to a trained model in a folder."""
+"""Runs a training: reads the texts, trains, and writes the model."""
 
-import argparse
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
@@ -13,14 +12,15 @@ from starchart import Tokenizer
 from starchart.errors import StarchartError, TrainingError
 from starchart.model.config import GPT2Config
 from starchart.model.gpt_model import GPTModelWeights
-from starport.console import tell
-from starport.engine_options import check_vocabulary
+from starchart.tokenizer.tokenizer import check_vocabulary
 from starport.scoring.documents import read_documents
 from starport.scoring.score import score
 from starport.scoring.windows import Recipe
+from starport.terminal.console import tell
 from starport.training.initial_weights import drawn_weights, loaded_weights
 from starport.training.loss_curve import draw_loss_curve
 from starport.training.model_files import write_model
+from starport.training.options import DEFAULT_SHAPE, TrainingOptions
 from starport.training.output_folder import OutputFolder
 from starport.training.processes import Processes, joined_processes
 from starport.training.record import Record
@@ -28,62 +28,60 @@ from starport.training.run_description import describe_run
 from starport.training.settings import TrainingSettings
 from starport.training.token_windows import TokenWindows, token_row
 from starport.training.trained_model import TrainedModel
-from starport.training.trainer import Schedule, Trainer
+from starport.training.trainer import Trainer
 from starport.training.training_state import read_run
 from starport.training.training_vocabulary import BYTES, end_of_text, lay_vocabulary
 
-_SHAPE = {"n_layer": 6, "n_head": 8, "n_embd": 256, "n_positions": 512}
 
-
-def train(options: argparse.Namespace) -> None:
-    """Train as `starchart train` says. Raises StarchartError for whatever is wrong with the input."""
+def train(options: TrainingOptions) -> None:
+    """Train with these options. Raises StarchartError for bad input."""
     with joined_processes(options.device, options.precision) as processes:
         try:
             _train(options, processes)
             return
-        except (StarchartError, RuntimeError):  # RuntimeError: the first process ended, and the exchange with it
+        except (StarchartError, RuntimeError):  # RuntimeError: the first process has ended
             if processes.is_first:
                 raise
-        sys.exit(2)  # the first process says why
+        sys.exit(2)  # the first process prints the reason
 
 
-def _train(options: argparse.Namespace, processes: Processes) -> None:
+def _train(options: TrainingOptions, processes: Processes) -> None:
     folder = OutputFolder.for_training(options.out, options.resume)
-    fill_options(options, read_run(folder.checkpoint)[1] if folder.checkpoint else {})
+    options = filled(options, read_run(folder.checkpoint)[1] if folder.checkpoint else {})
     check_options(options)
     with folder.as_before_on_failure() if processes.is_first else nullcontext():
         _train_in(folder, options, processes)
 
 
-def _train_in(folder: OutputFolder, options: argparse.Namespace, processes: Processes) -> None:
-    alone = processes.count == 1  # a pipe gives its bytes to one process only
+def _train_in(folder: OutputFolder, options: TrainingOptions, processes: Processes) -> None:
+    alone = processes.count == 1  # only one process can read a pipe
     texts, held_out = (read_documents(files, or_pipes=alone) for files in (options.texts, options.valid))
     if processes.is_first and not options.resume:
-        lay_vocabulary(folder.vocabulary, options, texts)
+        lay_vocabulary(folder.vocabulary, texts, options.vocab or options.start, options.vocab_size)
     processes.wait()
     tokenizer = Tokenizer.from_pretrained(folder.vocabulary)
     end = end_of_text(tokenizer)
     config, weights = _beginning(options, tokenizer, end)
     row = token_row(texts, tokenizer, end)
-    windows = TokenWindows(row, _context(options, config), options.seed)
-    settings = _settings(options, windows)
+    windows = TokenWindows(row, _context(options, config), options.settings["seed"])
+    settings = _settings(options, _steps(options, windows), windows.context)
     run = describe_run(config, settings, processes, row, weights)
     model = TrainedModel(config, weights, settings.dropout, processes.device)
     trainer = Trainer(model, windows, settings, processes, folder, run)
     if folder.checkpoint:
         trainer.resume(folder.checkpoint)
     if not processes.is_first:
-        trainer.train(Schedule.of(options), None, None)
+        trainer.train(options.schedule, None, None)
         return
     _tell_beginning(trainer, len(texts))
     with Record(folder.losses, settings, trainer.step) as record:
         try:
-            trainer.train(Schedule.of(options), record, validation(held_out, tokenizer, config, end))
+            trainer.train(options.schedule, record, validation(held_out, tokenizer, config, end))
         except KeyboardInterrupt:
             last = folder.newest_checkpoint()
             tell(
                 f"stopped after step {trainer.step}; "
-                + (f"--resume goes on from {last}" if last else "nothing was saved")
+                + (f"--resume continues from {last}" if last else "nothing was saved")
             )
             raise
     folder.place(lambda aside: write_model(aside, config, model.named, folder.vocabulary, options.save_as))
@@ -91,68 +89,65 @@ def _train_in(folder: OutputFolder, options: argparse.Namespace, processes: Proc
     tell(f"{folder.path}: the model, {folder.losses.name} and {folder.picture.name}")
 
 
-def fill_options(options: argparse.Namespace, before: Mapping[str, Any]) -> None:
-    """Put in for options that were not given: those of the run that is resumed, or else the defaults."""
-    lengths = () if options.epochs is None else ("steps",)
-    shape = () if options.start else _SHAPE
-    for name in (*shape, *(field.name for field in fields(TrainingSettings))):
-        if getattr(options, name) is None and name in before and name not in lengths:
-            setattr(options, name, before[name])
-    for field in fields(TrainingSettings):
-        if getattr(options, field.name) is None and field.default is not MISSING:
-            setattr(options, field.name, field.default)
+def filled(options: TrainingOptions, before: Mapping[str, Any]) -> TrainingOptions:
+    """Return the options with values for those that were not given: from the resumed run, or else the defaults."""
+    names = [field.name for field in fields(TrainingSettings) if field.name != "steps" or options.epochs is None]
+    defaults = {field.name: field.default for field in fields(TrainingSettings) if field.default is not MISSING}
+    kept = {name: value for name, value in before.items() if value is not None}
+    settings = defaults | {name: kept[name] for name in names if name in kept}
+    shape = {} if options.start else {name: kept[name] for name in DEFAULT_SHAPE if name in kept}
+    return replace(options, shape={**shape, **options.shape}, settings={**settings, **options.settings})
 
 
-def check_options(options: argparse.Namespace) -> None:
-    """Raise StarchartError for numbers out of their range, before anything is read or written."""
-    _given(options, steps=1 if options.steps is None else options.steps, context=options.context or 1)
+def check_options(options: TrainingOptions) -> None:
+    """Raise StarchartError for numbers that are out of range, before anything is read or written."""
+    _settings(options, options.settings.get("steps", 1), options.settings.get("context") or 1)
     if options.epochs is not None and not 0 < options.epochs < float("inf"):
         raise TrainingError(f"--epochs {options.epochs}: it must be above 0")
     if not options.start:
         if not options.vocab and options.vocab_size <= BYTES:
             raise TrainingError(
-                f"--vocab-size {options.vocab_size}: above {BYTES}, one for each byte and the end of text"
+                f"--vocab-size {options.vocab_size}: it must be above {BYTES}: one for each byte, and the end of text"
             )
-        _context(options, _drawn_config(options, options.vocab_size, 0))
+        _context(options, _new_config(options, options.vocab_size, 0))
     if twice := {Path(file).resolve() for file in options.texts} & {Path(file).resolve() for file in options.valid}:
-        raise TrainingError(f"--valid {min(twice)}: is trained on too, so it would prove nothing; give another text")
+        raise TrainingError(f"--valid {min(twice)}: is a training text too; give another validation text")
 
 
-def _given(options: argparse.Namespace, steps: int, context: int) -> TrainingSettings:
-    values = {field.name: getattr(options, field.name) for field in fields(TrainingSettings)}
-    return TrainingSettings(**{**values, "steps": steps, "context": context})
+def _settings(options: TrainingOptions, steps: int, context: int) -> TrainingSettings:
+    return TrainingSettings(**{**options.settings, "steps": steps, "context": context})
 
 
-def _settings(options: argparse.Namespace, windows: TokenWindows) -> TrainingSettings:
-    """Return the settings; a number of epochs becomes one of steps."""
+def _steps(options: TrainingOptions, windows: TokenWindows) -> int:
+    """Return the number of optimizer steps: as given, or those of the epochs, rounded up."""
+    if "steps" in options.settings:
+        return int(options.settings["steps"])
     epochs = 1.0 if options.epochs is None else options.epochs
-    steps = ceil(epochs * windows.per_epoch / (options.batch_size * options.accumulate))
-    return _given(options, steps if options.steps is None else options.steps, windows.context)
+    windows_per_step: int = options.settings["batch_size"] * options.settings["accumulate"]
+    return ceil(epochs * windows.per_epoch / windows_per_step)
 
 
-def _shape(options: argparse.Namespace) -> dict[str, Any]:
-    return {name: getattr(options, name) for name in _SHAPE if getattr(options, name) is not None}
+def _new_config(options: TrainingOptions, vocab_size: int, end: int) -> GPT2Config:
+    return replace(GPT2Config(vocab_size=vocab_size, eos_token_ids=(end,)), **{**DEFAULT_SHAPE, **options.shape})
 
 
-def _drawn_config(options: argparse.Namespace, vocab_size: int, end: int) -> GPT2Config:
-    return replace(GPT2Config(vocab_size=vocab_size, eos_token_ids=(end,)), **{**_SHAPE, **_shape(options)})
-
-
-def _context(options: argparse.Namespace, config: GPT2Config) -> int:
-    context: int = config.n_positions if options.context is None else options.context
+def _context(options: TrainingOptions, config: GPT2Config) -> int:
+    context: int = options.settings.get("context", config.n_positions)
     if not 1 <= context <= config.n_positions:
-        raise TrainingError(f"--context {context}: from 1 to {config.n_positions}, what the model reads at once")
+        raise TrainingError(
+            f"--context {context}: it must be from 1 to {config.n_positions}, the n_positions of the model"
+        )
     return context
 
 
-def _beginning(options: argparse.Namespace, tokenizer: Tokenizer, end: int) -> tuple[GPT2Config, GPTModelWeights]:
+def _beginning(options: TrainingOptions, tokenizer: Tokenizer, end: int) -> tuple[GPT2Config, GPTModelWeights]:
     """Return the configuration and the weights that the training starts from."""
     if not options.start:
-        config = _drawn_config(options, tokenizer.vocab_size, end)
-        return config, drawn_weights(config, options.seed)
+        config = _new_config(options, tokenizer.vocab_size, end)
+        return config, drawn_weights(config, options.settings["seed"])
     config, weights = loaded_weights(options.start)
     check_vocabulary(tokenizer, config.vocab_size)
-    for name, wanted in _shape(options).items():
+    for name, wanted in options.shape.items():
         if wanted != getattr(config, name):
             option = f"--{name.replace('_', '-')} {wanted}"
             raise TrainingError(f"{option}: the model in {options.start} has {getattr(config, name)}; leave it out")
@@ -162,7 +157,10 @@ def _beginning(options: argparse.Namespace, tokenizer: Tokenizer, end: int) -> t
 def validation(
     documents: Sequence[str], tokenizer: Tokenizer, config: GPT2Config, end: int
 ) -> Callable[[TrainedModel], float] | None:
-    """Return what gives a model's bits a byte on the documents, by the recipe of `starchart score`; None without."""
+    """Return a function from a model to its bits per byte on the documents, as `starchart score` has them.
+
+    None if there are no documents.
+    """
     if not documents:
         return None
     recipe = Recipe.for_model(config.n_positions, end, None, None)

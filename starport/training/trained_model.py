@@ -1,4 +1,4 @@
-"""The GPT-2 in training: a module that holds its weights, so that PyTorch's own tools can take it."""
+"""The GPT-2 in training, as a PyTorch module."""
 
 from collections.abc import Sequence
 
@@ -15,25 +15,25 @@ from starport.training.dropout_engine import DropoutEngine
 
 
 class TrainedModel(nn.Module):
-    """A GPT-2 whose weights are parameters; what it computes is `gpt_model`."""
+    """A GPT-2 whose weights are parameters of the module. `gpt_model` computes it."""
 
     def __init__(self, config: GPT2Config, weights: GPTModelWeights, dropout: float, device: torch.device) -> None:
         super().__init__()
         self.config = config
         self.weights = map_leaves(weights, lambda leaf: nn.Parameter(leaf.to(device)))
         self.named = dict(named_leaves(self.weights))
-        self.parameters_in_order = nn.ParameterList(self.named.values())  # where nn.Module looks for them
+        self.parameters_in_order = nn.ParameterList(self.named.values())  # nn.Module finds them here
         self._dropping = DropoutEngine(dropout, str(device))
         self._whole = TorchEngine(str(device), "float32")
 
     def forward(self, inputs: Tensor, targets: Tensor) -> Tensor:  # [B][T], [B][T] -> []
-        """Return the mean of -log P(target), in nats a token."""
+        """Return the mean of -log P(target), in nats per token."""
         logits = self._logits(inputs.t(), self._dropping)
         return functional.cross_entropy(logits.float().flatten(0, 1), targets.flatten())
 
     @torch.no_grad()
     def log_probabilities(self, ids: Sequence[int]) -> list[float]:  # [T] -> [T-1]
-        """Return log P of each token but the first, given those before it, without dropout."""
+        """Return log P of each token except the first, given the tokens before it, without dropout."""
         return self._whole.log_probabilities(self._logits(ids[:-1], self._whole), ids[1:])
 
     def _logits(self, ids: Sequence[int] | Tensor, engine: TorchEngine) -> Tensor:  # [T] or [T][B] -> [B][T][V]

@@ -1,9 +1,7 @@
-"""The training itself: step after step until the end, with checkpoints and a record on the way."""
+"""The training loop, with checkpoints and a record."""
 
-import argparse
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ from torch import Tensor
 from starchart.errors import ScoringError, TrainingError
 from starport.training.model_files import write_model
 from starport.training.optimizers import make_optimizers, optimizer_tensors, restore_optimizers, set_learning_rate
+from starport.training.options import Schedule
 from starport.training.output_folder import OutputFolder
 from starport.training.processes import Processes
 from starport.training.record import Record
@@ -24,24 +23,10 @@ from starport.training.trained_model import TrainedModel
 from starport.training.training_state import TrainingState, damaged, read_state, read_weights, write_state
 
 
-@dataclass(frozen=True)
-class Schedule:
-    """When to save and to validate, in steps, and how many checkpoints to keep."""
-
-    save_every: int
-    validate_every: int
-    keep: int
-
-    @classmethod
-    def of(cls, options: argparse.Namespace) -> "Schedule":
-        """Return the schedule that the options of the command ask for."""
-        return cls(options.save_every, options.validate_every, options.keep)
-
-
 class Trainer:
-    """A model, what it reads, and its optimizers. `run` describes all that decides the result, for a resumption.
+    """A model, its windows of text and its optimizers. `run` is the description of the run, for checkpoints.
 
-    Raises TrainingError where a batch does not divide among the processes.
+    Raises TrainingError if the batch size is not a multiple of the number of processes.
     """
 
     def __init__(
@@ -66,19 +51,19 @@ class Trainer:
 
     @torch.no_grad()
     def resume(self, checkpoint: Path) -> None:
-        """Go back to a checkpoint. Raises TrainingError if it is of another training, or damaged."""
+        """Load a checkpoint. Raises TrainingError if it belongs to another training, or is damaged."""
         state = read_state(checkpoint)
         refuse_other_run(state.run, self._run, checkpoint)
         for name, value in read_weights(checkpoint, self.model.named).items():
             self.model.named[name].copy_(value)
         if not restore_optimizers(self._optimizers, self.model.named, state.optimizers):
-            raise damaged(checkpoint, "the optimizer remembers another model")
+            raise damaged(checkpoint, "the state of the optimizer belongs to another model")
         self.step = state.step
 
     def train(
         self, schedule: Schedule, record: Record | None, validate: Callable[[TrainedModel], float] | None
     ) -> None:
-        """Train from where it stands to the last step. Raises TrainingError where the loss is no number any more."""
+        """Train from the current step to the last. Raises TrainingError if the loss becomes NaN or infinite."""
         steps = self.settings.steps
         while self.step < steps:
             rate = self.settings.learning_rate * learning_rate_share(self.step, self.settings)
@@ -96,7 +81,7 @@ class Trainer:
                 self._save(schedule.keep)
 
     def _one_step(self, rate: float) -> float:
-        """Change the weights once. Return the loss before, in nats a token."""
+        """Do one optimizer step. Return the loss before it, in nats per token."""
         accumulate = self.settings.accumulate
         set_learning_rate(self._optimizers, rate)
         torch.manual_seed(self._seed_of_step())
@@ -117,7 +102,7 @@ class Trainer:
         return mean
 
     def _loss(self, part: int) -> Tensor:  # -> []
-        """Return the loss of this process's share of batch `part` of the next step."""
+        """Return the loss of this process's share of batch number `part` of the step."""
         settings, processes = self.settings, self.processes
         share = settings.batch_size // processes.count
         first = (self.step * settings.accumulate + part) * settings.batch_size + processes.rank * share
@@ -127,13 +112,13 @@ class Trainer:
         return loss
 
     def _seed_of_step(self) -> int:
-        """Return what dropout draws from: another number for every step and process, the same in a resumed run."""
+        """Return the seed of dropout: different for each step and process, equal in a resumed run."""
         processes = self.processes
         return ((self.settings.seed * 1_000_003 + self.step) * processes.count + processes.rank) % (1 << 63)
 
     @torch.no_grad()
     def _refuse_ruined_weights(self) -> None:
-        """Look at the loss of the next step before the weights are kept: the last step may have ruined them."""
+        """Raise TrainingError if the loss of the next step is not finite, before its weights are saved."""
         loss = self.processes.mean(self._loss(0))
         if not isfinite(loss):
             raise self._lost(f"the loss is {loss}")

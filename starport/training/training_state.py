@@ -1,9 +1,9 @@
-"""What a checkpoint holds beside the model, so that the training goes on exactly.
+"""What a checkpoint contains besides the model, so that a resumed training gives the same result.
 
-    optimizer.safetensors    what the optimizers remember of every weight
-    training.json            how many steps are done, and of which run
+    optimizer.safetensors    the state of the optimizers
+    training.json            the number of steps done, and the description of the run
 
-Nothing in a checkpoint is code: no pickles.
+A checkpoint contains no pickles, so loading it cannot run code.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ from torch import Tensor
 from starchart.checkpoints.names import name_in_file
 from starchart.errors import TrainingError
 from starchart.files.json_file import read_json_file
-from starport.config_files import write_json
+from starport.conversion.config_files import write_json
 from starport.training.model_files import WEIGHTS, write_tensors
 
 _OPTIMIZER, _STATE = "optimizer.safetensors", "training.json"
@@ -26,7 +26,7 @@ _OPTIMIZER, _STATE = "optimizer.safetensors", "training.json"
 
 @dataclass(frozen=True)
 class TrainingState:
-    """Steps done; what is trained on what, and how; and the memory of the optimizers."""
+    """The steps done, the description of the run, and the state of the optimizers."""
 
     step: int
     run: Mapping[str, Any]
@@ -40,30 +40,30 @@ def write_state(folder: Path, state: TrainingState) -> None:
 
 
 def read_state(folder: Path) -> TrainingState:
-    """Return what `write_state` wrote. Raises TrainingError for a file that is damaged or not there."""
+    """Return what `write_state` wrote. Raises TrainingError for a file that is damaged or missing."""
     return TrainingState(*read_run(folder), _tensors(folder / _OPTIMIZER))
 
 
 def read_run(folder: Path) -> tuple[int, Mapping[str, Any]]:
-    """Return how many steps are done, and of which run. Raises TrainingError as `read_state` does."""
+    """Return the number of steps done and the description of the run. Raises TrainingError as `read_state`."""
     values = read_json_file(folder / _STATE, TrainingError)
     step, run = values.get("step"), values.get("run")
     if type(step) is not int or step < 1 or not isinstance(run, dict):
-        raise damaged(folder, f"{_STATE} holds no step and no run")
+        raise damaged(folder, f"{_STATE} has no number of steps or no description of the run")
     return step, run
 
 
 def read_weights(folder: Path, named: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the weights of a checkpoint by our names. Raises TrainingError unless they are those of `named`."""
+    """Return the weights of a checkpoint by our names. Raises TrainingError if names or shapes differ from `named`."""
     tensors = _tensors(folder / WEIGHTS)
     wanted = {name_in_file(name): value.shape for name, value in named.items()}
     if {name: value.shape for name, value in tensors.items()} != wanted:
-        raise damaged(folder, f"{WEIGHTS} holds the weights of another model")
+        raise damaged(folder, f"{WEIGHTS} contains the weights of another model")
     return {name: tensors[name_in_file(name)] for name in named}
 
 
 def damaged(folder: Path, fault: str) -> TrainingError:
-    """Return the error of a checkpoint that cannot be used."""
+    """Return the error for a checkpoint that cannot be used."""
     return TrainingError(f"{folder}: cannot be resumed: {fault}; remove it to resume an earlier one")
 
 

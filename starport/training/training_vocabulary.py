@@ -1,6 +1,5 @@
-"""The vocabulary of a training: given, that of the model to go on from, or trained on the texts."""
+"""The vocabulary of a training: given by --vocab, that of the model of --from, or trained on the texts."""
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,12 +13,14 @@ from starport.conversion.vocabulary import write_vocabulary
 BYTES = 256
 
 
-def lay_vocabulary(folder: Path, options: argparse.Namespace, texts: Sequence[str]) -> None:
-    """Put a vocabulary into `folder`. Raises TrainingError or VocabularyError if that cannot be."""
-    given = options.vocab or options.start
+def lay_vocabulary(folder: Path, texts: Sequence[str], given: str | None, vocab_size: int) -> None:
+    """Write the vocabulary of `given`, a folder or a model, into `folder`; without it train one on the texts.
+
+    Raises TrainingError or VocabularyError for a vocabulary or a folder that cannot be used.
+    """
     vocabulary = named_vocabulary(given) if given else None
     if vocabulary:
-        end_of_text(Tokenizer(vocabulary))  # refuses what cannot be trained with
+        end_of_text(Tokenizer(vocabulary))  # raises TrainingError if it has no end of text
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if vocabulary:
@@ -28,7 +29,7 @@ def lay_vocabulary(folder: Path, options: argparse.Namespace, texts: Sequence[st
         raise TrainingError(f"{error.filename or folder}: {error.strerror}; choose another --out") from None
     if not vocabulary:
         lines = (line for text in texts for line in text.splitlines(keepends=True))
-        save_vocabulary(folder, *train_bpe(lines, options.vocab_size))
+        save_vocabulary(folder, *train_bpe(lines, vocab_size))
 
 
 def end_of_text(tokenizer: Tokenizer) -> int:

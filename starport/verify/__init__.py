@@ -1,1 +1,1 @@
-"""The proof: every component beside NumPy, PyTorch, transformers and exact arithmetic."""
+"""The checks of `compare`: every component against NumPy, PyTorch, transformers and exact arithmetic."""

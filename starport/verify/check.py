@@ -1,4 +1,4 @@
-"""What a check found."""
+"""The result of a check."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -15,38 +15,38 @@ Value: TypeAlias = float | int | str | bool | Mapping[str, "Value"] | None
 
 @dataclass(frozen=True)
 class Measure:
-    """An error beside the largest that is allowed, its bar, and the largest errors of the peers on the same inputs."""
+    """Our largest error, its bound (`bar`), and the largest errors of other libraries (`peers`) on the same inputs."""
 
     ours: float
     bar: float
     unit: str
     peers: Mapping[str, float] = field(default_factory=dict)  # "NumPy", "PyTorch" (float64), "float32", "transformers"
-    at: str = ""  # the input, or the value of the model
+    at: str = ""  # where: the set of inputs, or the name of a value of the model
 
     @property
     def share(self) -> float:
-        """The error in parts of the bar: more than 1 is too much."""
+        """The ratio of error to bound; above 1 the check fails."""
         return self.ours / self.bar if self.bar else inf if self.ours else 0.0
 
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was compared. A component yields its checks one after another."""
+    """One comparison and its result. A component yields its checks one after another."""
 
     component: str  # what --only names: "utils", "layers", "engines"
-    name: str  # what of it, unique in the component: "softmax"
+    name: str  # unique in the component: "softmax"
     passed: bool
-    finding: str  # for a person, one line; beside a measure what the measure does not say, unless the check failed
-    values: Mapping[str, Value] = field(default_factory=dict)  # for a program, in full
+    finding: str  # one-line summary; omits what `measure` shows, unless the check failed
+    values: Mapping[str, Value] = field(default_factory=dict)  # all details, for --json
     measure: Measure | None = None
-    note: str = ""  # more for a person, below
-    # Of our results: "right", correctly rounded, and "=NumPy", the same bits as that peer's. Parts of 1.
+    note: str = ""  # a further line below
+    # Shares of our results, 0 to 1: "right" are correctly rounded, "=NumPy" have the same bits as NumPy's.
     shares: Mapping[str, float] = field(default_factory=dict)
-    run: bool = True  # False: there was nothing to run it on, as the finding says
+    run: bool = True  # False: it could not be run; the finding says why
 
 
 def short(number: float) -> str:
-    """Return an error as a person reads it.
+    """Return an error in a short form.
 
     >>> short(3.4567e-16), short(0.5144), short(2.0), short(1937.4), short(8.29e15), short(0.0)
     ('3.5e-16', '0.514', '2', '1937', '8.3e15', '0')
@@ -60,17 +60,17 @@ def short(number: float) -> str:
 
 
 def attempt(component: str, name: str, check: Callable[..., Check], *arguments: Any) -> Check:
-    """Return what `check` finds; where the engine breaks down in it, a failed check of that name that says how."""
+    """Return the result of `check`; if it raises an exception, a failed check with that name and the error."""
     try:
         return check(*arguments)
     except ModuleNotFoundError:
         raise
-    except Exception as error:  # whatever it is, the other checks go on
+    except Exception as error:  # any error: the other checks go on
         return Check(component, name, False, told(error), {"error": type(error).__name__})
 
 
 def told(error: Exception) -> str:
-    """Return "breaks down in linear_layer.py, add_matrices.py: ..." for an error: the last of the engine's files."""
+    """Return "breaks down in linear_layer.py, add_matrices.py: ...", with the engine's files from the traceback."""
     while isinstance(error.__cause__, Exception):
         error = error.__cause__
     frames = [Path(frame.filename) for frame in extract_tb(error.__traceback__)]

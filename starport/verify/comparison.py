@@ -1,4 +1,4 @@
-"""One operation on one named set of inputs: the errors of ours, NumPy and PyTorch; and the check over several sets."""
+"""Compares one operation with the true results on named sets of inputs, with NumPy and PyTorch beside it."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,29 +10,29 @@ from starport.verify.check import Check, Measure, Value, short, told
 from starport.verify.truth import Floats, Truth
 
 COMPONENT = "utils"
-SLACK = 1.0  # a textbook's formula may be so much worse than one that is tuned for the last bit
+SLACK = 1.0  # how much larger than PyTorch's our largest error may be: ours are textbook formulas
 _PEERS = {"numpy": "NumPy", "torch64": "PyTorch", "torch32": "float32"}
 Measured = Mapping[str, float]
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Results of one operation on one set. PyTorch's float32 gets the inputs rounded to float32, as models do."""
+    """Results of one operation on one set of inputs. PyTorch in float32 gets the inputs rounded to float32."""
 
     inputs: str  # the name of the set
     truth: Truth
-    unit: Floats  # what errors are measured in: an ulp of the result, or of the row's largest one
+    unit: Floats  # the unit of errors: an ulp of the result, or of the largest result of its row
     bar: Floats  # the bound: the largest error that is allowed, in that unit
     ours: Floats
-    peers: Mapping[str, Floats]  # "numpy" (where it has the operation), "torch64", "torch32" (as doubles)
-    arguments: Floats | None = None  # of a function of one number
-    unit_name: str = ""  # of this set, where it is not that of the others
+    peers: Mapping[str, Floats]  # "numpy" (if it has the operation), "torch64", "torch32" (as doubles)
+    arguments: Floats | None = None  # for functions of one number
+    unit_name: str = ""  # only if this set has another unit than the others
 
     def measured(self) -> dict[str, float]:
-        """Return the largest error of each, our worst ratio of error to bound, and the shares of equal numbers.
+        """Return the largest errors, our worst ratio of error to bound, and the shares of equal results.
 
-        "bar" is the bound at the largest error. "nearest" and "nearest_bar" are the error and the bound with the worst
-        ratio. Where all results of a set have one bound, these are the same as the largest error and its bound.
+        "ours" is our largest error and "bar" its bound. "nearest" and "nearest_bar" are the error with the worst ratio
+        and its bound. The two pairs are equal if all results of a set have the same bound.
         """
         distance = self.truth.distance(self.ours, self.unit)
         with np.errstate(all="ignore"):
@@ -49,7 +49,7 @@ class Comparison:
         return {name: float(value) for name, value in found.items()}
 
     def _as(self, peer: str) -> Floats:
-        """Return our results in the precision of a peer."""
+        """Return our results, rounded to the precision of a peer."""
         with np.errstate(all="ignore"):
             return self.ours.astype(np.float32).astype(np.float64) if peer == "torch32" else self.ours
 
@@ -59,10 +59,11 @@ def _same_bits(a: Floats, b: Floats) -> NDArray[np.bool_]:
 
 
 def check_of(name: str, unit: str, compare: Callable[[str], Comparison], sets: Sequence[str], why: str = "") -> Check:
-    """Return one check of an operation over all its sets: within its bar, and never more than SLACK behind PyTorch.
+    """Return one check of an operation over all its sets of inputs.
 
-    Behind: on each set our worst error may exceed that of PyTorch in float64 by SLACK, in the unit of the error. Where
-    the bar depends on the input, `why` is the reason that it can be large.
+    It passes if every error is within its bound, and if on each set our largest error exceeds that of PyTorch in
+    float64 by at most SLACK, in the unit of the errors. If the bound depends on the input, `why` says what makes it
+    large.
     """
     found: dict[str, Measured] = {}
     units: dict[str, str] = {}
@@ -99,7 +100,7 @@ def check_of(name: str, unit: str, compare: Callable[[str], Comparison], sets: S
 
 
 def _shares(found: Mapping[str, Measured]) -> dict[str, float]:
-    """Return the shares of our results over all sets, which are of one size."""
+    """Return the shares of our results over all sets, which have the same size."""
     kinds = {"correctly_rounded": "right"} | {f"same_as_{peer}": f"={told}" for peer, told in _PEERS.items()}
     first = next(iter(found.values()))
     return {
@@ -108,7 +109,7 @@ def _shares(found: Mapping[str, Measured]) -> dict[str, float]:
 
 
 def _note(found: Mapping[str, Measured], units: Mapping[str, str], measure: Measure, why: str) -> str:
-    """Return where the largest error is, if that is not the one with the worst ratio, and why it is allowed."""
+    """Return a line about our largest error, if another one has the worst ratio, and why it is allowed."""
     inputs = max(found, key=lambda name: found[name]["ours"])
     worst = found[inputs]
     if worst["ours"] <= measure.ours:

@@ -1,7 +1,7 @@
-"""The components of the proof, in the order in which it goes through them.
+"""The components that `compare` checks, in this order.
 
-Each is a module with a function `checks(model)` that yields Checks; `model` is the folder of a GPT-2. Modules are
-imported when their turn comes: each needs other libraries.
+Each is a module with a function `checks(model)` that yields Checks; `model` is the folder of a GPT-2. A module is
+imported just before its checks, since each needs different libraries.
 """
 
 COMPONENTS = {
@@ -16,13 +16,13 @@ COMPONENTS = {
     "fingerprints": "starport.verify.fingerprints",
 }
 
-# Those whose `checks(model, text)` takes the text of --text too, where there is one.
+# Components whose `checks(model, text)` takes the file of --text too, if there is one.
 WITH_TEXT = ("published",)
 
-# Those that read the vocabulary of the model; the others do without.
+# Components that need the vocabulary of the model.
 WITH_VOCABULARY = ("tokenizer", "published", "fingerprints")
 
-# Whose errors stand beside ours.
+# The libraries whose errors are printed beside ours.
 PEERS = {
     "utils": ("NumPy", "PyTorch", "float32"),
     "embeddings": ("NumPy", "PyTorch"),
@@ -30,10 +30,10 @@ PEERS = {
     "model": ("NumPy", "PyTorch", "transformers"),
 }
 
-# Which shares of our results stand after those: of Check.shares.
+# The shares (of Check.shares) that are printed after them.
 SHARES = {"utils": ("right", "=NumPy", "=PyTorch")}
 
-# What each component compares with, under the names by which it is imported and installed alike.
+# The libraries that each component compares with. Import and package names are the same.
 LIBRARIES = {
     "utils": ("mpmath", "numpy", "torch"),
     "embeddings": ("numpy", "torch"),

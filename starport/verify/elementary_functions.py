@@ -1,6 +1,6 @@
 """Functions of one number: exp, log, tanh, erf, log1p and the activations.
 
-Each has a bar in ulps of its result, a number or a function of the argument: the bound that docs/BOUNDS.md proves.
+Each has a bound (`bar`) in ulps of the result, a constant or a function of the argument; docs/BOUNDS.md has the proof.
 """
 
 from collections.abc import Callable, Iterator
@@ -25,23 +25,23 @@ from starport.verify.truth import DIGITS, Exact, Floats, mpf, truth_of
 
 _SLOPE = 0.7978845608028654  # sqrt(2/pi)
 _SLOPE_FAST = 0.7978845608
-# Errors that are always allowed: where exp(-2u), exp(-x) is inf the result is -0.0; Phi may be subnormal, times |x|.
+# Errors that are always allowed: if exp(-2u) or exp(-x) is inf, the result is -0.0; |x| Phi(x) may be subnormal.
 _TANH_FORM_VANISHES, _SILU_VANISHES, _GELU_SUBNORMAL = 1.3e-307, 1e-305, 64 * 2.0**-1074
 _EXPONENT_ROUNDED = "exp turns the rounding of -2u into |2u| ulp; results below 1.3e-307 are -0.0"
 
 
 @dataclass(frozen=True)
 class Function:
-    """A function of one number, ours and theirs."""
+    """A function of one number: ours, the true one, and those of other libraries."""
 
     ours: Callable[[float], float]
     truth: Callable[[Exact], Exact]
     torch: Callable[[Tensor], Tensor]
     numpy: Callable[[Floats], Floats] | None
     bar: Callable[[Floats], Floats]  # ulps of the result
-    domain: Callable[[float], float] = float  # brings any argument to where the function is defined
+    domain: Callable[[float], float] = float  # maps any argument into the domain of the function
     vanishing: float = 0.0  # an error of this size is always allowed
-    why: str = ""  # a bar that is a function of the argument: what makes it large
+    why: str = ""  # if the bound depends on the argument: what makes it large
 
 
 def _constant(bar: float) -> Callable[[Floats], Floats]:
@@ -50,7 +50,7 @@ def _constant(bar: float) -> Callable[[Floats], Floats]:
 
 def _tanh_form_truth(slope: Callable[[], Exact]) -> Callable[[Exact], Exact]:
     def truth(x: Exact) -> Exact:
-        if abs(x) > 100:  # exp would need as many digits as its argument has
+        if abs(x) > 100:  # exp would need as many digits as its argument
             return max(x, mpf(0))
         return x / (1 + mpmath.exp(-2 * slope() * (x + mpmath.mpf("0.044715") * x**3)))
 
@@ -72,7 +72,7 @@ def _tanh_form_bar(x: Floats) -> Floats:
 
 
 def _exp_bar(x: Floats) -> Floats:
-    return np.where(x < -708.39, 0.77, 0.51)  # where the result is subnormal
+    return np.where(x < -708.39, 0.77, 0.51)  # below it the result is subnormal
 
 
 def _gelu_bar(x: Floats) -> Floats:
@@ -132,7 +132,7 @@ FUNCTIONS = {
 
 
 def compare(function: Function, inputs: str) -> Comparison:
-    """Return the comparison of one function on one set."""
+    """Compare one function on one set of inputs."""
     arguments = [function.domain(x) for x in numbers(inputs)]
     x = np.array(arguments)
     with mpmath.workdps(DIGITS), np.errstate(all="ignore"):
@@ -150,6 +150,6 @@ def compare(function: Function, inputs: str) -> Comparison:
 
 
 def checks() -> Iterator[Check]:
-    """Yield a check for each function, over all sets."""
+    """Yield a check for each function, over all sets of inputs."""
     for name, function in FUNCTIONS.items():
         yield check_of(name, "ulp", partial(compare, function), NUMBER_SETS, function.why)

@@ -1,4 +1,4 @@
-"""Embeddings: look-up and sum to the bit, and the output projection beside exact fractions."""
+"""Embeddings: lookup and sum must have equal bits; the output projection is compared with exact fractions."""
 
 from collections.abc import Iterator
 from fractions import Fraction
@@ -19,7 +19,7 @@ from starport.verify.distance import peers, same_bits
 _ODD_NUMBERS = [0.0, -0.0, 5e-324, -2.2e-308, 1.7e308, -1.7e308]
 
 
-def checks(model: Path) -> Iterator[Check]:  # noqa: ARG001  they are the same for every model
+def checks(model: Path) -> Iterator[Check]:  # noqa: ARG001  these checks use no model
     """Yield the checks of the embeddings."""
     draw = np.random.Generator(np.random.PCG64(5))
     wte, wpe = draw.standard_normal((37, 11)), draw.standard_normal((23, 11))
@@ -37,11 +37,11 @@ def _lookup(ids: list[int], table: Any) -> Check:
         "NumPy": table[ids],
         "PyTorch": torch.nn.functional.embedding(torch.tensor(ids), torch.from_numpy(table)).numpy(),
     }
-    return _bits("lookup", "rows of a table, subnormals and -0.0 among them", ours, theirs)
+    return _bits("lookup", "rows of a table, with subnormals and -0.0", ours, theirs)
 
 
 def _sum(ids: list[int], wte: Any, wpe: Any) -> Check:
-    """Compare wte[ids] + wpe[positions], for tokens at the beginning and for tokens after 14 others."""
+    """Compare wte[ids] + wpe[positions], for tokens at the start of a text and after 14 others."""
     ours: list[Any] = []
     theirs: dict[str, list[Any]] = {"NumPy": [], "PyTorch": []}
     tables = EmbeddingWeights(wte.tolist()), EmbeddingWeights(wpe.tolist())
@@ -53,7 +53,7 @@ def _sum(ids: list[int], wte: Any, wpe: Any) -> Check:
         theirs["NumPy"] += [wte[ids] + wpe[places], wte[ids], wpe[places]]
         tokens, positions = torch.from_numpy(wte)[ids], torch.from_numpy(wpe)[places]
         theirs["PyTorch"] += [(tokens + positions).numpy(), tokens.numpy(), positions.numpy()]
-    return _bits("sum", "tokens plus positions, from the first position and from the fifteenth", ours, theirs)
+    return _bits("sum", "tokens plus positions, from position 0 and from position 14", ours, theirs)
 
 
 def _bits(name: str, what: str, ours: Any, theirs: dict[str, Any]) -> Check:
@@ -64,7 +64,7 @@ def _bits(name: str, what: str, ours: Any, theirs: dict[str, Any]) -> Check:
 
 
 def _projection(x: Any, table: Any) -> Check:  # [T][C], [V][C]
-    """Compare logits with exact sums of products, in u sum |x_i w_i|, u = 2^-53: ours must be 2 of them at most."""
+    """Compare logits with exact sums of products. The error bound is 2 u sum |x_i w_i|, u = 2^-53."""
     exact = [[[Fraction(a) * Fraction(b) for a, b in zip(row, other, strict=True)] for other in table] for row in x]
 
     def error(logits: Any) -> float:
@@ -84,7 +84,7 @@ def _projection(x: Any, table: Any) -> Check:  # [T][C], [V][C]
     passed = alone and found <= measure.bar
     finding = "the last row alone has the same bits"
     if not passed:
-        finding = f"{short(found)} u sum |x w| from exact fractions, 2 are allowed; {peers(theirs)}"
+        finding = f"error {short(found)} u sum |x w|, the bound is 2; {peers(theirs)}"
     if not alone:
-        finding = "the row of the last token alone is not the last of all rows"
+        finding = "the row of the last token alone differs from the last of all rows"
     return Check("embeddings", "output projection", passed, finding, {"last row alone": alone}, measure)

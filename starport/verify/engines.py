@@ -1,14 +1,14 @@
-"""Every engine beside the reference engine, operation by operation.
+"""Every engine against the reference engine, operation by operation.
 
-A tap gives each operation the reference engine's own values to work on, and compares what comes out. So an error is
-seen where it is made: the first name that is too far off names the broken operation. The model is run without a tap
-too, fused as the engine likes, and must give the same bits; and so must more workers, a cache, and the search for the
-likeliest tokens alone.
+A tap gives each operation the true inputs, as the reference engine computes them, and compares its output. So errors do
+not add up over operations: the first value beyond its bound names the wrong operation. The model is also run without a
+tap, where an engine may fuse operations, with more workers, with a cache, and for the most probable tokens only. An
+exact engine must give the same bits each time.
 
-What a precision costs depends on the model. So an operation of the packed engine may be twice as far off as the
-rounding to that many bits alone is on this very model (`rounding_engine.py`). Nats a token of the whole have bars on
-models that are known, towel and the random one here. On any other they are told and fail nothing: a model that makes a
-small change large, as one with huge random weights does, makes nats large where no operation is wrong.
+The error of a precision depends on the model. So an operation of the packed engine may have twice the error that the
+rounding to that number of bits alone has on the same model (`rounding_engine.py`). The error of the whole model is a
+KL divergence, in nats per token. It is bounded only on towel and on the small random model; on any other model it is
+printed, but fails nothing: a model with huge random weights makes it large although no operation is wrong.
 """
 
 import tempfile
@@ -33,37 +33,37 @@ from starport.verify.runs import prompt, reference_values
 from starport.verify.stand_ins import write_stand_in
 
 LIKELIEST = 5
-LONG = 141  # tokens: the packed cache begins an integer of keys every 128
+LONG = 141  # tokens: the packed cache starts a new integer of keys every 128 tokens
 
 
 @dataclass(frozen=True)
 class Kind:
-    """An engine with its bars: of one operation, in parts of the tensor's largest number, and of the whole, in nats.
+    """An engine with its bounds: `bar` for an operation, relative to the tensor's largest number; `nats` for the model.
 
-    Where `rounding` is given, the bar of an operation is the larger of `bar` and twice what that rounding costs.
+    With `rounding`, the bound of an operation is the larger of `bar` and twice the error of that rounding.
     """
 
     name: str
-    engine: Callable[[int], Engine]  # of so many workers
+    engine: Callable[[int], Engine]  # from a number of workers
     bar: float
-    nats: float  # on the models that are known
-    exact: bool  # the same bits however it is run
-    rounding: tuple[int, int] | None = None  # the bits of a lane, and of a weight
+    nats: float  # KL divergence per token, on towel and the random model
+    exact: bool  # the same bits in every way of running it
+    rounding: tuple[int, int] | None = None  # bits of a lane, bits of a weight
 
 
 KINDS = (
-    # One product has two roundings, of 2^-25 each; sums of many have more. The bars are 4 of these.
+    # One product has two roundings of 2^-25 each; sums of many products have more. The bound is 4 of these errors.
     Kind("packed full", lambda workers: PackedEngine(FULL, workers), 2.0**-22, 1e-9, exact=True, rounding=(52, 25)),
-    # An approximation: 8 bits, and about 8 of the vectors. Nats of towel: 7e-4 a token.
+    # An approximation: 8 bits of weights, about 8 of vectors. On towel it has 7e-4 nats per token.
     Kind("packed fast", lambda workers: PackedEngine(FAST, workers), 2.0**-6, 1e-3, exact=True, rounding=(20, 8)),
     Kind("torch float64", lambda _: TorchEngine("cpu", "float64"), BAR, 1e-12, exact=False),
-    # 24 bits, and a hundred roundings.
+    # 24 bits and a hundred roundings.
     Kind("torch float32", lambda _: TorchEngine("cpu", "float32"), 3e-6, 1e-9, exact=False),
 )
 
 
 def checks(model: Path) -> Iterator[Check]:
-    """Yield two checks an engine: on the model in this folder, and on a small random one with a long text."""
+    """Yield two checks per engine: on the model in this folder, and on a small random one with a long text."""
     with tempfile.TemporaryDirectory() as temporary:
         small = write_stand_in(Path(temporary), 11, n_positions=150, n_inner=50)
         long = tuple((89 * n + 7) % 261 for n in range(LONG))
@@ -86,13 +86,13 @@ def _compare(kind: Kind, model: Path, ids: tuple[int, ...], name: str, known: bo
         if kind.exact and not fault:
             two = stack.enter_context(GPT2.from_pretrained(model, kind.engine(2)))
             if not same_bits(two.logits(ids), logits) or not same_bits(two.logits(ids, tap=_look), logits):
-                fault = "other bits with 2 workers"
+                fault = "different bits with 2 workers"
     place, far = farthest(found)
     nats, whole = divergence(logits, truth["logits"]), distance(logits, truth["logits"])
     alone = _rounding_alone(kind, model, ids, truth)
     bar = max(kind.bar, 2 * alone["worst"]) if alone else kind.bar
     values_measure = Measure(far, bar, OF_LARGEST, at=place)
-    text_measure = Measure(nats, kind.nats, "nats", at="in all")
+    text_measure = Measure(nats, kind.nats, "nats", at="whole model")
     measure, other = values_measure, ""
     if known:
         measure, second = sorted((values_measure, text_measure), key=lambda found: found.share, reverse=True)
@@ -101,7 +101,7 @@ def _compare(kind: Kind, model: Path, ids: tuple[int, ...], name: str, known: bo
     first = first_beyond(found, bar)
     passed = not first and not fault and not (known and nats > kind.nats)
     if not passed:
-        finding = fault or f"{short(nats)} nats, bar {kind.nats:g}"
+        finding = fault or f"{short(nats)} nats, the bound is {kind.nats:g}"
         finding = f"first beyond {short(bar)}: {first}, {short(found[first])}" if first else finding
     values: dict[str, Value] = {
         "worst": far,
@@ -117,15 +117,15 @@ def _compare(kind: Kind, model: Path, ids: tuple[int, ...], name: str, known: bo
 
 
 def _told(kind: Kind, nats: float, alone: Mapping[str, float] | None, known: bool) -> list[str]:
-    """Return what there is to say of a run that passed beside its measures."""
-    told = [] if known else [f"{short(nats)} nats a token on this model"]
+    """Return further results of a run that passed, besides its measures."""
+    told = [] if known else [f"{short(nats)} nats per token on this model"]
     if kind.name == "packed fast" and alone:
-        told.append(f"fast is approximate: its 8 bits alone cost {short(alone['nats'])} nats")
-    return told + ["same bits fused, cached, 2 workers"] * kind.exact
+        told.append(f"fast is approximate: rounding to 8 bits alone has {short(alone['nats'])} nats")
+    return told + ["same bits fused, with a cache, with 2 workers"] * kind.exact
 
 
 def _rounding_alone(kind: Kind, model: Path, ids: tuple[int, ...], truth: Mapping[str, Any]) -> dict[str, float] | None:
-    """Return what the rounding of a kind costs this model: of the worst operation, and in nats a token."""
+    """Return the error of the rounding alone on this model: of the worst operation, and in nats per token."""
     if not kind.rounding:
         return None
     with GPT2.from_pretrained(model, RoundingEngine(*kind.rounding)) as gpt2:
@@ -134,7 +134,7 @@ def _rounding_alone(kind: Kind, model: Path, ids: tuple[int, ...], truth: Mappin
 
 
 def one_by_one(gpt2: GPT2, ids: tuple[int, ...], truth: Mapping[str, Any]) -> dict[str, float]:
-    """Return how far each value is from the truth when it is computed from true values."""
+    """Return the distance of each value from the true one, if its operation gets true inputs."""
     found: dict[str, float] = {}
 
     def tap(name: str, value: Any) -> Any:
@@ -145,8 +145,8 @@ def one_by_one(gpt2: GPT2, ids: tuple[int, ...], truth: Mapping[str, Any]) -> di
     return found
 
 
-def divergence(logits: Any, truth: Any) -> float:  # [T][V], [T][V] -> nats a token
-    """Return the mean Kullback-Leibler divergence of the distributions from the true ones."""
+def divergence(logits: Any, truth: Any) -> float:  # [T][V], [T][V] -> nats per token
+    """Return the mean KL divergence of the distributions from the true ones."""
     ours, true = (_log_softmax(np.asarray(rows, dtype=np.float64)) for rows in (logits, truth))
     return abs(float((np.exp(true) * (true - ours)).sum(-1).mean()))
 
@@ -157,33 +157,33 @@ def _log_softmax(rows: Any) -> Any:
 
 
 def _other_ways(kind: Kind, gpt2: GPT2, ids: tuple[int, ...], logits: Any, truth: Any) -> str | None:
-    """Return which other way of running gives other numbers than all tokens at once without a tap.
+    """Return the first way of running whose logits differ from all tokens at once without a tap; None if all agree.
 
-    Ways that round otherwise may be as far apart as 4 times the distance of the run with a tap from the truth, whose
-    operations are compared one by one.
+    An engine that is not exact may round differently. Then the distance may be 4 times that of the run with a tap from
+    the true logits.
     """
     tapped = gpt2.logits(ids, tap=_look)
     bar = max(kind.bar, 4 * distance(tapped, truth))
     ways = {
         "with a tap": tapped,
         "with a cache": _in_parts(gpt2, ids),
-        "of the last token alone": logits[:-1] + gpt2.logits(ids, last_only=True),
+        "for the last token alone": logits[:-1] + gpt2.logits(ids, last_only=True),
     }
     for way, rows in ways.items():
         if not (same_bits(rows, logits) if kind.exact else distance(rows, logits) <= bar):
-            return f"other numbers {way}, {short(distance(rows, logits))} away"
-    return None if _likeliest(gpt2, ids) else f"the {LIKELIEST} likeliest tokens are not those of the whole row"
+            return f"different logits {way}: distance {short(distance(rows, logits))}"
+    return None if _likeliest(gpt2, ids) else f"the {LIKELIEST} most probable tokens differ from those of the whole row"
 
 
 def _in_parts(gpt2: GPT2, ids: tuple[int, ...]) -> list[list[float]]:
-    """Return the logits of a text that is read in up to three parts, the last of them by way of a fork."""
+    """Return the logits of a text that is read in up to three parts, the last one with a fork of the cache."""
     rows: list[list[float]] = []
     cache = None
     for part in (ids[: len(ids) // 3], ids[len(ids) // 3 : -1]):
         if part:
             more, cache = gpt2.read(part, cache, last_only=False)
             rows += more
-    if cache is None:  # one token is all there is
+    if cache is None:  # the text is a single token
         return gpt2.read(ids)[0]
     fork = gpt2.fork(cache)
     gpt2.read([ids[0]], cache)
@@ -191,7 +191,7 @@ def _in_parts(gpt2: GPT2, ids: tuple[int, ...]) -> list[list[float]]:
 
 
 def _likeliest(gpt2: GPT2, ids: tuple[int, ...]) -> bool:
-    """Return whether the row with the likeliest tokens alone is the whole row, but for -inf where others are."""
+    """Return whether the search for the most probable tokens gives their logits, and -inf for others at most."""
     for step in gpt2.steps(ids[:3], SamplingSettings(temperature=0), max_new_tokens=3):
         row, some = step.drawn_from.top(0), step.drawn_from.top(LIKELIEST)
         last = sorted(row)[-LIKELIEST]

@@ -1,7 +1,7 @@
-"""The same bits everywhere: the fingerprints of towel, computed again and compared with docs/FINGERPRINTS.md.
+"""Computes the fingerprints of towel again and compares them with docs/FINGERPRINTS.md.
 
-A fingerprint is the sha256 of a row of logits (`starchart.generation.fingerprint`): of the row from which the last of
-a few greedy tokens was drawn, so that it stands for the reading of the prompt, the cache and the steps after it.
+A fingerprint is the SHA-256 of the row of logits (`starchart.generation.fingerprint`) from which the last of a few
+greedy tokens was chosen. So it depends on the prompt, the cache and all steps.
 """
 
 from collections.abc import Iterator, Mapping
@@ -29,7 +29,7 @@ PROMPTS = (
 
 @dataclass(frozen=True)
 class Way:
-    """An engine in one of its precisions, and the numbers of workers that must not change its bits."""
+    """An engine with a precision, and the numbers of workers to check: they must not change the bits."""
 
     name: str
     engine: str
@@ -38,7 +38,7 @@ class Way:
 
     @property
     def options(self) -> str:
-        """What to add to `run_gpt2.py` to get it."""
+        """The options of `run_gpt2.py` for it."""
         return f"--engine {self.engine} --precision {self.precision}"
 
 
@@ -51,7 +51,7 @@ Told = dict[tuple[str, str], str]  # (way, prompt) -> fingerprint
 
 
 def fingerprint_of(gpt2: GPT2, tokenizer: Tokenizer, prompt: str) -> str:
-    """Return the fingerprint of the row from which the last of NEW_TOKENS greedy tokens after `prompt` was drawn."""
+    """Return the fingerprint of the row from which the last of NEW_TOKENS greedy tokens was chosen."""
     found = ""
     for step in gpt2.steps(tokenizer.encode(prompt), SamplingSettings(temperature=0.0), max_new_tokens=NEW_TOKENS):
         found = fingerprint(step.logits)
@@ -59,14 +59,14 @@ def fingerprint_of(gpt2: GPT2, tokenizer: Tokenizer, prompt: str) -> str:
 
 
 def fingerprints(model: Path, way: Way, workers: int, prompts: tuple[str, ...] = PROMPTS) -> Told:
-    """Return what the model in a folder gives on an engine, for each of the prompts."""
+    """Return the fingerprints of a model on an engine, for each prompt."""
     tokenizer = Tokenizer.from_pretrained(model)
     with GPT2.from_pretrained(model, way.engine, precision=way.precision, workers=workers, pack_cache=False) as gpt2:
         return {(way.name, prompt): fingerprint_of(gpt2, tokenizer, prompt) for prompt in prompts}
 
 
 def model_digest(model: Path) -> str:
-    """Return the sha256 of the files that decide what a model says."""
+    """Return the SHA-256 of the files that decide the output of a model."""
     digest = sha256()
     for name in ("config.json", "model.safetensors", "vocab.json", "merges.txt"):
         digest.update(sha256(read_regular_file(model / name)).digest() if (model / name).is_file() else b"none")
@@ -74,7 +74,7 @@ def model_digest(model: Path) -> str:
 
 
 def checks(model: Path) -> Iterator[Check]:
-    """Yield a check for each engine and number of workers; of another model than that of the page, one that says so."""
+    """Yield a check per engine and number of workers; for another model than that of the page only one."""
     if not FILE.is_file():
         yield _no_page()
         return
@@ -90,16 +90,15 @@ def checks(model: Path) -> Iterator[Check]:
 
 
 def compared(way: Way, workers: int, kept: Told, found: Mapping[tuple[str, str], str]) -> Check:
-    """Return the check that what was found on an engine is what is kept of it."""
+    """Return the check that the fingerprints of an engine are those of the page."""
     expected = {key: value for key, value in kept.items() if key[0] == way.name}
     wrong = [prompt for (_, prompt), value in found.items() if expected.get((way.name, prompt)) != value]
     passed = not wrong and expected.keys() == found.keys() and bool(found)
     if passed:
-        finding = f"the bits of docs/FINGERPRINTS.md for {len(found)} prompts"
+        finding = f"same bits as docs/FINGERPRINTS.md for {len(found)} prompts"
     else:
-        finding = (
-            f"other bits than docs/FINGERPRINTS.md after {', '.join(map(repr, wrong)) or 'no prompt: others are kept'}"
-        )
+        which = ", ".join(map(repr, wrong)) or "no prompt: the page has other prompts"
+        finding = f"other bits than docs/FINGERPRINTS.md after {which}"
     values = {prompt: value for (_, prompt), value in found.items()}
     return Check(COMPONENT, _name(way, workers), passed, finding, values)
 
@@ -109,14 +108,14 @@ def _name(way: Way, workers: int) -> str:
 
 
 def _no_page() -> Check:
-    """Return the check where there is nothing to compare with: right in an installed package, wrong in a clone."""
+    """Return the check if the page is missing: it passes in an installed package and fails in a clone."""
     installed = not (FILE.parents[1] / "compare.py").is_file()
     finding = "not run: docs/FINGERPRINTS.md is not here" if installed else f"there is no {FILE.name} in docs"
     return Check(COMPONENT, "page", installed, finding, run=not installed)
 
 
 def _other_model(model: Path, kept: str, found: str) -> Check:
-    """Return the check of a model that is not the one of the page: wrong if it is the one in the box."""
+    """Return the check for another model than that of the page: it fails if the model is the towel in the box."""
     boxed = model.name == "towel" and model.parent.name == "box"
     finding = (
         "docs/FINGERPRINTS.md is of another towel than the one in the box" if boxed

@@ -1,4 +1,4 @@
-"""Generation: the tokens of transformers' `generate`, and the same bits with a cache and without.
+"""Generation: the same tokens as transformers' `generate`, and the same bits with and without a cache.
 
 transformers runs in float64, as the reference engine does; both round logits to float32 before they draw.
 """
@@ -26,10 +26,10 @@ from starport.verify.torch_gpt2 import load_transformers, torch_gpt2
 
 COMPONENT = "generation"
 GREEDY = SamplingSettings(temperature=0)
-# For the model given: few tokens, since the reference engine computes them.
+# For the given model: few tokens, since the reference engine is slow.
 FEW = (GREEDY, SamplingSettings(0.8, 40, 0.95, 42), SamplingSettings(1.3, 0, 0.9, 7))
 FEW_TOKENS = 8
-# For a small random model, whose logits are flat: each draw depends on every part of the settings.
+# For a small random model. Its logits are almost equal, so every setting changes the tokens.
 MANY = (
     GREEDY,
     SamplingSettings(seed=0),
@@ -63,7 +63,7 @@ def checks(model: Path) -> Iterator[Check]:
 
 
 def _that_fit(ids: tuple[int, ...], positions: int) -> tuple[tuple[int, ...], int]:
-    """Return a beginning of `ids` and a number of new tokens for which a model has room: 4 and 8 in most.
+    """Return the first of `ids` and a number of new tokens that fit into the context: 4 and 8 for most models.
 
     >>> _that_fit((5, 6, 7, 8, 9), 1024), _that_fit((5, 6, 7, 8), 8), _that_fit((5,), 1)
     (((5, 6, 7, 8), 8), ((5, 6, 7, 8), 4), ((5,), 1))
@@ -73,7 +73,7 @@ def _that_fit(ids: tuple[int, ...], positions: int) -> tuple[tuple[int, ...], in
 
 
 def _tokens(model: Path, ids: Sequence[int], settings: Sequence[SamplingSettings], count: int, name: str) -> Check:
-    """Compare new tokens with those of generate, for some settings."""
+    """Compare new tokens with those of transformers' generate, for several settings."""
     theirs, total = load_transformers(model), 0
     fault = None
     with GPT2.from_pretrained(model) as ours:
@@ -87,9 +87,9 @@ def _tokens(model: Path, ids: Sequence[int], settings: Sequence[SamplingSettings
                 continue
             if got != expected and not fault:
                 place = next((n for n, token in enumerate(expected) if got[n : n + 1] != [token]), len(expected))
-                fault = f"token {place + 1} of {_told(s)} is another: {got[place:][:1]}, not {expected[place:][:1]}"
+                fault = f"token {place + 1} with {_told(s)} is {got[place:][:1]}, not {expected[place:][:1]}"
     finding = (
-        fault or f"{total} tokens, greedy and {len(settings) - 1} ways of sampling: all those of transformers' generate"
+        fault or f"{total} tokens, greedy and {len(settings) - 1} ways of sampling: equal to transformers' generate"
     )
     return Check(COMPONENT, name, not fault, finding, {"tokens": total, "settings": len(settings), "fault": fault})
 
@@ -114,7 +114,7 @@ def generate(model: Any, ids: Sequence[int], settings: SamplingSettings, count: 
 
 
 def _end_of_text(model: Path) -> Check:
-    """Compare where texts end, for a model with many tokens that end one."""
+    """Compare where texts end, for a model with many end-of-text tokens."""
     theirs = load_transformers(model)
     seeds = range(20)
     with GPT2.from_pretrained(model) as ours:
@@ -136,7 +136,7 @@ def _draws() -> Check:
         s = SamplingSettings(
             temperature=chooser.choice([1, 0.7, 0.8, 1.3]),
             top_k=chooser.choice([0, 0, 1, 2, 5, 40, 999]),
-            # Which of equal logits stay at the cut of top-p depends on torch's sort, which is not stable.
+            # Which of equal logits top-p keeps depends on torch's sort, which is not stable.
             top_p=1 if tied else chooser.choice([1, 1, 0.9, 0.5, 0.1, 0.999]),
             seed=seed,
         )
@@ -151,14 +151,14 @@ def _draws() -> Check:
             continue
         if tokens != expected:
             wrong.append(_told(s))
-    finding = f"{3 * DRAWS} draws from random rows, each by its own settings: all those of torch.multinomial"
+    finding = f"{3 * DRAWS} draws from random rows, each with its own settings: equal to torch.multinomial"
     if wrong:
-        finding = f"{len(wrong)} of {DRAWS} rows are drawn from otherwise than by torch.multinomial: {wrong[0]} first"
+        finding = f"{len(wrong)} of {DRAWS} rows give other draws than torch.multinomial; the first: {wrong[0]}"
     return Check(COMPONENT, "draws", not wrong, finding, {"rows": DRAWS, "wrong": len(wrong)})
 
 
 def _random_row(chooser: random.Random, seed: int) -> tuple[list[float], bool]:  # -> [97]
-    """Return logits, and whether some are equal; by turns they are whole numbers, or differ in the last bits only."""
+    """Return logits, and whether some are equal: integers, numbers that differ only in the last bits, or others."""
     if seed % 4 == 0:
         return [3.0 + chooser.randrange(100) / (1 << 22) for _ in range(97)], True
     centre, spread = chooser.choice([0.0, -100.0, 30.0]), chooser.choice([0.01, 1.0, 3.0])
@@ -176,21 +176,21 @@ def _filtered(row: list[float], s: SamplingSettings) -> Any:  # [V] -> [1][V]
 
 
 def _cached(model: Path) -> Check:
-    """Compare the rows that tokens are drawn from with those of the whole text read anew."""
-    ids, count = [(13 * n + 5) % END_OF_TEXT for n in range(21)], 15  # 21: more than is read at once
+    """Compare the rows of logits during generation with those of the whole text read at once."""
+    ids, count = [(13 * n + 5) % END_OF_TEXT for n in range(21)], 15  # 21: more tokens than are read at once
     with GPT2.from_pretrained(model) as gpt2:
         steps = [(step.token, step.logits) for step in gpt2.steps(ids, SamplingSettings(seed=1), max_new_tokens=count)]
         rows = gpt2.logits([*ids, *(token for token, _ in steps)], tap=lambda _, value: value)
     different = [n for n, (_, row) in enumerate(steps) if not same_bits(row, rows[len(ids) - 1 + n])]
-    finding = f"{len(steps)} rows of logits, each by one token and the cache: the same bits as all tokens read at once"
+    finding = f"{len(steps)} rows of logits with the cache: the same bits as all tokens read at once"
     if different:
-        which = f"that of new token {different[0] + 1} first"
-        finding = f"with a cache, {len(different)} of {len(steps)} rows have other bits: {which}"
+        which = f"the first is that of new token {different[0] + 1}"
+        finding = f"with a cache, {len(different)} of {len(steps)} rows have different bits; {which}"
     return Check(COMPONENT, "cache", not different, finding, {"rows": len(steps), "different": len(different)})
 
 
 def _sliding(model: Path) -> Check:
-    """Compare a greedy text longer than the model reads with PyTorch's, which reads the last half afresh when full."""
+    """Compare a greedy text longer than the context with PyTorch, which reads the last half again when it is full."""
     full, ids, count = 40, [(17 * n + 3) % END_OF_TEXT for n in range(30)], 35
     with GPT2.from_pretrained(model) as gpt2:
         ours = list(gpt2.generate(ids, max_new_tokens=count, temperature=0, on_full="slide"))
@@ -199,10 +199,10 @@ def _sliding(model: Path) -> Check:
         theirs.append(int(torch_gpt2(model, window)["logits"][-1].argmax()))
         window = (window + theirs[-1:])[-full // 2 :] if len(window) == full else window + theirs[-1:]
     same = ours == theirs and len(ours) in (count, ours.index(END_OF_TEXT) + 1 if END_OF_TEXT in ours else count)
-    finding = f"{len(ours)} greedy tokens by a model that reads {full}: " + (
-        "all those of PyTorch, reading the last half afresh"
+    finding = f"{len(ours)} greedy tokens with a context of {full}: " + (
+        "equal to PyTorch, which reads the last half again"
         if same
-        else "not those of PyTorch, reading the last half afresh"
+        else "not equal to PyTorch, which reads the last half again"
     )
     return Check(COMPONENT, "more than the model reads", same, finding, {"tokens": len(ours)})
 

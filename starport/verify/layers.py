@@ -1,7 +1,7 @@
-"""Layers, each alone, on inputs where nothing is neutral, compared with 40 digits of mpmath, NumPy and PyTorch.
+"""Each layer alone, against 40 digits of mpmath, with NumPy and PyTorch beside it. No weight is 0 or 1.
 
-The truth is the independent NumPy program, run on numbers of mpmath. Peers read all tokens at once. Ours reads the past
-tokens first and has them in its cache.
+The true values come from the independent NumPy program, run on mpmath numbers. The peers read all tokens at once; ours
+reads the past tokens first and has them in its cache.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -32,7 +32,7 @@ EPSILON = 1e-5
 
 @dataclass(frozen=True)
 class Case:
-    """T new tokens after `past` others, H heads of D channels, F feed-forward channels, and random numbers."""
+    """A test case: T new tokens after `past` others, H heads of D channels, F feed-forward channels."""
 
     t: int
     past: int
@@ -42,11 +42,11 @@ class Case:
 
     @property
     def c(self) -> int:
-        """All channels."""
+        """C, the number of channels."""
         return self.h * self.d
 
     def weights(self) -> dict[str, Any]:
-        """Return a block's weights: gammas, betas and biases are random too."""
+        """Return random weights of a block, gammas, betas and biases included, and its input x."""
         draw = np.random.Generator(np.random.PCG64([self.t, self.past, self.h, self.d]))
         sizes = {"attn.c_attn": (self.c, 3 * self.c), "attn.c_proj": (self.c, self.c)}
         sizes |= {"mlp.c_fc": (self.c, self.f), "mlp.c_proj": (self.f, self.c)}
@@ -63,12 +63,12 @@ CASES = {
     "one token after 17": Case(1, 17, 3, 3, 20),
     "4 tokens after 9, one channel a head": Case(4, 9, 5, 1, 7),
 }
-SCALE = 0.37  # of the scores: not that of any D above
+SCALE = 0.37  # of the scores: not 1 / sqrt(D) for any D above
 
 Runs = Callable[[Case, Any, Any], Any]  # a case, its weights, numpy_gpt2 or torch_gpt2 -> the value, all tokens
 
 
-def checks(model: Path) -> Iterator[Check]:  # noqa: ARG001  they are the same for every model
+def checks(model: Path) -> Iterator[Check]:  # noqa: ARG001  these checks use no model
     """Yield a check for every layer."""
     yield _check("linear_layer", _linear, lambda _, w, peer: peer.linear(w["x"], w, "mlp.c_fc"))
     yield _check(
@@ -94,7 +94,7 @@ def _check(name: str, ours: Callable[[Case, Mapping[str, Any]], Any], theirs: Ru
 
 
 def _compare(name: str, ours: Callable[[Case, Mapping[str, Any]], Any], theirs: Runs) -> Check:
-    """Compare one layer in all cases: its last T rows, or of [H][T][D] the last T of each head."""
+    """Compare one layer in all cases: its last T rows, of [H][T][D] those of each head."""
     found: dict[str, dict[str, float]] = {}
     for title, case in CASES.items():
         w = case.weights() | _random_qkv(case)
@@ -116,7 +116,7 @@ def _compare(name: str, ours: Callable[[Case, Mapping[str, Any]], Any], theirs: 
     finding = f"worst of {len(CASES)} cases"
     if own > BAR:
         title = next(title for title, case in found.items() if case["ours"] > BAR)
-        finding = f"{short(found[title]['ours'])} from the truth with {title}; {peers(worst)}"
+        finding = f"{short(found[title]['ours'])} from the true value with {title}; {peers(worst)}"
     return Check("layers", name, own <= BAR, finding, {"cases": found}, measure)
 
 
@@ -162,7 +162,7 @@ def _block(case: Case, w: Mapping[str, Any]) -> Any:
 
 
 def _after_the_past(case: Case, x: Any, read: Callable[[Any, Any], tuple[Any, Any]]) -> Any:
-    """Return what `read` makes of the new tokens, with those of the past in the cache."""
+    """Return the output of `read` for the new tokens, with the past tokens in the cache."""
     cache = reference.new_cache(case.h)
     if case.past:
         _, cache = read(x[: case.past], cache)

@@ -1,4 +1,4 @@
-"""The whole model: every value of every block beside NumPy, PyTorch and transformers, and the truth."""
+"""The whole model: every value of every block against true values, with NumPy, PyTorch and transformers beside it."""
 
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -19,14 +19,14 @@ from starport.verify.stand_ins import write_stand_in
 from starport.verify.torch_gpt2 import torch_gpt2, transformers_gpt2
 
 _HEAD = "lm_head.weight"
-_NO_WEIGHTS = (".attn.bias", ".attn.masked_bias")  # masks that old files keep
+_NO_WEIGHTS = (".attn.bias", ".attn.masked_bias")  # masks in old files
 
-# name -> (options of config.json, how many tokens are read)
+# name -> (options of config.json, number of tokens)
 STAND_INS: dict[str, tuple[dict[str, Any], int]] = {
     "odd sizes": ({}, 9),
     "in half precision": ({"dtype": "float16"}, 5),
     "one head, one token": ({"n_head": 1, "n_embd": 7, "n_inner": 9}, 1),
-    "its own head, 3 blocks": ({"tie_word_embeddings": False, "n_layer": 3}, 5),
+    "untied output, 3 blocks": ({"tie_word_embeddings": False, "n_layer": 3}, 5),
     "scale by block": ({"scale_attn_by_inverse_layer_idx": True, "n_layer": 3}, 5),
     "exact GELU, no scale": ({"activation_function": "gelu", "scale_attn_weights": False}, 5),
     "relu, wide epsilon": ({"activation_function": "relu", "layer_norm_epsilon": 0.3}, 5),
@@ -50,21 +50,19 @@ def checks(model: Path) -> Iterator[Check]:
 
 
 def _weights(model: Path, name: str) -> Check:
-    """Compare what our reader reads with what the safetensors library reads: the same names, and the same numbers."""
+    """Compare the weights that we read with those of the safetensors library: equal names and equal bits."""
     stored = {key: array for key, array in stored_weights(model).items() if not key.endswith(_NO_WEIGHTS)}
     _, tensors = open_tensors(model)
-    tied = {_HEAD} - tensors.keys()  # a file may hold it nevertheless
+    tied = {_HEAD} - tensors.keys()  # a file may contain it nevertheless
     if missing := (stored.keys() - tied) ^ tensors.keys():
-        finding = f"{len(missing)} tensors are seen by us or by safetensors alone: {min(missing)} first"
+        finding = f"{len(missing)} tensors are read only by us or only by safetensors, such as {min(missing)}"
         return Check("model", name, False, finding, {"tensors": len(stored)})
     _, weights = load_checkpoint(model)
     different = [key for key, array in stored.items() if not same_bits(_leaf(weights, key), array)]
     count = sum(array.size for array in stored.values())
     finding = f"{len(stored)} tensors, {count:,} numbers: the same bits as the safetensors library reads"
     if different:
-        finding = (
-            f"{len(different)} of {len(stored)} tensors are read otherwise than by safetensors: {different[0]} first"
-        )
+        finding = f"{len(different)} of {len(stored)} tensors differ from those of safetensors, such as {different[0]}"
     return Check("model", name, not different, finding, {"tensors": len(stored), "numbers": count})
 
 
@@ -78,7 +76,7 @@ def _leaf(weights: Any, name: str) -> Any:
 
 
 def _every_value(model: Path, ids: tuple[int, ...], name: str) -> Check:
-    """Compare every value of a run with the truth, and those of the peers too; and ours with each peer's."""
+    """Compare all values of a run, and of the peers, with the true ones; and ours with those of each peer."""
     truth, ours = true_values(model, ids), reference_values(model, ids)
     runs: dict[str, Mapping[str, Any]] = {
         "NumPy": numpy_gpt2(model, ids),
@@ -93,14 +91,14 @@ def _every_value(model: Path, ids: tuple[int, ...], name: str) -> Check:
     finding = f"{len(truth)} values, {len(ids)} token{'s' * (len(ids) > 1)}"
     if not passed:
         first = first_beyond(found, BAR)
-        what = f"{first} is {short(found[first])} from the truth" if first else f"apart from {peers(apart)}"
-        finding = f"first beyond {BAR:g}: {what}" if list(ours) == list(truth) else f"other names; {what}"
+        what = f"{first} is {short(found[first])} from the true value" if first else f"distance from {peers(apart)}"
+        finding = f"first beyond {BAR:g}: {what}" if list(ours) == list(truth) else f"different names of values; {what}"
     values: dict[str, Value] = {"tokens": len(ids), "ours_to_peers": apart, "by_value": found}
     return Check("model", name, passed, finding, values, Measure(far, BAR, OF_LARGEST, theirs, place))
 
 
 def _float32(model: Path) -> Check:
-    """Round the logits to float32: how many are the rounded truth?"""
+    """Round the logits to float32: how many equal the rounded true logits?"""
     ids = prompt(model)
     truth = np.asarray(true_values(model, ids)["logits"]).astype(np.float32)
 
@@ -110,8 +108,8 @@ def _float32(model: Path) -> Check:
     ours = share(reference_values(model, ids)["logits"])
     doubles, floats = (share(torch_gpt2(model, ids, dtype)["logits"]) for dtype in (torch.float64, torch.float32))
     finding = (
-        f"rounded to float32, {ours:.2%} of ours are the rounded truth; PyTorch float64 {doubles:.2%}; bar: more than"
-        f" PyTorch float32, {floats:.2%}"
+        f"rounded to float32, {ours:.2%} of ours equal the rounded true logits; PyTorch float64 {doubles:.2%};"
+        f" required: more than PyTorch float32, {floats:.2%}"
     )
     values = {
         "ours": ours,
@@ -124,11 +122,11 @@ def _float32(model: Path) -> Check:
 
 
 def _log_probabilities(model: Path) -> Check:
-    """Compare ln P of each token of a text, longer than what is read at once."""
+    """Compare ln P of each token of a text that is longer than what is read at once."""
     ids = [(97 * n) % 261 for n in range(40)]
     truth = torch_gpt2(model, ids)["logits"].log_softmax(-1)[range(39), ids[1:]]
     far = distance(list(GPT2.from_pretrained(model).log_probabilities(ids)), truth)
     passed = far <= BAR
-    finding = "39 tokens" if passed else f"{short(far)} from PyTorch float64, {short(BAR)} is allowed"
+    finding = "39 tokens" if passed else f"{short(far)} from PyTorch float64, the bound is {short(BAR)}"
     measure = Measure(far, BAR, OF_LARGEST, at="beside PyTorch float64")
     return Check("model", "log-probabilities", passed, finding, {"tokens": 39}, measure)

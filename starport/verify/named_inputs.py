@@ -1,4 +1,4 @@
-"""The numbers that operations are compared on, by names that say what is hard about them. The same in every run."""
+"""The inputs of the comparisons, in sets whose names say what is difficult. They are the same in every run."""
 
 from collections.abc import Callable
 from math import ldexp
@@ -6,7 +6,7 @@ from random import Random
 
 ROWS = 64
 WIDTH = 48
-COUNT = 1000  # numbers in a set for functions of one number
+COUNT = 1000  # numbers in a set, for functions of one number
 
 
 def _gauss(random: Random, width: int, scale: float = 1.0) -> list[float]:
@@ -14,7 +14,7 @@ def _gauss(random: Random, width: int, scale: float = 1.0) -> list[float]:
 
 
 def _cancelling(random: Random, width: int) -> list[float]:
-    """Return numbers and, after them, almost their opposites: the sum is a ten-millionth of the parts."""
+    """Return numbers, and then almost the same with the opposite sign: the sum is about 1e-7 of them."""
     half = _gauss(random, width // 2)
     return half + [-x * (1.0 + 1e-7 * random.gauss(0.0, 1.0)) for x in half]
 
@@ -43,7 +43,7 @@ ROW_SETS = tuple(_ROW_SETS)
 
 
 def rows(name: str, count: int = ROWS, width: int = WIDTH, salt: str = "") -> list[list[float]]:  # -> [count][width]
-    """Return the rows of a set; other rows of the same kind for another `salt`."""
+    """Return the rows of a set. Another `salt` gives other rows of the same kind."""
     random = Random(f"{name} {salt}")
     return [_ROW_SETS[name](random, width) for _ in range(count)]
 
@@ -53,7 +53,7 @@ def _signed(random: Random, exponents: tuple[int, int]) -> float:
 
 
 def _hard_to_subtract(random: Random) -> float:
-    """Return a number next to 1 or -1, where log goes through 0, or between -9 and -1, where 1 + tanh does."""
+    """Return a number near 1 or -1, where log is near 0, or between -9 and -1, where 1 + tanh is near 0."""
     if random.random() < 0.5:
         return random.choice((-1.0, 1.0)) * (1.0 + _signed(random, (-50, -5)))
     return random.uniform(-9.0, -1.0)

@@ -1,7 +1,7 @@
 """An independent GPT-2 over NumPy: every value of a run under its name in docs/NAMES.md.
 
-It shares no code with starchart. Numbers may be float64, longdouble (64 bits on x86: the truth for a whole model) or
-mpmath's of any length, in arrays of objects (the truth for one layer); weights are widened to them where they are used.
+It shares no code with starchart. Numbers may be float64, longdouble (64 bits on x86; the true values of a whole model)
+or mpmath numbers in arrays of objects (the true values of one layer). Weights are converted when they are used.
 """
 
 import json
@@ -23,14 +23,14 @@ _DEFAULTS = {"layer_norm_epsilon": 1e-5, "activation_function": "gelu_new", "sca
 
 
 def of(function: str, x: Array) -> Any:
-    """Return sqrt, exp, tanh or erf of every entry, in its own arithmetic."""
+    """Return sqrt, exp, tanh or erf of every entry, in the arithmetic of x."""
     if x.dtype == object:
         return np.frompyfunc(getattr(mpmath, function), 1, 1)(x)
     return np.vectorize(erf, otypes=[x.dtype])(x) if function == "erf" else getattr(np, function)(x)
 
 
 def gelu_new(x: Array, root: str = "0.79788456080286535587989211986876373695") -> Any:
-    """Return x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))), its constants in the arithmetic of x."""
+    """Return x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))), with constants in the arithmetic of x."""
     number: Callable[[str], Any] = mpmath.mpf if x.dtype == object else x.dtype.type
     return x / 2 * (1 + of("tanh", number(root) * (x + number("0.044715") * x * x * x)))
 

@@ -1,9 +1,9 @@
-"""Sums and products of vectors and matrices; addition and transposition, to the bit.
+"""Sums and products of vectors and matrices. Addition and transposition must have equal bits.
 
-A product a.b is measured in u sum|a_i b_i|, u = 2^-53, and its bar is 2 of them: the bound that docs/BOUNDS.md proves.
-An ulp of the result would say little: where the terms cancel it is as small as one likes, and a random sum often
-cancels. Products below 2^-1022 underflow: there u sum|a_i b_i| is less than the smallest float, so errors are measured
-in that, 2^-1074, and the bar has one more of them for each such product. Sums must be correctly rounded.
+The error of a product a.b is measured in u sum|a_i b_i|, u = 2^-53. The bound is 2 of these units; docs/BOUNDS.md has
+the proof. An ulp of the result is no useful unit: if the terms cancel, the result and its ulp can be arbitrarily small.
+Products below 2^-1022 underflow: there u sum|a_i b_i| is less than the smallest float, 2^-1074. So errors are then
+measured in 2^-1074, and the bound is larger by 1 for each such product. Sums must be correctly rounded.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -26,11 +26,11 @@ Matrix = list[list[float]]
 _COLUMNS = 5
 UNIT = "u sum|a b|"
 _SMALLEST = 2.0**-1074
-_UNDERFLOW = "a product that underflows loses half of 2^-1074 at most"
+_UNDERFLOW = "a product that underflows has an error of at most 2^-1075"
 
 
 def _second(inputs: str, count: int) -> Matrix:  # -> [count][WIDTH]
-    """Return what the rows of a set are multiplied with: ordinary numbers, that let cancelling rows cancel."""
+    """Return the second factor for a set: random numbers; cancelling rows still cancel in the product."""
     if inputs != "cancelling":
         return rows("random", count=count, salt=f"beside {inputs}")
     return [half * 2 for half in rows("random", count=count, width=WIDTH // 2, salt="beside cancelling")]
@@ -41,7 +41,7 @@ def _exact_products(a: Sequence[float], b: Sequence[float]) -> list[Fraction]:
 
 
 def _compare_products(inputs: str, a: Matrix, b: Matrix, ours: Floats, peers: dict[str, Floats]) -> Comparison:
-    """Return the comparison of the products of row i of `a` and row i of `b`, flattened."""
+    """Compare the products of row i of `a` and row i of `b`. `ours` and `peers` are flat."""
     products = [_exact_products(row, other) for row, other in zip(a, b, strict=True)]
     truth = truth_of((sum(terms, Fraction(0)) for terms in products), ours.shape)
     sizes = np.array([float(sum(map(abs, terms), Fraction(0))) for terms in products]).reshape(ours.shape)
@@ -53,7 +53,7 @@ def _compare_products(inputs: str, a: Matrix, b: Matrix, ours: Floats, peers: di
 
 
 def compare_dot(inputs: str) -> Comparison:
-    """Return the comparison of dot_product on one set."""
+    """Compare dot_product on one set."""
     a = rows(inputs)
     b = _second(inputs, len(a))
     x, y = torch.tensor(a, dtype=torch.float64), torch.tensor(b, dtype=torch.float64)
@@ -66,7 +66,7 @@ def compare_dot(inputs: str) -> Comparison:
 
 
 def compare_matrix_multiply(inputs: str) -> Comparison:
-    """Return the comparison of matrix_multiply on one set."""
+    """Compare matrix_multiply on one set."""
     a = rows(inputs, salt="left")
     columns = _second(inputs, _COLUMNS)
     x, y = torch.tensor(a, dtype=torch.float64), torch.tensor(columns, dtype=torch.float64).T
@@ -85,7 +85,7 @@ def compare_matrix_multiply(inputs: str) -> Comparison:
 
 
 def compare_sum(inputs: str) -> Comparison:
-    """Return the comparison of exact_sum on one set: it must be correctly rounded."""
+    """Compare exact_sum on one set: it must be correctly rounded."""
     a = rows(inputs, salt="sum")
     x = torch.tensor(a, dtype=torch.float64)
     peers = {
@@ -95,19 +95,19 @@ def compare_sum(inputs: str) -> Comparison:
     }
     truth = truth_of((sum(map(Fraction, row), Fraction(0)) for row in a), (len(a),))
     ours = np.array(list(map(exact_sum, a)))
-    bar = np.where(ours == truth.nearest, 0.5, np.nextafter(0.5, 0.0))  # of a tie the even float, no other
+    bar = np.where(ours == truth.nearest, 0.5, np.nextafter(0.5, 0.0))  # of a tie only the even float
     return Comparison(inputs, truth, truth.ulp, bar, ours, peers)
 
 
 def check_bits() -> Iterator[Check]:
-    """Yield the checks of what must have the same bits as NumPy and PyTorch."""
+    """Yield the checks of operations that must have the same bits as NumPy and PyTorch."""
     yield attempt(COMPONENT, "add_matrices", _check_bits, "add_matrices", _added_alike)
     yield attempt(COMPONENT, "transpose_matrix", _check_bits, "transpose_matrix", _turned_alike)
 
 
 def _check_bits(name: str, alike: Callable[[str], bool]) -> Check:
     wrong = [inputs for inputs in ROW_SETS if not alike(inputs)]
-    finding = f"other bits on {', '.join(wrong)}" if wrong else "the bits of NumPy and PyTorch on every set"
+    finding = f"different bits on {', '.join(wrong)}" if wrong else "same bits as NumPy and PyTorch on every set"
     return Check(COMPONENT, name, not wrong, finding)
 
 

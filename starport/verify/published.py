@@ -1,4 +1,4 @@
-"""Published facts about OpenAI's checkpoints, checked on every one that is in the Hugging Face cache or given."""
+"""Published facts about OpenAI's checkpoints, checked on those in the Hugging Face cache and that of --model."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import fields, is_dataclass
@@ -12,9 +12,9 @@ from starchart.checkpoints.checkpoint import load_checkpoint
 from starchart.checkpoints.stored_tensor import StoredTensor
 from starchart.files.regular_file import read_regular_file
 from starchart.generation.sampling import SamplingSettings
-from starport.decoded_text import decoded_text
 from starport.hub.find_model import cached_model
 from starport.hub.needed_files import missing_files
+from starport.terminal.given_text import decoded_text
 from starport.verify.check import Check, Value
 from starport.verify.published_facts import (
     CONTINUATIONS,
@@ -28,12 +28,12 @@ from starport.verify.published_facts import (
 COMPONENT = "published"
 NAMES = ("gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl")
 WINDOW = 1024
-# Two digits are published, and others weigh the last, shorter window otherwise.
+# Two digits are published, and others average the last, shorter window differently.
 _PERPLEXITY_TOLERANCE = 0.02
 
 
 def checks(model: Path, text: Path | None = None) -> Iterator[Check]:
-    """Yield a check for each fact about each official checkpoint here; `text` is the raw WikiText-2 test set."""
+    """Yield a check per fact and available checkpoint; `text` is the file of the raw WikiText-2 test set."""
     found = official_models(model)
     if not found:
         places = f"looked for {', '.join(NAMES)} in the Hugging Face cache and in the folder that --model names"
@@ -50,7 +50,7 @@ def checks(model: Path, text: Path | None = None) -> Iterator[Check]:
 
 
 def official_models(model: Path) -> dict[str, Path]:
-    """Return OpenAI's checkpoints by name: those in the cache in full, and `model` if its folder has such a name."""
+    """Return OpenAI's checkpoints by name: complete ones in the cache, and `model` if its folder has such a name."""
     cached = {name: cached_model(name) for name in NAMES}
     found = {name: folder for name, folder in cached.items() if folder and not missing_files(folder)}
     given = model.resolve()
@@ -86,9 +86,9 @@ def _continuations(name: str, folder: Path) -> Iterator[Check]:
 
 
 def continuation_check(fact: Continuation, gpt2: GPT2, tokenizer: Tokenizer) -> Check:
-    """Return the check that the likeliest tokens after a prompt are those published.
+    """Return the check that the greedy tokens after a prompt are the published ones.
 
-    The smallest distance on the way between the best logit and the next says how easily rounding turns the text.
+    Its margin is the smallest difference between the two largest logits: rounding errors below it change no token.
     """
     prompt = tokenizer.encode(fact.prompt) if isinstance(fact.prompt, str) else fact.prompt
     expected = tokenizer.encode(fact.expected) if isinstance(fact.expected, str) else fact.expected
@@ -113,9 +113,9 @@ def _greedy(gpt2: GPT2, prompt: Sequence[int], count: int) -> tuple[list[int], f
 
 
 def perplexity_of(folder: Path, text: str, stride: int = WINDOW) -> float:
-    """Return the perplexity a token of a text, on the torch engine, in windows that begin `stride` tokens apart.
+    """Return the perplexity per token of a text, on the torch engine, in windows that start `stride` tokens apart.
 
-    The first token of the text is predicted by none; with windows that do not overlap, nor is that of any other.
+    The first token of the text is not predicted. If windows do not overlap, the first token of no window is.
     """
     from starport.engines.tensors import default_device  # noqa: PLC0415  these import PyTorch
     from starport.engines.torch_engine import TorchEngine  # noqa: PLC0415

@@ -1,6 +1,6 @@
-"""What others have published of OpenAI's checkpoints: parameter counts, greedy continuations, perplexities.
+"""Facts that others have published about OpenAI's checkpoints: parameter counts, greedy continuations, perplexities.
 
-All continuations are in float32 and greedy. Left out: those made in float16, sampled ones, and contrastive search.
+All continuations are greedy and in float32. Those in float16, sampled ones and contrastive search are left out.
 """
 
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class Parameters:
 
 @dataclass(frozen=True)
 class Continuation:
-    """What a checkpoint says next when the likeliest token is taken every time."""
+    """The greedy continuation of a prompt: each token is the most probable one."""
 
     model: str
     prompt: str | tuple[int, ...]  # text or ids
@@ -31,16 +31,16 @@ class Continuation:
 
     @property
     def name(self) -> str:
-        """The prompt, short."""
+        """The prompt, shortened."""
         text = self.prompt if isinstance(self.prompt, str) else " ".join(map(str, self.prompt))
         return text if len(text) <= 24 else text[:21] + "..."
 
 
 @dataclass(frozen=True)
 class Perplexity:
-    """The perplexity a token of the raw WikiText-2 test set.
+    """The perplexity per token of the raw WikiText-2 test set.
 
-    It is read in windows of 1024 tokens that begin `stride` apart. Each predicts what the one before did not reach.
+    The text is read in windows of 1024 tokens, `stride` apart. Each window predicts the tokens that are new in it.
     """
 
     model: str

@@ -1,7 +1,7 @@
-"""The model as the peers can read it.
+"""The model in files that the other libraries can read.
 
-They read the weights with the safetensors library, config.json and the vocabulary with json, and share no code with our
-readers. A model in another form is written to such a folder first, with every number as it was.
+They read the weights with the safetensors library, and config.json and the vocabulary with json, so they share no code
+with our readers. A model in another format is first written to such a folder, without changing any number.
 """
 
 import tempfile
@@ -11,21 +11,21 @@ from pathlib import Path
 
 from starchart.checkpoints.checkpoint import open_tensors
 from starchart.checkpoints.stored_tensor import StoredTensor
-from starport.console import ProgressLine
 from starport.conversion.convert import Conversion
-from starport.termination import cleaning_up_when_terminated
+from starport.terminal.console import ProgressLine
+from starport.terminal.signals import cleaning_up_when_terminated
 
 WRITTEN = ", checked as it is written to safetensors"
 _PREFIX = "transformer."
-_OF_NUMPY = ("F64", "F32", "F16")  # it has no bfloat16
+_OF_NUMPY = ("F64", "F32", "F16")  # NumPy has no bfloat16
 
 
 @contextmanager
 def readable_model(model: Path, with_vocabulary: bool = True) -> Iterator[tuple[Path, str]]:
-    """Give a folder that the peers can read, and what to tell of it: WRITTEN, or nothing where it is the model's own.
+    """Yield a folder that the peers can read, and a note for the title: "" for the model's own folder, else WRITTEN.
 
-    The vocabulary need not be there unless the check is `with_vocabulary`. A folder that was written is gone
-    afterwards. Raises StarchartError for a model that cannot be written.
+    The vocabulary is needed only `with_vocabulary`. A folder that was written is removed at the end. Raises
+    StarchartError for a model that cannot be written.
     """
     tensors = open_tensors(model)[1]
     folder = model if model.is_dir() else model.parent
@@ -33,7 +33,7 @@ def readable_model(model: Path, with_vocabulary: bool = True) -> Iterator[tuple[
         yield folder, ""
         return
     with tempfile.TemporaryDirectory() as temporary, cleaning_up_when_terminated():
-        written = Path(temporary) / model.resolve().name  # by which published facts are found
+        written = Path(temporary) / model.resolve().name  # published facts are found by this name
         written.mkdir()
         conversion = Conversion.prepared(model, str(written), "safetensors", _exact(tensors), overwrite=False)
         progress = ProgressLine(f"writing {model.name} to safetensors")
@@ -45,7 +45,7 @@ def readable_model(model: Path, with_vocabulary: bool = True) -> Iterator[tuple[
 
 
 def _is_readable(folder: Path, tensors: Mapping[str, StoredTensor], with_vocabulary: bool) -> bool:
-    """Return whether these tensors are just those that the peers find in a folder, by their names, and the rest too."""
+    """Return whether the peers would find exactly these tensors in the folder, and the other files they need."""
     plain = all(
         tensor.name.removeprefix(_PREFIX) == name and not tensor.transposed and tensor.dtype in _OF_NUMPY
         for name, tensor in tensors.items()
@@ -61,6 +61,6 @@ def _is_readable(folder: Path, tensors: Mapping[str, StoredTensor], with_vocabul
 
 
 def _exact(tensors: Mapping[str, StoredTensor]) -> str:
-    """Return a type that the peers read and that has every number of these tensors."""
+    """Return a dtype that the peers can read and that represents every number of these tensors exactly."""
     own = {tensor.dtype for tensor in tensors.values()}
     return "f64" if "F64" in own else "f16" if own == {"F16"} else "f32"

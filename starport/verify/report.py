@@ -1,4 +1,4 @@
-"""What a person and a program see of the proof: a line for each check as it comes, a table, one JSON object."""
+"""Prints the results of `compare`: a line per check as it comes, a table, and one JSON object."""
 
 import math
 import os
@@ -14,35 +14,33 @@ from starport.verify.components import LIBRARIES, PEERS, SHARES
 
 _GREEN, _RED, _BOLD, _DIM, _PLAIN = "\x1b[32m", "\x1b[1;31m", "\x1b[1m", "\x1b[2m", "\x1b[0m"
 _NAME, _ERROR, _BAR, _UNIT, _PEER = 31, 7, 5, 10, 9  # widths
-_WIDE = 140  # where lines are broken
-_OURS = (
-    "ours / bar: the largest error found, beside the largest that is allowed: where the two come nearest to each other"
-)
+_WIDE = 140  # columns; longer lines are wrapped
+_OURS = "ours / bound: our error and the largest error that is allowed, for the input with the worst ratio of the two"
 _OTHERS = """\
-NumPy, PyTorch (float64), float32 (PyTorch in float32), transformers: their largest errors on the same inputs; -: it
-has no such function. On no set of inputs may an operation be more than 1 behind PyTorch, in its unit
-right: how many of our results are the float nearest to the truth; =NumPy, =PyTorch: have the bits of theirs"""
+NumPy, PyTorch (float64), float32 (PyTorch in float32), transformers: their largest errors on the same inputs; -: the
+library has no such function. On no set may our largest error exceed that of PyTorch (float64) by more than 1 unit
+right: share of our results that are correctly rounded; =NumPy, =PyTorch: share with the same bits as theirs"""
 _OF_THE_MODEL = {
-    "utils": "nothing is of the model: operations on random numbers",
-    "embeddings": "nothing is of the model: operations on random numbers",
-    "layers": "nothing is of the model: layers of random weights",
-    "model": "of the model: weights, every value, logits in float32; else small random ones",
-    "engines": "of the model: all but the lines with so many tokens, which are of a small random one",
-    "generation": "of the model: tokens; else small random ones",
-    "tokenizer": "of the model: all but merges across every cut",
+    "utils": "independent of the model; uses random numbers",
+    "embeddings": "independent of the model; uses random numbers",
+    "layers": "independent of the model; uses random weights",
+    "model": "uses your model in: weights, every value, logits in float32; small random models in the other rows",
+    "engines": 'uses your model, except rows marked "N tokens", which use a small random model',
+    "generation": "uses your model in: tokens; small random models in the other rows",
+    "tokenizer": "uses the vocabulary of your model, except in: merges across every cut",
 }
 _UNITS = {
     "ulp": "ulp: the distance from a float to the next",
     "row ulp": "row ulp: the distance from the largest number of the row to the next float",
-    "u sum|a b|": "u sum|a b|: in parts of the sum of the sizes of the products that are added, u = 2^-53",
-    "of largest": "of largest: in parts of the largest number of the tensor",
-    "nats": "nats: natural logarithms, of the probability of a token",
+    "u sum|a b|": "u sum|a b|: 2^-53 times the sum of the absolute values of the products that are added",
+    "of largest": "of largest: error / largest number of the tensor",
+    "nats": "nats: KL divergence per token, with natural logarithms",
 }
 
 
 @dataclass
 class ComponentResult:
-    """The checks of one component and the time that they took."""
+    """The checks of one component and their time."""
 
     name: str
     checks: list[Check] = field(default_factory=list)
@@ -55,37 +53,37 @@ class ComponentResult:
 
     @property
     def run(self) -> bool:
-        """Whether there was anything to run."""
+        """Whether any check could be run."""
         return any(check.run for check in self.checks)
 
     @property
     def not_run(self) -> int:
-        """How many checks had nothing to run on."""
+        """How many checks could not be run."""
         return sum(not check.run for check in self.checks)
 
     @property
     def nearest(self) -> Check | None:
-        """The check that passed nearest to its bar; None if all are of things that are equal or not."""
+        """The passed check with the worst ratio of error to bound; None if no check has a measure."""
         measured = [check for check in self.checks if check.measure and check.passed]
         return max(measured, key=lambda check: check.measure.share if check.measure else 0, default=None)
 
 
 class Cascade:
-    """Prints to one stream, in colour where that is a terminal and NO_COLOR is not set."""
+    """Prints to one stream, with colours if it is a terminal and NO_COLOR is not set."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        self._units: list[str] = []  # that were printed
+        self._units: list[str] = []  # printed so far
         self._coloured = stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
     def title(self, text: str) -> None:
-        """Print the line above all others: what is proved."""
+        """Print the first line: the model that is checked."""
         self._print(text)
 
     def component(self, name: str) -> None:
         """Print the line above the checks of a component."""
         peers = "".join(f"{peer:>{_wide(peer)}}" for peer in (*PEERS.get(name, ()), *SHARES.get(name, ())))
-        columns = f"{'ours / bar':>{_NAME + 10 - len(name) + _ERROR + 6}}{'':{_BAR + _UNIT - 2}}{peers}"
+        columns = f"{'ours / bound':>{_NAME + 10 - len(name) + _ERROR + 8}}{'':{_BAR + _UNIT - 4}}{peers}"
         self._print("")
         self._print(f"{self._in(_BOLD, name)}{self._in(_DIM, columns if peers else '')}")
 
@@ -104,9 +102,9 @@ class Cascade:
             self._print(f"{'':{_NAME + 10}}{self._in(_DIM, line)}")
 
     def table(self, results: Sequence[ComponentResult]) -> None:
-        """Print a line for each component and one for all."""
+        """Print a line per component and one for all."""
         self._print("")
-        self._print(self._in(_BOLD, "         component        ok  failed  not run  seconds   nearest to its bar"))
+        self._print(self._in(_BOLD, "         component        ok  failed  not run  seconds   worst error / bound"))
         for result in results:
             counts = _counts([result])
             mark = self._mark(not result.failed, result.run)
@@ -144,7 +142,7 @@ def _in_columns(measure: Measure, peers: Sequence[str]) -> str:
 
 
 def _shares(check: Check) -> str:
-    """Return columns of percentages, rounded down: 100 stands for all."""
+    """Return columns of percentages, rounded down, so that 100 means all."""
     kinds = SHARES.get(check.component, ())
     told = [f"{math.floor(1000 * check.shares[kind]) / 10:.1f} %" if kind in check.shares else "" for kind in kinds]
     return "".join(f"{share:>{_wide(kind)}}" for kind, share in zip(kinds, told, strict=True))
@@ -166,17 +164,17 @@ def _nearest(result: ComponentResult) -> str:
     if not result.run:
         return _one_line(result.checks[0].finding)
     if not result.nearest or not result.nearest.measure:
-        return "         equal or not, and all are equal"
+        return "         all results are equal"
     measure = result.nearest.measure
     error = f"{short(measure.ours)} / {short(measure.bar)} {measure.unit}"
     return f"{100 * measure.share:5.0f} %  {result.nearest.name}: {error}"
 
 
 def json_report(model: str, results: Iterable[ComponentResult]) -> dict[str, Any]:
-    """Return everything that was found, in values that JSON has.
+    """Return all results as JSON values.
 
-    A check of an operation has under values, sets the worst error of ours, NumPy, PyTorch in float64 and in float32 on
-    each set of inputs, the share of our results that are correctly rounded, and that of identical bits with each peer.
+    A check of an operation has in values.sets, for each set of inputs: our largest error and those of NumPy and of
+    PyTorch in float64 and float32, the share of correctly rounded results, and the shares of equal bits.
     """
     results = list(results)
     return {
@@ -213,7 +211,7 @@ def json_report(model: str, results: Iterable[ComponentResult]) -> dict[str, Any
 
 
 def _versions() -> dict[str, str]:
-    """Return the versions of what was compared, of those that are installed."""
+    """Return the versions of starchart, Python and the installed libraries of all components."""
     from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415  slow, and every command imports this
 
     found = {"starchart": __version__, "python": platform.python_version(), "machine": platform.machine()}
@@ -230,7 +228,7 @@ def _measure(measure: Measure | None) -> dict[str, Any] | None:
 
 
 def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values; infinity and nan, for which JSON has no numbers, as their names."""
+    """Return the values, with infinity and NaN as strings, since JSON has no numbers for them."""
     return {name: _plain(value) if isinstance(value, Mapping) else _finite(value) for name, value in values.items()}
 
 

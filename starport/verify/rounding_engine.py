@@ -1,8 +1,8 @@
-"""The rounding of the packed engine, and no more of it: what a precision costs a model when nothing is broken.
+"""The rounding of the packed engine, without its arithmetic: the error of a precision if nothing is wrong.
 
-A weight becomes a whole number of so many bits, with a scale for every column; a vector becomes whole numbers, with the
-largest scale at which no sum over 64 rows can leave its lane. All else is float64. The widths are told here once more,
-not imported: an engine with other widths is another precision.
+Weights are rounded to integers of a number of bits, with a scale per column. Vectors are rounded to integers with the
+largest scale at which no sum over 64 rows can overflow its lane. All else is float64. The widths are arguments here,
+not imported from the engine: so a wrong width in the engine is found.
 """
 
 from math import sqrt
@@ -17,19 +17,19 @@ _GROUP = 64  # rows
 
 
 class RoundingEngine(TorchEngine):
-    """PyTorch in float64, with weights of `bits` bits and vectors rounded for lanes of `lane` bits."""
+    """PyTorch in float64, with weights rounded to `bits` bits and vectors rounded for lanes of `lane` bits."""
 
     def __init__(self, lane: int, bits: int) -> None:
         super().__init__("cpu", "float64")
         self._lane = lane
-        self._largest = (1 << (bits - 1)) - 1  # of a weight
+        self._largest = (1 << (bits - 1)) - 1  # integer of a weight
 
     def linear(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:  # [B][T][in], [in][out], [out] -> [B][T][out]
         """Return x W + bias of the rounded x and W."""
         return self._product(x, weight) + bias
 
     def output_projection(self, x: Tensor, table: Tensor, last_only: bool) -> Tensor:  # [B][T][C], [V][C] -> [B][T][V]
-        """Return the logits, of the rounded x and table; of the last token alone with `last_only`."""
+        """Return the logits of the rounded x and table; with `last_only` those of the last token."""
         return self._product(x[..., -1:, :] if last_only else x, table.t())
 
     def _product(self, x: Tensor, weight: Tensor) -> Tensor:  # [B][T][in], [in][out] -> [B][T][out]

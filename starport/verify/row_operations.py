@@ -1,6 +1,6 @@
 """Operations on rows: softmax, masked softmax, log softmax and layer norm, in ulps of the row's largest output.
 
-The bars are the bounds that docs/BOUNDS.md proves.
+docs/BOUNDS.md has the proofs of the bounds.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -29,7 +29,7 @@ Bar = Callable[[Floats, Truth], Floats]
 
 def _exponentials(row: Row) -> list[Exact]:
     largest = mpf(max(row))
-    # Below exp(-2000) nothing is left, in the sum and in the result.
+    # exp(-2000) and less changes neither the sum nor the result.
     return [mpmath.exp(mpf(x) - largest) if x - max(row) > -2000.0 else mpf(0) for x in row]
 
 
@@ -92,7 +92,7 @@ def _compare(
     torch_function: Callable[[Tensor], Tensor],
     bar: Bar,
 ) -> Comparison:
-    """Return the comparison of an operation on the rows of one set."""
+    """Compare an operation on the rows of one set."""
     x = rows(inputs)
     floats = np.array(x)
     with mpmath.workdps(DIGITS):
@@ -126,20 +126,20 @@ def _layer_norm_numpy(x: Floats, weight: Floats, bias: Floats) -> Floats:
 
 
 def compare_softmax(inputs: str) -> Comparison:
-    """Return the comparison of softmax on one set."""
+    """Compare softmax on one set."""
     ours = lambda x: [softmax(row) for row in x]  # noqa: E731
     return _compare(inputs, softmax_truth, ours, _softmax_numpy, lambda x: torch.softmax(x, -1), softmax_bar)
 
 
 def compare_log_softmax(inputs: str) -> Comparison:
-    """Return the comparison of log softmax on one set."""
+    """Compare log softmax on one set."""
     ours = lambda x: [[log_probability(row, i) for i in range(len(row))] for row in x]  # noqa: E731
     theirs = lambda x: torch.log_softmax(x, -1)  # noqa: E731
     return _compare(inputs, log_softmax_truth, ours, _log_softmax_numpy, theirs, log_softmax_bar)
 
 
 def compare_layer_norm(inputs: str) -> Comparison:
-    """Return the comparison of layer norm on one set, with a gamma and a beta that are not neutral."""
+    """Compare layer norm on one set, with random gamma and beta."""
     weight, bias = rows("random", count=2, salt="gamma and beta")
     w, b = np.array(weight), np.array(bias)
 
@@ -159,9 +159,9 @@ def compare_layer_norm(inputs: str) -> Comparison:
 
 
 def check_mask() -> Check:
-    """Return the check of masked softmax: zeros just where PyTorch's mask has them, softmax of the rest.
+    """Return the check of masked softmax: zeros exactly where PyTorch has them, and softmax of the rest.
 
-    That is the bits of our own softmax, and beside PyTorch's masked softmax no further than the bar of ours.
+    The rest must have the bits of our softmax, and be within its bound of PyTorch's masked softmax.
     """
     wrong, measures = [], []
     for t, s in ((1, 1), (1, 48), (24, 24), (7, 48)):
@@ -173,23 +173,23 @@ def check_mask() -> Check:
         measures.append(_beside_torch(np.array(ours), theirs.numpy()))
         if ours != cut or not np.array_equal(np.array(ours) == 0.0, theirs.numpy() == 0.0):
             wrong.append(f"[{t}][{s}]")
-    finding = "exact zeros just where PyTorch's are, the bits of softmax elsewhere"
+    finding = "zeros exactly where PyTorch has them, the bits of softmax elsewhere"
     worst = max(measures, key=lambda measure: measure.share)
     if not worst.share <= 1.0:
-        finding = f"{short(worst.ours)} {UNIT} from PyTorch's masked softmax, {short(worst.bar)} are allowed"
+        finding = f"{short(worst.ours)} {UNIT} from PyTorch's masked softmax, the bound is {short(worst.bar)}"
     if wrong:
-        finding = f"other zeros than PyTorch's, or no softmax of the rest: {', '.join(wrong)}"
+        finding = f"zeros where PyTorch has none, or another softmax of the rest: {', '.join(wrong)}"
     return Check(COMPONENT, "masked_softmax", not wrong and worst.share <= 1.0, finding, {}, worst)
 
 
 def _beside_torch(ours: Floats, theirs: Floats) -> Measure:  # [T][S], [T][S]
-    """Return how far ours is from PyTorch's in ulps of each row's largest number, beside the bar of softmax."""
+    """Return our distance from PyTorch in ulps of each row's largest number, with the bound of softmax."""
     far = np.abs(ours - theirs) / np.spacing(theirs.max(axis=-1, keepdims=True))
     return Measure(float(np.nan_to_num(far, nan=inf).max()), _softmax_bar(ours.shape[-1]), UNIT, at="beside PyTorch")
 
 
 def checks() -> Iterator[Check]:
-    """Yield a check for each operation, over all sets."""
+    """Yield a check for each operation, over all sets of inputs."""
     yield check_of("softmax", UNIT, compare_softmax, ROW_SETS)
     yield attempt(COMPONENT, "masked_softmax", check_mask)
     yield check_of("log_softmax", UNIT, compare_log_softmax, ROW_SETS, "the sum of the weights is rounded")

@@ -1,4 +1,4 @@
-"""Goes through components and passes on what they find, whatever happens inside them."""
+"""Runs the checks of components. An error inside a component becomes a failed check."""
 
 from collections.abc import Iterator, Sequence
 from importlib import import_module
@@ -15,7 +15,7 @@ class MissingLibraryError(StarchartError):
 
 
 def require_libraries(names: Sequence[str]) -> None:
-    """Raise MissingLibraryError unless everything that the components `names` compare with is installed."""
+    """Raise MissingLibraryError unless all libraries of the components `names` are installed."""
     needed = sorted({library for name in names for library in LIBRARIES[name]})
     missing = [library for library in needed if find_spec(library) is None]
     if missing:
@@ -23,9 +23,9 @@ def require_libraries(names: Sequence[str]) -> None:
 
 
 def run_component(name: str, *arguments: Path | None) -> Iterator[Check]:
-    """Yield what the `checks` of the component `name` find with these arguments: first of them the folder of a GPT-2.
+    """Yield the checks of the component `name`. The first of `arguments` is the folder of a GPT-2.
 
-    What goes wrong inside is a failed check, and so is a component that checks nothing. Raises MissingLibraryError.
+    An error inside is a failed check, and so is a component without checks. Raises MissingLibraryError.
     """
     found = 0
     try:
@@ -40,7 +40,7 @@ def run_component(name: str, *arguments: Path | None) -> Iterator[Check]:
             yield _not_finished(name, error)
             return
         raise MissingLibraryError(_advice([str(error.name).partition(".")[0]])) from None
-    except Exception as error:  # whatever it is, the proof goes on and is not passed
+    except Exception as error:  # any error: the other components go on, and the result is a failure
         yield _not_finished(name, error)
 
 

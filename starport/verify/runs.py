@@ -1,4 +1,4 @@
-"""Runs that several components look at: the reference engine's, and the truth."""
+"""Runs that several components use: that of the reference engine, and the true values."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -13,7 +13,7 @@ from starchart.tap import Recording
 from starport.verify.numpy_gpt2 import Array, numpy_gpt2
 
 _TOKENS = 12
-_TOKENS_OF_A_LARGE_MODEL = 3  # GPT-2 124M takes the reference engine some 6 seconds a token
+_TOKENS_OF_A_LARGE_MODEL = 3  # the reference engine takes about 6 seconds per token of GPT-2 124M
 _LARGE = 20_000_000  # weights
 
 TRUTH_BITS = np.finfo(np.longdouble).nmant + 1
@@ -21,7 +21,7 @@ TRUTH_BITS = np.finfo(np.longdouble).nmant + 1
 
 @cache
 def prompt(model: Path) -> tuple[int, ...]:
-    """Return the ids that the model is tried on: a dozen from all over its vocabulary, one of them twice."""
+    """Return the ids that the model is checked on: a dozen from its whole vocabulary, one of them twice."""
     config = read_config(model)
     weights = config.n_embd * (config.vocab_size + 12 * config.n_layer * config.n_embd)
     count = min(_TOKENS_OF_A_LARGE_MODEL if weights > _LARGE else _TOKENS, config.n_positions)
@@ -38,5 +38,5 @@ def reference_values(model: Path, ids: tuple[int, ...]) -> Mapping[str, Any]:
 
 @cache
 def true_values(model: Path, ids: tuple[int, ...]) -> Mapping[str, Array]:
-    """Return the truth: NumPy's run in numbers of TRUTH_BITS bits, 64 on x86 and 53 where C has none longer."""
+    """Return the true values: a run of NumPy with TRUTH_BITS bits, 64 on x86, 53 where C has no longer floats."""
     return numpy_gpt2(model, ids, np.longdouble)

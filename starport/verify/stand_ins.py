@@ -1,4 +1,4 @@
-"""Small random GPT-2s, where nothing is neutral: gammas, betas and biases are random and the sizes are odd.
+"""Small random GPT-2s. Gammas, betas and biases are random too, and the sizes are odd, so that no error stays hidden.
 
 They are written by the safetensors library, as transformers writes models. Their vocabulary is the 256 bytes, a few
 merges and <|endoftext|>.
@@ -34,7 +34,7 @@ _CONFIG: dict[str, Any] = {
 
 
 def write_stand_in(folder: Path, seed: int, **options: Any) -> Path:
-    """Write a model with `options` in its config.json, and return the folder. The same seed gives the same numbers.
+    """Write a model with `options` in its config.json, and return the folder. A seed always gives the same weights.
 
     The option dtype is float32 (the default) or float16.
     """

@@ -1,4 +1,4 @@
-"""The tokenizer beside tiktoken and tokenizers, made from the same vocabulary, on texts that try everything."""
+"""The tokenizer against tiktoken and tokenizers with the same vocabulary, on many kinds of text."""
 
 import json
 import random
@@ -67,7 +67,7 @@ def checks(model: Path) -> Iterator[Check]:
 
 
 def _runs(pools: list[list[str]], between: list[str]) -> Callable[[random.Random], str]:
-    """Return a maker of texts: up to 24 pieces of the pools with something between them."""
+    """Return a function that makes texts of up to 24 pieces of the pools, with separators of `between`."""
 
     def text(draw: random.Random) -> str:
         pieces = (draw.choice(draw.choice(pools)) + draw.choice(between) for _ in range(draw.randint(1, 24)))
@@ -99,8 +99,8 @@ KINDS: dict[str, Callable[[random.Random], str]] = {
 def write_vocabulary_across_cuts(folder: Path) -> Path:
     """Write a vocabulary that was trained on whole texts as single words, and return the folder.
 
-    Its merges reach over every cut between words. In an ordinary vocabulary no token does, and text that is cut in the
-    wrong place may get the same ids: here it does not.
+    Its merges reach across word boundaries. In an ordinary vocabulary none does, so a text that is split in the wrong
+    place may still get the right ids; with this vocabulary it does not.
     """
     draw = random.Random("training")
     trained = tokenizers.Tokenizer(tokenizers.models.BPE())
@@ -150,8 +150,10 @@ def _compare(name: str, ours: Tokenizer, encode: dict[str, Callable[[str], list[
             if ids != encoder(text):
                 fault = fault or f"{ascii(text)[:60]}: {len(ids)} ids, not the {len(encoder(text))} of {peer}"
         if ours.decode(ids) != text or "".join(ours.stream(ids)) != text:
-            fault = fault or f"{ascii(text)[:60]} does not come back"
-    finding = fault or f"{len(texts)} texts, {count:,} ids: all those of {' and '.join(encode)}; every text comes back"
+            fault = fault or f"decoding does not give {ascii(text)[:60]} back"
+    finding = (
+        fault or f"{len(texts)} texts, {count:,} ids: equal to {' and '.join(encode)}; decoding gives every text back"
+    )
     return Check(COMPONENT, name, not fault, finding, {"texts": len(texts), "ids": count, "fault": fault})
 
 

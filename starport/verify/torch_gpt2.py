@@ -1,4 +1,4 @@
-"""GPT-2 in PyTorch, twice: from the functions of torch.nn.functional, and by transformers. Both with every value.
+"""GPT-2 in PyTorch, twice: with the functions of torch.nn.functional, and by transformers. Both give all values.
 
 The names are those of docs/NAMES.md. Neither shares code with starchart.
 """
@@ -118,7 +118,7 @@ def load_transformers(folder: Path, dtype: torch.dtype = torch.float64) -> Any:
 
 
 def transformers_gpt2(folder: Path, ids: Sequence[int], dtype: torch.dtype = torch.float64) -> dict[str, Tensor]:
-    """Return what hooks in the modules of transformers' model see; `scores` alone is not to be had there."""
+    """Return the values of transformers' model, from hooks in its modules. Only `scores` is not available there."""
     model = load_transformers(folder, dtype)
     seen: dict[str, Tensor] = {}
 

@@ -1,7 +1,7 @@
-"""True values, and how far results are from them.
+"""True values, and the distance of results from them.
 
-The truth comes from mpmath at 60 digits, or from fractions. It is kept as the float nearest to it and the rest in
-ulps of that float, so that the distance of a result is found to a millionth of an ulp without the many digits.
+True values are computed by mpmath with 60 digits, or with fractions. Each is stored as the nearest float and the rest
+in ulps of that float. So the distance of a result is exact to a millionth of an ulp, in floating-point numbers.
 """
 
 from collections.abc import Iterable
@@ -28,7 +28,7 @@ class Truth:
     ulp: Floats
 
     def distance(self, results: Floats, unit: Floats) -> Floats:
-        """Return |result - truth| in `unit`, one for each number; infinite where a result is not a number."""
+        """Return |result - truth| in `unit`, for each number; infinite for NaN."""
         with np.errstate(all="ignore"):
             distances = np.abs((results - self.nearest) / unit - self.rest * (self.ulp / unit))
         distances[results == self.nearest] = np.abs(self.rest * (self.ulp / unit))[results == self.nearest]
@@ -53,12 +53,12 @@ def _ulp(values: Floats) -> Floats:
 
 
 def _parts(value: Exact) -> tuple[float, float]:
-    """Return the float nearest to a number, ties to even, and what is left in its ulps."""
+    """Return the float nearest to a number, ties to even, and the rest in ulps of it."""
     fraction = value if isinstance(value, Fraction) else _fraction(value)
     if fraction is None:
         return (inf if value > 0 else -inf), 0.0
     try:
-        nearest = float(fraction)  # integers divided: rounded once, a subnormal result too
+        nearest = float(fraction)  # a division of integers: rounded once, even if subnormal
     except OverflowError:
         return (inf if fraction > 0 else -inf), 0.0
     ulp = float(_ulp(np.array(nearest)))
@@ -66,7 +66,7 @@ def _parts(value: Exact) -> tuple[float, float]:
 
 
 def _fraction(value: Exact) -> Fraction | None:
-    """Return an mpf as a fraction: 0 where it is far below the floats, None where it is far above them."""
+    """Return an mpf as a fraction; 0 if it is far below the range of floats, None if it is far above."""
     sign, mantissa, exponent, bits = value._mpf_
     if not mantissa or exponent + bits < -1200:
         return Fraction(0)

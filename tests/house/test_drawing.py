@@ -1,10 +1,11 @@
 """The drawing of the architecture says what the code says."""
 
 import re
+from pathlib import Path
 
 from tools import draw_token_flow
 from tools.draw_architecture import DRAWING, draw
-from tools.read_architecture import read_house, without_implied
+from tools.read_architecture import levels, read_house, single_files, without_implied
 
 
 def test_the_committed_drawing_is_that_of_the_code():
@@ -18,6 +19,24 @@ def test_arrows_are_imports_that_exist():
     assert ("starchart.layers", "starchart.utils") in edges
     assert ("starchart.utils", "starchart.layers") not in edges
     assert without_implied(edges) <= edges
+
+
+def test_the_floors_of_starport_are_in_it():
+    rooms, edges = read_house()
+    level = levels(set(rooms), edges)
+    assert ("starport.hub", "starport.terminal") in edges
+    assert [edge for edge in edges if level[edge[0]] <= level[edge[1]]] == []
+    assert rooms["starport"] == ["__main__", "cli"]
+    assert {a for a, b in edges if b == "starport"} == {"compare.py", "run_gpt2.py"}
+
+
+def test_a_file_that_rooms_of_its_package_import_stands_by_itself():
+    files = dict.fromkeys(["house.room.a", "house.used", "house.used_by_it", "house.top"], Path("a.py"))
+    imports = {"house.room.a": {"house.used"}, "house.used": {"house.used_by_it"}, "house.top": {"house.room.a"}}
+    assert single_files({module: imports.get(module, set()) for module in files}, files) == {
+        "house.used",
+        "house.used_by_it",
+    }
 
 
 def test_a_room_inside_another_is_named_in_it():

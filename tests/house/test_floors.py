@@ -6,8 +6,8 @@ import pytest
 
 from tests.house.source_tree import ROOT, SRC, imports, parse, python_files
 
-# For every room and every file that stands by itself: what it may import of starchart. The bottom floor is first.
-FLOORS = {
+# For every room and every file that stands by itself: what it may import of its own package, the bottom floor first.
+STARCHART = {
     "utils": set(),
     "errors": set(),
     "files": {"errors"},
@@ -28,34 +28,77 @@ FLOORS = {
     "gpt2": {"box", "checkpoints", "engine", "engines", "errors", "generation", "model", "named_weights", "tap"},
     "__init__": {"gpt2", "tokenizer"},
 }
+STARPORT = {
+    "terminal": set(),
+    "engines": set(),
+    "conversion": set(),
+    "hub": {"terminal"},
+    "scoring": {"terminal"},
+    "inspection": {"terminal"},
+    "training": {"conversion", "engines", "scoring", "terminal"},
+    "verify": {"conversion", "engines", "hub", "terminal"},
+    "commands": {"conversion", "engines", "hub", "inspection", "scoring", "terminal", "training", "verify"},
+    "cli": {"commands", "terminal"},
+    "__main__": {"cli"},
+    "__init__": set(),
+}
+PACKAGES = {"starchart": (SRC, STARCHART), "starport": (ROOT, STARPORT)}
 MODULES = {
-    ".".join(file.relative_to(SRC).with_suffix("").parts).removesuffix(".__init__"): file for file in python_files(SRC)
+    ".".join(file.relative_to(base).with_suffix("").parts).removesuffix(".__init__"): file
+    for package, (base, _) in PACKAGES.items()
+    for file in python_files(base / package)
 }
 
 
 def room(module: str) -> str:
-    """Return the room that a module of starchart stands in: its second name, `__init__` for the package itself."""
+    """Return the room that a module stands in: its second name, `__init__` for the package itself."""
     parts = module.split(".")
     return parts[1] if len(parts) > 1 else "__init__"
 
 
 def imported_modules(module: str) -> set[str]:
-    """Return the modules of starchart that `module` imports."""
-    names = [name for name, _ in imports(parse(MODULES[module])) if name.partition(".")[0] == "starchart"]
+    """Return the modules that `module` imports from its own package."""
+    package = module.partition(".")[0]
+    names = [name for name, _ in imports(parse(MODULES[module])) if name.partition(".")[0] == package]
     return {name if name in MODULES else name.rpartition(".")[0] for name in names}
+
+
+def argparse_uses(module: str) -> set[str]:
+    """Return what `module` imports of argparse and of the rooms that use it."""
+    names = {name for name, _ in imports(parse(MODULES[module]))}
+    return {name for name in names if f"{name}.".startswith(("argparse.", "starport.commands.", "starport.cli."))}
 
 
 @pytest.mark.parametrize("module", MODULES)
 def test_imports_only_go_down(module):
     here = room(module)
-    assert {room(other) for other in imported_modules(module)} - {here} <= FLOORS[here]
+    floors = PACKAGES[module.partition(".")[0]][1]
+    assert {room(other) for other in imported_modules(module)} - {here} <= floors[here]
 
 
-def test_floors_are_in_order():
-    names = list(FLOORS)
-    for above, (name, below) in enumerate(FLOORS.items()):
+@pytest.mark.parametrize("package", PACKAGES)
+def test_floors_are_in_order(package):
+    floors = PACKAGES[package][1]
+    names = list(floors)
+    for above, (name, below) in enumerate(floors.items()):
         assert below <= set(names[:above]), name
-    assert {room(module) for module in MODULES} == set(names)
+    assert {room(module) for module in MODULES if module.partition(".")[0] == package} == set(names)
+
+
+def test_starport_s_floors_allow_only_what_is_imported():
+    for name, below in STARPORT.items():
+        here = [module for module in MODULES if module.startswith("starport") and room(module) == name]
+        assert {room(other) for module in here for other in imported_modules(module)} >= below, name
+
+
+def test_only_the_commands_know_argparse():
+    inside = [module for module in MODULES if module.startswith("starport.commands.")]
+    assert any("argparse" in argparse_uses(module) for module in inside)
+    outside = {module: argparse_uses(module) for module in MODULES if module not in inside}
+    assert {module: found for module, found in outside.items() if found} == {
+        "starport.cli": {"starport.commands.command_line.run_command_line"},
+        "starport.__main__": {"starport.cli.main"},
+    }
 
 
 def test_no_module_imports_itself_by_way_of_others():

@@ -85,6 +85,20 @@ def test_every_file_that_reads_files_is_named(init):
     assert (files | rooms) - words == set()
 
 
+@pytest.mark.parametrize("room", ["commands", "conversion", "engines", "inspection", "scoring", "terminal", "verify"])
+def test_every_file_of_a_room_of_starport_is_named(room):
+    folder = ROOT / "starport" / room
+    text = (folder / "README.md").read_text(encoding="utf-8")
+    assert {file.name for file in folder.glob("*.py")} - {"__init__.py"} == set(re.findall(r"`(\w+\.py)`", text))
+    assert "**Read first**" in text
+
+
+def test_every_room_of_starport_has_a_page():
+    assert [
+        init.parent.name for init in ROOT.glob("starport/*/__init__.py") if not (init.parent / "README.md").is_file()
+    ] == []
+
+
 @pytest.mark.parametrize(
     "file",
     [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *SRC.rglob("*.md"), *ROOT.glob("starport/**/*.md")],

@@ -58,8 +58,8 @@ def test_a_file_ends_its_last_document(tmp_path):
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"", "no text in it"),
-        (b" \n<|endoftext|>\n\n", "no text in it"),
+        (b"", "contains no text"),
+        (b" \n<|endoftext|>\n\n", "contains no text"),
         (b"caf\xe9", "line 1 is not UTF-8: byte 3 is 0xe9"),
         (b"one\r\ntwo\n\xff\n", "line 3 is not UTF-8: byte 9 is 0xff"),
         (b"one\ntw\xc3", "line 2 is not UTF-8: byte 6 is 0xc3"),
@@ -86,7 +86,7 @@ def test_refused(tmp_path, content, words):
 @needs_pipes
 def test_a_pipe_does_not_hang(tmp_path):
     put_pipe(tmp_path / "pipe")
-    for or_pipes, words in ((True, "there is no text in it"), (False, "it is a pipe, not a regular file")):
+    for or_pipes, words in ((True, "contains no text"), (False, "it is a pipe, not a regular file")):
         with no_hang(), pytest.raises(TextError, match=words):
             read_documents([tmp_path / "pipe"], or_pipes)
 

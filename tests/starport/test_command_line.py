@@ -6,8 +6,8 @@ import sys
 import pytest
 
 from starport.cli import main
-from starport.command_line import COMMANDS
-from starport.suggestions import did_you_mean
+from starport.commands.command_line import COMMANDS
+from starport.terminal.suggestions import did_you_mean
 from tests.tiny_model import write_tiny_model
 
 

@@ -88,7 +88,7 @@ def test_a_file_and_what_it_needs_beside_it(kind, model, tmp_path):
 def test_a_name_with_the_ending_of_another_format_is_refused(model, tmp_path, capsys):
     for name, kind in (("x.gguf", "gguf"), ("x.BIN", "llm.c")):
         line = refused(capsys, model, tmp_path / name, "--format", "npz")
-        assert line.endswith(f"{name}: ends as a file of {kind} does; end it in .npz, or choose --format {kind}\n")
+        assert line.endswith(f"{name}: has the suffix of {kind}; end it in .npz, or choose --format {kind}\n")
     (tmp_path / "old.gguf").mkdir()
     assert convert(model, tmp_path / "old.gguf", "--format", "npz") == 0  # a folder that is there is a folder
     assert names(tmp_path / "old.gguf") == FILES["npz"]
@@ -327,7 +327,7 @@ def test_files_are_replaced_only_when_asked(kind, model, tmp_path, capsys):
     assert convert(model, target, "--format", kind) == 0
     before = {path: path.read_bytes() for path in target.iterdir()}
     capsys.readouterr()
-    assert "is there already; choose another place, or add --overwrite" in refused(
+    assert "exists already; choose another place, or add --overwrite" in refused(
         capsys, model, target, "--format", kind
     )
     for path in target.iterdir():
@@ -339,7 +339,7 @@ def test_files_are_replaced_only_when_asked(kind, model, tmp_path, capsys):
 def test_any_file_in_the_way_counts(model, tmp_path, capsys):
     (tmp_path / "new").mkdir()
     (tmp_path / "new" / "merges.txt").write_text("precious")
-    assert "merges.txt: is there already" in refused(capsys, model, tmp_path / "new", "--format", "npz")
+    assert "merges.txt: exists already" in refused(capsys, model, tmp_path / "new", "--format", "npz")
     assert (tmp_path / "new" / "merges.txt").read_text() == "precious"
 
 
@@ -349,7 +349,7 @@ def test_the_source_is_never_written_to(options, target, model, tmp_path, capsys
     (tmp_path / "link").symlink_to(model)
     before = {path: path.read_bytes() for path in model.iterdir()}
     line = refused(capsys, model, tmp_path / target, "--format", "safetensors", *options)
-    assert "is a file of the model that is converted; choose another folder" in line
+    assert "is a file of the source model; choose another folder" in line
     assert {path: path.read_bytes() for path in model.iterdir()} == before
 
 
@@ -362,7 +362,7 @@ def test_a_gguf_may_lie_beside_its_source(model):
 def test_a_folder_with_other_weights_is_refused(options, model, tmp_path, capsys):
     write_tiny_model(tmp_path / "other", seed=1)
     line = refused(capsys, model, tmp_path / "other", "--format", "gguf", *options)
-    assert "holds model.safetensors, another file of weights" in line
+    assert "contains other weights, model.safetensors" in line
 
 
 def test_a_folder_in_the_way(model, tmp_path, capsys):
@@ -500,7 +500,7 @@ def test_a_special_token_that_a_merge_makes(model, tmp_path, capsys):
     tokenizer.save(str(model / "tokenizer.json"))
     (model / "vocab.json").unlink()
     line = refused(capsys, model, tmp_path / "new", "--format", "npz")
-    assert "the special token 'on' is made by a merge too, which vocab.json cannot say" in line
+    assert "the special token 'on' is made by a merge too, which vocab.json cannot represent" in line
 
 
 def test_added_tokens_are_written_into_the_vocabulary(model, tmp_path):

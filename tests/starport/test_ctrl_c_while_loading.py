@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from starport.interruption import interrupts_held_back
+from starport.terminal.signals import interrupts_held_back
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = "import sys; from starport.cli import main; sys.exit(main(['generate', 'Hi']))"  # as pip writes `starchart`
@@ -33,14 +33,14 @@ class Interrupting:
 sys.meta_path.insert(0, Interrupting())
 """
 MODULES = [
-    "starport.interruption",
+    "starport.terminal.signals",
     "signal",
-    "starport.command_line",
+    "starport.commands.command_line",
     "argparse",
     "logging",
     "starchart",
     "starchart.gpt2",
-    "starport.engine_options",
+    "starport.commands.engine_options",
 ]
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="Ctrl-C cannot be sent to one process on Windows")

@@ -132,11 +132,11 @@ def test_a_whole_model_under_the_bare_name_wins_over_a_part(cache):
 def test_a_model_downloaded_in_part(name, files, lacks, cache):
     folder = put(cache, "openai-community--gpt2", files)
     line = complaint(name)
-    assert f"it is in the Hugging Face cache in part only ({folder} has {lacks} and {OFFLINE}" in line
+    assert f"it is only partly in the Hugging Face cache ({folder} has {lacks} and {OFFLINE}" in line
 
 
 def test_without_a_name_it_is_gpt2_or_the_model_in_the_box(cache):
-    for state, files in (("not", None), ("in part only", FILES[1:])):
+    for state, files in (("not", None), ("only partly", FILES[1:])):
         if files:
             put(cache, "openai-community--gpt2", files)
         folder, line = find_model(None)
@@ -328,11 +328,11 @@ def test_a_path_that_is_not_there(name, cache):
 
 @pytest.mark.skipif(os.name == "nt", reason="as POSIX systems have it")
 def test_what_may_not_be_entered_and_what_is_no_file(cache, tmp_path, monkeypatch):
-    assert complaint("/dev/null") == "/dev/null: is no file or folder; give one"
+    assert complaint("/dev/null") == "/dev/null: is neither a file nor a folder; give one of them"
     folder = tmp_path / "closed"
     folder.mkdir()
     monkeypatch.setattr(os, "access", lambda path, mode: False)  # whoever is root may enter every folder
-    assert complaint(str(folder)) == f"{folder}: permission denied; this folder may not be entered"
+    assert complaint(str(folder)) == f"{folder}: permission denied; this folder cannot be entered"
 
     def denied(*_, **__):
         raise PermissionError
@@ -340,7 +340,7 @@ def test_what_may_not_be_entered_and_what_is_no_file(cache, tmp_path, monkeypatc
     with monkeypatch.context() as patch:
         patch.setattr(os, "stat", denied)
         line = complaint(str(folder / "model"))
-    assert "permission denied; a folder on the way to it" in line
+    assert "permission denied; a folder in this path" in line
 
 
 def test_a_short_commit(cache):

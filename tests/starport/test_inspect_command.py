@@ -17,7 +17,7 @@ from starchart.engines.packed.arithmetic.lanes import FAST, FULL
 from starchart.engines.packed.limits import packed_memory
 from starchart.errors import CheckpointError, VocabularyError
 from starport.cli import main
-from starport.engine_options import choose_model
+from starport.commands.open_model import choose_model
 from starport.inspection.inspect import inspect
 from tests.checkpoints.damage import damage
 from tests.checkpoints.gguf.raw_gguf import entry, gguf_file

@@ -138,7 +138,7 @@ def test_standard_input(capsys, monkeypatch, model, text):
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(b"ab\n\xff")))
     assert "standard input: line 2 is not UTF-8" in complaint(capsys, "-", "--model", model)
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(b"")))
-    assert "standard input: there is no text in it" in complaint(capsys, "-", "--model", model)
+    assert "standard input: contains no text" in complaint(capsys, "-", "--model", model)
     monkeypatch.setattr(sys, "stdin", None)
     assert "standard input is closed; give files" in complaint(capsys, "-", "--model", model)
 
@@ -146,8 +146,8 @@ def test_standard_input(capsys, monkeypatch, model, text):
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"", "there is no text in it"),
-        (f"\n{END_OF_TEXT}\r\n \n".encode(), "there is no text in it"),
+        (b"", "contains no text"),
+        (f"\n{END_OF_TEXT}\r\n \n".encode(), "contains no text"),
         (b"one\ncaf\xe9\n", "line 2 is not UTF-8"),
     ],
     ids=str,
@@ -240,7 +240,7 @@ def test_progress_is_shown_on_a_terminal(tmp_path, model):
     command = [sys.executable, "-m", "starport", "score", name, "--model", str(model), "--workers", "1"]
     variables = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)])}
     shown, output = run_on_terminal(command, stdout=subprocess.PIPE, env=variables, cwd=tmp_path)
-    assert b"bits a byte" in output
+    assert b"bits per byte" in output
     assert "opening it with the packed engine" in shown
     steps = [step.strip() for step in shown.split("\r") if "scoring" in step]
     assert steps[0].startswith(f"scoring {name}: ")

@@ -98,7 +98,7 @@ def test_end_of_text_is_text_unless_it_is_special(capsys):
 def test_ids_that_end_inside_a_character(capsys):
     output, errors = tokenize(capsys, "--decode", " 12520, 234 ")
     assert output == " \ufffd\n"
-    assert errors == "these tokens begin or end inside a character; such bytes are shown as U+FFFD\n"
+    assert errors == "these tokens begin or end inside a character; its bytes are shown as U+FFFD\n"
     assert tokenize(capsys, "--decode", "4210")[1] == ""  # U+FFFD itself, whole
     output = json.loads(tokenize(capsys, "--decode", "12520,234", "--json")[0])
     assert output == {"ids": [12520, 234], "tokens": ["ĠðŁ", "Į"], "text": " \ufffd"}
@@ -118,8 +118,8 @@ def test_other_vocabularies(capsys, tmp_path, gpt2_folder):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "give a text, - for standard input, or --decode IDS; one of them"),
-        (["a", "--decode", "1"], "give a text, - for standard input, or --decode IDS; one of them"),
+        ([], "give one of: a text, - for standard input, or --decode IDS"),
+        (["a", "--decode", "1"], "give one of: a text, - for standard input, or --decode IDS"),
         ([""], "the text is empty; give a text"),
         (["-"], "standard input is empty; give a text"),
         (["a\udcff"], "the text: line 1 is not UTF-8: byte 1 is 0xff; convert it first"),

@@ -7,7 +7,7 @@ import pytest
 
 from starchart import Tokenizer
 from starchart.errors import VocabularyError
-from starport.engine_options import check_vocabulary
+from starchart.tokenizer.tokenizer import check_vocabulary
 from tests.checkpoints.gguf.raw_gguf import ARRAY, BOOL, F32, I32, TEXT, U32, encoded, entry, gguf_file
 from tests.tiny_model import END_OF_TEXT, MERGES, byte_alphabet, write_tiny_model, write_vocabulary
 from tests.tokenizer.gpt2_vocabulary import CASES

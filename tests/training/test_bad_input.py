@@ -42,8 +42,8 @@ def refused(capsys):
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
-        (b"", "there is no text in it"),
-        (b"\n<|endoftext|>\n \n", "there is no text in it"),
+        (b"", "contains no text"),
+        (b"\n<|endoftext|>\n \n", "contains no text"),
         (b"one\ntwo \xff\n", "line 2 is not UTF-8"),
         (b"a short text", "make 12 tokens, and a window of 16 needs 17: give more text, or a smaller --context"),
     ],
@@ -78,7 +78,7 @@ def test_a_text_that_is_a_pipe_is_for_one_process(text, tmp_path, refused, monke
 
 def test_a_validation_text_of_no_use(text, tmp_path, refused):
     (tmp_path / "empty.txt").touch()
-    assert "empty.txt: there is no text" in refused(
+    assert "empty.txt: contains no text" in refused(
         text, "--valid", tmp_path / "empty.txt", "--out", tmp_path / "out", *SHORT
     )
 
@@ -89,8 +89,8 @@ def test_a_validation_text_of_no_use(text, tmp_path, refused):
         ("--steps", "0", "--steps 0: it must be at least 1"),
         ("--epochs", "0", "--epochs 0.0: it must be above 0"),
         ("--epochs", "inf", "--epochs inf: it must be above 0"),
-        ("--context", "17", "--context 17: from 1 to 16"),
-        ("--context", "0", "--context 0: from 1 to 16"),
+        ("--context", "17", "--context 17: it must be from 1 to 16"),
+        ("--context", "0", "--context 0: it must be from 1 to 16"),
         ("--batch-size", "0", "--batch-size 0: it must be at least 1"),
         ("--accumulate", "-1", "--accumulate -1: it must be at least 1"),
         ("--learning-rate", "0", "--learning-rate 0.0: it must be above 0"),
@@ -106,7 +106,7 @@ def test_a_validation_text_of_no_use(text, tmp_path, refused):
         ("--keep", "0", "--keep 0: it must be at least 1"),
         ("--n-head", "4", "n_embd 15 does not divide into n_head 4 heads"),
         ("--n-layer", "0", "n_layer must be a positive whole number, not 0"),
-        ("--vocab-size", "256", "--vocab-size 256: above 256"),
+        ("--vocab-size", "256", "--vocab-size 256: it must be above 256"),
         ("--device", "cuda:9", "there is no device 'cuda:9' here"),
         ("--device", "meta", "there is no device 'meta' here"),
         ("--n-positions", "1000000000000", "not enough memory"),
@@ -122,17 +122,17 @@ def test_a_number_out_of_its_range(option, value, complaint, text, tmp_path, ref
 def test_a_folder_that_holds_a_training(text, tmp_path, refused):
     assert train(text, "--out", tmp_path / "out", *SHORT, *EXACT) == 0
     before = (tmp_path / "out" / "model.safetensors").read_bytes()
-    assert "holds a training already; go on with --resume" in refused(text, "--out", tmp_path / "out", *SHORT)
+    assert "contains a training already; continue it with --resume" in refused(text, "--out", tmp_path / "out", *SHORT)
     assert (tmp_path / "out" / "model.safetensors").read_bytes() == before
 
 
 def test_a_folder_that_holds_a_model(text, tmp_path, refused):
     folder = write_tiny_model(tmp_path / "precious")
     before = {file: file.read_bytes() for file in folder.iterdir()}
-    assert "precious: holds config.json already" in refused(text, "--out", folder, *SHORT)
+    assert "precious: contains config.json already" in refused(text, "--out", folder, *SHORT)
     assert {file: file.read_bytes() for file in folder.iterdir()} == before
     (tmp_path / "losses.svg").write_text("precious")
-    assert "holds losses.svg already" in refused(text, "--out", tmp_path, *SHORT)
+    assert "contains losses.svg already" in refused(text, "--out", tmp_path, *SHORT)
     assert "--out is empty" in refused(text, "--out", "", *SHORT)
 
 
@@ -153,7 +153,7 @@ def test_a_resumption_of_another_training(text, tmp_path, refused):
     assert "learning_rate was 0.001 and is 0.002 now" in refused(*resume, "--learning-rate", "0.002")
     assert "seed was 0 and is 5 now" in refused(*resume, "--seed", "5")
     write_text(tmp_path / "text.txt", seed=9)
-    assert "the texts are others" in refused(*resume)
+    assert "the texts are different" in refused(*resume)
 
 
 @pytest.mark.parametrize("name", ["training.json", "optimizer.safetensors", "model.safetensors"])
@@ -298,7 +298,7 @@ def test_the_vocabulary_of_another_model(text, tmp_path, refused):
 
 
 def test_a_text_to_validate_on_that_is_trained_on(text, tmp_path, refused):
-    assert "is trained on too" in refused(text, "--valid", text, "--out", tmp_path / "out", *SHORT)
+    assert "is a training text too" in refused(text, "--valid", text, "--out", tmp_path / "out", *SHORT)
 
 
 def test_a_model_to_go_on_from_of_another_shape(text, tmp_path, refused):

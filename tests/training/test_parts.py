@@ -1,6 +1,5 @@
 """The parts of a training, each by itself."""
 
-from argparse import Namespace
 from math import cos, pi, sqrt
 
 import pytest
@@ -206,6 +205,6 @@ def test_a_record_goes_on_from_its_whole_rows(tmp_path):
 def test_the_vocabulary_of_gpt2_is_given_by_its_name(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "no cache"))
-    lay_vocabulary(tmp_path / "out", Namespace(vocab="gpt2", start=None), [])
+    lay_vocabulary(tmp_path / "out", [], "gpt2", 4096)
     written = Tokenizer.from_pretrained(tmp_path / "out")
     assert written.tokens(range(50257)) == Tokenizer.from_pretrained("gpt2").tokens(range(50257))

@@ -75,7 +75,7 @@ def test_training_on_from_a_model_of_any_kind(start, text, tmp_path):
 
 def test_the_last_loss_is_told_without_a_validation_too(text, tmp_path, capsys):
     assert train(text, "--out", tmp_path / "out", *SHORT, *EXACT) == 0
-    assert f"step 12: loss {losses(tmp_path / 'out')[-1]:.4f} nats a token\n" in capsys.readouterr().err
+    assert f"step 12: loss {losses(tmp_path / 'out')[-1]:.4f} nats per token\n" in capsys.readouterr().err
 
 
 def test_the_model_is_the_same_in_transformers(text, tmp_path):
@@ -188,7 +188,7 @@ def test_two_processes_go_on_where_they_stopped(text, tmp_path):
     assert losses(tmp_path / "out") == pytest.approx(whole, abs=CLOSE)
     told = run_on_two(*options, "--out", tmp_path / "out", succeeds=False)
     assert told.count("starchart: ") == 1
-    assert "holds a training already" in told
+    assert "contains a training already" in told
 
 
 def test_accumulated_batches_are_one_large_batch(text, tmp_path):
@@ -273,7 +273,7 @@ def test_an_interrupted_training_says_what_is_kept(text, tmp_path, capsys, monke
     monkeypatch.setattr(Trainer, "_one_step", interrupted)
     assert train(text, "--out", tmp_path / "out", *SHORT, *EXACT) == 130
     kept = tmp_path / "out" / "checkpoints" / "step-000004"
-    assert f"stopped after step 6; --resume goes on from {kept}\n" in capsys.readouterr().err
+    assert f"stopped after step 6; --resume continues from {kept}\n" in capsys.readouterr().err
     never = ("--save-every", "10")
     assert train(text, "--out", tmp_path / "new", *SHORT, *EXACT, *never) == 130
     assert "stopped after step 6; nothing was saved\n" in capsys.readouterr().err

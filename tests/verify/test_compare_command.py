@@ -10,7 +10,7 @@ from types import ModuleType
 import pytest
 
 from starport.cli import main
-from starport.compare_command import write_result
+from starport.commands.compare import write_result
 from starport.verify import run_checks
 from starport.verify.check import Check, Measure
 from starport.verify.components import COMPONENTS, LIBRARIES, WITH_VOCABULARY
@@ -65,7 +65,7 @@ def test_what_passes_and_what_fails(model, components, capsys):
         "utils",
         "ours",
         "/",
-        "bar",
+        "bound",
         "NumPy",
         "PyTorch",
         "float32",
@@ -90,18 +90,18 @@ def test_what_passes_and_what_fails(model, components, capsys):
         "large;",
         "fine",
     ]
-    assert out[title + 1].index("0.52") == out[title].index("bar")
+    assert out[title + 1].index("0.52") == out[title].index("bound")
     assert out[title + 1].index("8.3e15") + 6 == out[title].index("PyTorch") + 7
     assert out[title + 1].index("25.0 %") + 6 == out[title].index("=PyTorch") + 8
     assert out[title + 2].split() == ["largest:", "3", "/", "8", "ulp"]
-    table = out[next(n for n, line in enumerate(out) if "nearest to its bar" in line) :]
+    table = out[next(n for n, line in enumerate(out) if "worst error / bound" in line) :]
     assert table[1].split()[:5] == ["ok", "utils", "3", "0", "0"]
-    assert table[1].endswith("100 %  four: 0.5 / 0.5 ulp")  # nearest to its bar
+    assert table[1].endswith("100 %  four: 0.5 / 0.5 ulp")  # worst error / bound
     assert table[2].split()[:5] == ["-", "published", "0", "0", "1"]
     assert table[2].endswith("not run: no weights here")
     assert table[3].split()[:5] == ["ok", "all", "3", "0", "1"]
     assert [line.partition(":")[0] for line in table[5:]] == [
-        "ours / bar",
+        "ours / bound",
         "NumPy, PyTorch (float64), float32 (PyTorch in float32), transformers",
         table[7],
         "right",
@@ -180,8 +180,8 @@ def test_json_holds_everything(model, components, capsys, tmp_path):
     ("arguments", "said"),
     [
         (["--only", "everything"], "--only"),
-        (["--json", "no/such/folder/report.json"], "no file in an existing folder"),
-        (["--json", ""], "no file"),
+        (["--json", "no/such/folder/report.json"], "not a file in an existing folder"),
+        (["--json", ""], "not a file"),
         (["--text", "no_such_text"], "no such file"),
         (["--text", __file__, "--only", "utils"], "--text is for the component published"),
         (["--model", "no-such-model"], "no model 'no-such-model'"),
@@ -279,7 +279,7 @@ def test_the_front_door_proves(model, tmp_path):
     assert (run.returncode, run.stderr) == (0, "")
     assert "not run: no official weights here" in run.stdout
     assert ["-", "all", "0", "0", "1"] in [line.split()[:5] for line in run.stdout.splitlines()]
-    assert "ours / bar" not in run.stdout
+    assert "ours / bound" not in run.stdout
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")

@@ -28,6 +28,10 @@ END_OF_TEXT = "<|endoftext|>"
 MAX_PIECES = 1 << 17  # remembered at a time; with MAX_LENGTH this bounds the memory: about 20 MB for English
 MAX_LENGTH = 32  # characters; longer pieces hardly ever come twice
 
+# Checkpoints pad their vocabulary to a multiple of 64 or 128, for speed on GPUs. A larger difference means that the
+# vocabulary belongs to another model.
+_LARGEST_PADDING = 127
+
 
 def named_vocabulary(model: str | PathLike[str], revision: str | None = None) -> Vocabulary:
     """Return the vocabulary that `Tokenizer.from_pretrained` takes. Raises VocabularyError."""
@@ -159,3 +163,12 @@ class Tokenizer:
                 yield piece
         if rest := decoder.decode(b"", final=True):
             yield rest
+
+
+def check_vocabulary(tokenizer: Tokenizer, vocab_size: int) -> None:
+    """Raise VocabularyError unless the tokenizer's ids are those of a model with `vocab_size` tokens."""
+    if not 0 <= vocab_size - tokenizer.vocab_size <= max(_LARGEST_PADDING, tokenizer.padding):
+        raise VocabularyError(
+            f"the vocabulary has {tokenizer.vocab_size} tokens and the model {vocab_size}: they do not belong together;"
+            " put the model's own vocab.json and merges.txt beside its weights"
+        )

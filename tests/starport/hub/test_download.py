@@ -15,7 +15,7 @@ def test_a_model_is_downloaded_once(runs, hub, stories):
     assert (code, output) == (0, stories[0])
     assert errors == [
         f"downloading org/tiny from {hub.endpoint} to {runs.cache}, 0.1 MB;"
-        " Ctrl-C breaks it off, and the next run goes on with it",
+        " Ctrl-C stops it, and the next run continues it",
         f"model org/tiny from {hub.endpoint}; packed engine; seed 3",
     ]
     assert hub.files_asked_for() == NEEDED  # the weights last
@@ -126,7 +126,7 @@ def test_without_a_name_gpt2_is_downloaded_where_the_hub_answers(runs, hub, othe
     assert (code, output) == (0, stories[1])
     assert errors == [
         f"downloading openai-community/gpt2 from {hub.endpoint} to {runs.cache}, 0.1 MB;"
-        " Ctrl-C breaks it off, and --model towel needs no download",
+        " Ctrl-C stops it; --model towel needs no download",
         f"model gpt2 from {hub.endpoint}; packed engine; seed 3",
     ]
     assert runs.run(HF_HUB_OFFLINE="1")[1:] == (

@@ -38,22 +38,22 @@ LISTS = {
     "401": (sends(401, b"{}", X_Error_Message=CREDENTIALS), "does not accept your token (401); check HF_TOKEN"),
     "401, no such model": (sends(401, X_Error_Code="RepoNotFound"), "has no model org/tiny that you may read; check"),
     "403": (sends(403), "refuses access (403); check the rights of your HF_TOKEN"),
-    "403, gated": (sends(403, X_Error_Code="GatedRepo"), "is only for those whom its authors let in; ask for access"),
+    "403, gated": (sends(403, X_Error_Code="GatedRepo"), "is gated: its authors must give you access; ask for access"),
     "404": (sends(404, X_Error_Code="RepoNotFound"), "has no model org/tiny that you may read; check the name"),
     "404, revision": (sends(404, X_Error_Code="RevisionNotFound"), "org/tiny has no branch, tag or commit main (--rev"),
     "404, bare": (sends(404), "answers with 404; check HF_ENDPOINT"),
-    "429": (sends(429), "has had too many requests from here (429); try again in some minutes"),
+    "429": (sends(429), "has received too many requests from you (429); try again in some minutes"),
     "429, wait": (sends(429, Retry_After="120"), "(429); try again in 120 seconds, or set HF_TOKEN"),
     "429, limit": (sends(429, RateLimit='"api";r=0;t=55'), "(429); try again in 55 seconds, or set HF_TOKEN"),
-    "500": (sends(500, b"Internal\nError \x1b[31m"), "is out of order (500); try again later: what has come is kept"),
-    "503": (sends(503), "is out of order (503)"),
+    "500": (sends(500, b"Internal\nError \x1b[31m"), "has an internal error (500); try again later: the bytes"),
+    "503": (sends(503), "has an internal error (503)"),
     "a web page": (sends(200, PAGE, Content_Type="text/html"), "is not the Hugging Face Hub; check HF_ENDPOINT"),
     "other JSON": (sends(200, b"[1]", Content_Type="application/json"), "is not the Hugging Face Hub"),
     "siblings of no kind": (sends(200, b'{"sha": "a", "siblings": [{}]}'), "is not the Hugging Face Hub"),
     "no commit": (sends(200, b'{"id": "org/tiny", "siblings": []}'), "names no commit of org/tiny; check HF_ENDPOINT"),
     "a commit that leads elsewhere": (sends(200, b'{"id": "org/tiny", "sha": "../../../../x", "siblings": []}'),
                                       "names no commit of org/tiny"),
-    "nothing": (sends(200, b'{"id": "org/tiny", "sha": "%s"}' % (b"a" * 40)), "org/tiny holds no weights in a format"),
+    "nothing": (sends(200, b'{"id": "org/tiny", "sha": "%s"}' % (b"a" * 40)), "org/tiny holds no weights"),
     "hangs up": (lambda request: setattr(request, "close_connection", True) or True, "cannot be reached (Server"),
     "in circles": (lambda request: request.send(307, Location=request.path), "cannot be reached (Exceeded maximum"),
 }  # fmt: skip
@@ -68,11 +68,11 @@ def test_what_the_hub_says_of_the_model(fault, runs, hub):
 
 
 FILES = {
-    "401": (sends(401, X_Error_Code="GatedRepo"), "is only for those whom its authors let in; ask for access"),
+    "401": (sends(401, X_Error_Code="GatedRepo"), "is gated: its authors must give you access; ask for access"),
     "404": (sends(404), "answers with 404"),
-    "429": (sends(429), "too many requests from here (429)"),
-    "500": (sends(500), "is out of order (500); try again later: what has come is kept"),
-    "a web page": (sends(200, PAGE, Content_Type="text/html; charset=utf-8"), "the place of model.safetensors came a"),
+    "429": (sends(429), "too many requests from you (429)"),
+    "500": (sends(500), "has an internal error (500); try again later: the bytes"),
+    "a web page": (sends(200, PAGE, Content_Type="text/html; charset=utf-8"), "a web page came instead of model"),
     "too short": (sends(200, b"short"), "model.safetensors does not have the "),
     "empty": (sends(200), "model.safetensors does not have the "),
     "too long": (sends(200, bytes(10**6)), "model.safetensors does not have the "),
@@ -235,14 +235,14 @@ def test_a_server_that_refuses_the_range(runs, hub, tiny, stories):
 def test_a_server_that_goes_on_elsewhere(runs, hub, tiny):
     partial = put_partial(runs, tiny, tiny[WEIGHTS][:1000])
     hub.faults["storage"] = sends(206, tiny[WEIGHTS][1000:], Content_Range="bytes 900-999/1000")
-    assert "is not sent from byte 1000 on, as was asked" in runs.complaint("--model", "org/tiny")
+    assert "is not sent from byte 1000 on, as requested" in runs.complaint("--model", "org/tiny")
     assert partial.read_bytes() == tiny[WEIGHTS][:1000]
 
 
 def test_a_web_page_does_not_take_the_place_of_what_has_come(runs, hub, tiny):
     partial = put_partial(runs, tiny, tiny[WEIGHTS][:1000])
     hub.faults["storage"] = sends(200, PAGE, Content_Type="text/html")
-    assert "came a web page" in runs.complaint("--model", "org/tiny")
+    assert "a web page came instead of" in runs.complaint("--model", "org/tiny")
     assert partial.read_bytes() == tiny[WEIGHTS][:1000]
 
 
@@ -296,7 +296,7 @@ def test_before_anything_is_asked(fault, runs, hub):
         "no network": ({"HF_ENDPOINT": "http://127.0.0.1:9"}, "http://127.0.0.1:9 cannot be reached ([Errno"),
         "no such host": ({"HF_ENDPOINT": "http://nowhere.invalid"}, "http://nowhere.invalid "),
         "no address": ({"HF_ENDPOINT": "huggingface.co"}, "cannot be reached (Request URL is missing an"),
-        "bad name": ({}, "is no name that a model of the hub can have; check it"),
+        "bad name": ({}, "is not a valid name of a model of the hub; check it"),
         "bad token": ({"HF_TOKEN": "hf_\u00e9geheim"}, "with this token; check HF_TOKEN"),
     }[fault]
     line = runs.complaint("--model", "org/a--b" if fault == "bad name" else "org/tiny", **variables)
@@ -307,7 +307,7 @@ def test_before_anything_is_asked(fault, runs, hub):
 
 def test_without_the_library(runs, hub):
     line = runs.complaint("--model", "org/tiny", python=("-S",))
-    assert "cannot be downloaded: there is no huggingface_hub here; `pip install huggingface_hub`; or put" in line
+    assert "cannot be downloaded: huggingface_hub is not installed; `pip install huggingface_hub`; or put" in line
     assert hub.requests == []
 
 
@@ -318,7 +318,7 @@ def test_a_library_that_is_too_old(content, runs, tmp_path):
     (package / "__init__.py").write_text(content)
     (package / "utils.py").write_text("build_hf_headers = get_session = hf_raise_for_status = None")
     line = runs.complaint("--model", "org/tiny", PYTHONPATH=str(tmp_path))
-    assert "huggingface_hub is too old here; `pip install --upgrade huggingface_hub`" in line
+    assert "the installed huggingface_hub is too old; `pip install --upgrade huggingface_hub`" in line
 
 
 def silent(request):
@@ -328,11 +328,11 @@ def silent(request):
 
 DEFAULTS = {
     "offline": ({"HF_HUB_OFFLINE": "1"}, "HF_HUB_OFFLINE is set"),
-    "no library": ({"python": ("-S",)}, "there is no huggingface_hub here"),
+    "no library": ({"python": ("-S",)}, "huggingface_hub is not installed"),
     "no network": ({"HF_ENDPOINT": "http://127.0.0.1:9"}, "http://127.0.0.1:9 cannot be reached ([Errno"),
     "no answer": ({}, "does not answer within 3 seconds"),
     "no such model": ({}, "has no model openai-community/gpt2 that you may read"),
-    "broken": ({}, "is out of order (500)"),
+    "broken": ({}, "has an internal error (500)"),
     "no GPT-2": ({}, "openai-community/gpt2: "),
 }
 

@@ -100,7 +100,7 @@ def test_a_model_without_one_of_its_shards_is_not_whole(runs, hub, sharded, stor
         return SHARDS[1] in request.path and (request.send(500) or True)
 
     hub.faults["storage"] = second
-    assert "is out of order (500)" in runs.complaint("--model", "org/sharded")
+    assert "has an internal error (500)" in runs.complaint("--model", "org/sharded")
     assert set(runs.files()) == {"config.json", *VOCABULARY, SHARDS[0]}
     assert "it is not in the Hugging Face cache" in runs.complaint("--model", "org/sharded", HF_HUB_OFFLINE="1")
     hub.faults.clear()
@@ -127,9 +127,9 @@ def test_an_index_that_lies(shard, words, runs, hub, sharded):
 @pytest.mark.parametrize(
     ("names", "words"),
     [
-        (["config.json"], "holds no weights in a format that is read here; take another model"),
-        (["config.json", *VOCABULARY, "tf_model.h5"], "holds no weights in a format that is read here"),
-        (["model.safetensors"], "holds no config.json and no vocab.json and no merges.txt; take another model"),
+        (["config.json"], "holds no weights in a supported format; choose another model"),
+        (["config.json", *VOCABULARY, "tf_model.h5"], "holds no weights in a supported format"),
+        (["model.safetensors"], "holds no config.json and no vocab.json and no merges.txt; choose another model"),
         (["a.gguf", "b.gguf"], "more than one file of weights: 'a.gguf', 'b.gguf'; get one with `hf download org/odd "),
     ],
     ids=lambda value: "+".join(value) if isinstance(value, list) else "",

@@ -1,4 +1,4 @@
-"""Reads the arguments, runs a command, turns errors into one line and an exit code."""
+"""Parses the arguments, runs the command, and turns errors into one line and an exit code."""
 
 import argparse
 import logging
@@ -11,14 +11,14 @@ from typing import Any, NoReturn
 from starchart import __version__
 from starchart.errors import StarchartError
 from starchart.files.json_file import shown
-from starport.console import Warnings, tell
-from starport.interruption import interrupts_held_back
-from starport.suggestions import did_you_mean
+from starport.terminal.console import Warnings, tell
+from starport.terminal.signals import interrupts_held_back
+from starport.terminal.suggestions import did_you_mean
 
-# In the order of --help. Each is the module starport/NAME_command.py (a dash is an underscore there) with SUMMARY,
+# In the order of --help. Each is the module starport/commands/NAME.py (with _ for -), which has SUMMARY,
 # add_arguments(parser) and run(options). Only the module of the command that runs is loaded.
 COMMANDS = ("generate", "score", "tokenize", "train", "train-tokenizer", "convert", "inspect", "cache", "compare")
-# Ways of calling it that are followed by the name of a command.
+# Program names that are followed by the name of a command.
 _PROGRAMS = ("starchart", "python -m starport")
 
 
@@ -29,12 +29,12 @@ class _Parser(argparse.ArgumentParser):
         raise StarchartError(f"{message}; --help lists the options")
 
     def _print_message(self, message: str, _: Any = None) -> None:
-        sys.stdout.write(message)  # argparse's own would hide that the disk is full
+        sys.stdout.write(message)  # argparse's own method ignores a full disk
 
 
 def run_command_line(arguments: Sequence[str], program: str) -> int:
-    """Run the command and return the exit code; `starport.cli.main` says which."""
-    if sys.stderr is None:  # closed by the shell: 2>&-
+    """Run the command and return the exit code: see `starport.cli.main`."""
+    if sys.stderr is None:  # the shell closed it: 2>&-
         sys.stderr = open(os.devnull, "w")  # noqa: SIM115  it stays open to the end
     if sys.stdout is None:
         return _complain("standard output is closed; there is nowhere to write to")
@@ -65,7 +65,7 @@ def run_command_line(arguments: Sequence[str], program: str) -> int:
 
 
 def _is_out_of_memory(error: Exception) -> bool:
-    """Return whether this is what Python, or PyTorch with its RuntimeErrors, says where memory is too short."""
+    """Return whether memory ran out. PyTorch raises RuntimeError then."""
     said = str(error)
     return isinstance(error, MemoryError) or "memory" in said or "Storage size calculation overflowed" in said
 
@@ -79,7 +79,7 @@ def _run(arguments: Sequence[str], program: str) -> int:
 
 
 def _options(arguments: Sequence[str], program: str) -> argparse.Namespace:
-    """Return what a command is to do. Raises StarchartError for what it does not know."""
+    """Return the parsed options. Raises StarchartError for an unknown command or option."""
     first = arguments[0] if arguments else "-"
     if first not in COMMANDS and not first.startswith("-"):
         raise StarchartError(
@@ -88,7 +88,7 @@ def _options(arguments: Sequence[str], program: str) -> argparse.Namespace:
     parser = _Parser(prog=program, description="GPT-2 in pure Python.", allow_abbrev=False)
     parser.add_argument("--version", action="version", version=f"starchart {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=_Parser)
-    if first not in COMMANDS:  # --help, which needs them all
+    if first not in COMMANDS:  # --help lists all commands
         for name in COMMANDS:
             _add_command(commands, name, program)
         _refuse_unknown_options(parser, arguments[:1])
@@ -103,7 +103,7 @@ def _options(arguments: Sequence[str], program: str) -> argparse.Namespace:
 
 def _add_command(commands: Any, name: str, program: str) -> argparse.ArgumentParser:
     with interrupts_held_back():
-        command = import_module(f"starport.{name.replace('-', '_')}_command")
+        command = import_module(f"starport.commands.{name.replace('-', '_')}")
     parser: argparse.ArgumentParser = commands.add_parser(
         name,
         prog=f"{program} {name}" if program in _PROGRAMS else program,
@@ -117,16 +117,16 @@ def _add_command(commands: Any, name: str, program: str) -> argparse.ArgumentPar
 
 
 def _refuse_unknown_options(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> None:
-    """Raise StarchartError for an option that `parser` does not have, before argparse misses others."""
+    """Raise StarchartError for an unknown option. argparse itself would report a missing argument first."""
     known = parser._option_string_actions
     for argument in arguments[: _end_of_options(arguments)]:
         name = argument.partition("=")[0]
-        if name.startswith("--") and name not in known and " " not in argument:  # with a space it is a text
+        if name.startswith("--") and name not in known and " " not in argument:  # with a space in it, it is a text
             raise StarchartError(f"no option {shown(name)}; {did_you_mean(name, known) or '--help lists the options'}")
 
 
 def _superfluous(arguments: Sequence[str], command: argparse.ArgumentParser, options: argparse.Namespace) -> str:
-    """Return what is wrong with arguments that nothing is left to take: words after the first of a prompt or a text."""
+    """Return the message for arguments that are left over, such as the words of a prompt without quotes."""
     for action in command._get_positional_actions():
         if action.nargs == "?" and not any(argument.startswith("-") for argument in arguments):
             words = shown(" ".join([getattr(options, action.dest), *arguments]))
@@ -135,7 +135,7 @@ def _superfluous(arguments: Sequence[str], command: argparse.ArgumentParser, opt
 
 
 def _with_dashes(arguments: Sequence[str]) -> list[str]:
-    """Let --max_new_tokens stand for --max-new-tokens: transformers' names are typed from memory."""
+    """Accept --max_new_tokens for --max-new-tokens: transformers writes these names with underscores."""
     end = _end_of_options(arguments)
     return [_with_dashed_name(argument) for argument in arguments[:end]] + list(arguments[end:])
 
@@ -155,7 +155,7 @@ def _complain(message: str) -> int:
 
 
 def _abandon_output() -> None:
-    """Send what is left in the buffer of standard output nowhere: flushing it at exit would fail once more."""
+    """Discard what is left in the buffer of standard output: flushing it at exit would fail again."""
     try:
         sys.stdout.flush()
     except OSError:

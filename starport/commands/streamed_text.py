@@ -1,4 +1,4 @@
-"""One text as it is made: tokens become characters, and what happened on the way is kept for the report."""
+"""A text while it is generated: turns tokens into characters, and collects what the JSON report needs."""
 
 import time
 from collections.abc import Iterable, Iterator
@@ -13,7 +13,7 @@ from starchart.generation.stop_texts import StopTexts
 
 @dataclass
 class StreamedText:
-    """Iterate over `pieces` once; the other fields are complete then."""
+    """Iterate over `pieces` once; after that the other fields are complete."""
 
     steps: Iterable[Step]
     tokenizer: Tokenizer
@@ -26,7 +26,7 @@ class StreamedText:
     decode: float = 0.0  # seconds from then to the last token
 
     def pieces(self) -> Iterator[str]:
-        """Yield the new text in whole characters, as soon as they are certain to belong to it."""
+        """Yield the new text in whole characters, as soon as they can no longer be part of a stop text."""
         for piece in self.tokenizer.stream(self._tokens()):
             yield self._kept(self.stop_texts.push(piece))
             if self.stop_texts.stopped:
@@ -36,7 +36,7 @@ class StreamedText:
             self.finish_reason = "stop"
 
     def report(self) -> dict[str, Any]:
-        """Return what `--json` says of the text."""
+        """Return the fields of `--json` that describe the text."""
         return {
             "generated_ids": self.ids,
             "text": self.text,
@@ -50,7 +50,7 @@ class StreamedText:
         return text
 
     def _tokens(self) -> Iterator[int]:
-        """Yield the new tokens that are text: not the end mark, nor an id that only pads the model's vocabulary."""
+        """Yield the new tokens that are text: not the end of text, and no id that only pads the vocabulary."""
         began = time.perf_counter()
         for step in self.steps:
             now = time.perf_counter()

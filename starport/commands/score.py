@@ -1,4 +1,4 @@
-"""`starchart score`: texts in, how well a model predicts them out."""
+"""`starchart score`: how well a model predicts texts."""
 
 import argparse
 import json
@@ -8,13 +8,14 @@ from functools import partial
 
 from starchart.errors import TextError, VocabularyError
 from starchart.tokenizer.tokenizer import END_OF_TEXT
-from starport.console import tell
-from starport.engine_options import ChosenModel, add_engine_options, choose_model, open_model
+from starport.commands.engine_options import add_engine_options
+from starport.commands.open_model import ChosenModel, choose_model, open_model
 from starport.scoring.documents import decoded_documents, read_documents
 from starport.scoring.report import score_report, score_table
 from starport.scoring.score import score
 from starport.scoring.windows import Recipe
-from starport.standard_input import read_standard_input
+from starport.terminal.console import tell
+from starport.terminal.given_text import read_standard_input
 
 SUMMARY = "Score texts: log-likelihood, perplexity per token and bits per byte."
 
@@ -27,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     add_engine_options(parser)
     add = parser.add_argument
-    add("--context", type=int, metavar="N", help="tokens of a window, at most (default: the model's n_positions)")
+    add("--context", type=int, metavar="N", help="tokens of a window, at most (default: n_positions of the model)")
     add(
         "--stride", type=int, metavar="N",
         help="tokens from the start of a window to that of the next; smaller strides give each token more context and"
@@ -37,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Read the texts, open the model, print the score. Raises StarchartError for whatever is wrong with the input."""
+    """Read the texts, open the model, print the score. Raises StarchartError for bad input."""
     texts = _read_texts(options.files)
     model = choose_model(options.model, options.revision)
     recipe = _recipe(model, options)

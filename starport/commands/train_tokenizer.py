@@ -1,4 +1,4 @@
-"""`starchart train-tokenizer`: text files in, vocab.json and merges.txt out."""
+"""`starchart train-tokenizer`: train a vocabulary on text files, and write vocab.json and merges.txt."""
 
 import argparse
 from collections.abc import Iterator, Sequence
@@ -8,8 +8,8 @@ from pathlib import Path
 from starchart.errors import VocabularyError
 from starchart.tokenizer.trainer import train_bpe
 from starchart.tokenizer.training_files import decoded_lines, read_lines, save_vocabulary
-from starport.console import tell
-from starport.standard_input import read_standard_input
+from starport.terminal.console import tell
+from starport.terminal.given_text import read_standard_input
 
 SUMMARY = "Train a byte-level BPE vocabulary on text files."
 BYTES = 256
@@ -20,17 +20,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of this command."""
     parser.add_argument("files", nargs="+", metavar="FILE", help="UTF-8 text; -: standard input")
     parser.add_argument("--out", required=True, metavar="DIR", help="folder for vocab.json and merges.txt")
-    parser.add_argument("--vocab-size", type=int, default=4096, metavar="N", help="tokens in all (default: 4096)")
     parser.add_argument(
-        "--min-frequency", type=int, default=2, metavar="N", help="merge pairs that occur this often (default: 2)"
+        "--vocab-size", type=int, default=4096, metavar="N", help="size of the vocabulary in tokens (default: 4096)"
     )
-    parser.add_argument("--overwrite", action="store_true", help="replace a vocabulary that DIR holds")
+    parser.add_argument(
+        "--min-frequency",
+        type=int,
+        default=2,
+        metavar="N",
+        help="merge only pairs that occur at least N times (default: 2)",
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace an existing vocabulary in DIR")
 
 
 def run(options: argparse.Namespace) -> None:
-    """Train, and write both files. Raises VocabularyError for an option or a file that is of no use."""
+    """Train, and write both files. Raises VocabularyError for a bad option or file."""
     if options.vocab_size <= BYTES:
-        raise VocabularyError(f"--vocab-size {options.vocab_size}: above {BYTES}, one for each byte, and <|endoftext|>")
+        raise VocabularyError(
+            f"--vocab-size {options.vocab_size}: it must be above {BYTES}: one for each byte, and <|endoftext|>"
+        )
     if options.min_frequency < 1:
         raise VocabularyError(f"--min-frequency {options.min_frequency}: it must be at least 1")
     folder = _folder(options.out, options.overwrite)
@@ -39,7 +47,11 @@ def run(options: argparse.Namespace) -> None:
         names = ", ".join("standard input" if file == "-" else file for file in options.files)
         raise VocabularyError(f"no pair of characters occurs {options.min_frequency} times in {names}: give more text")
     save_vocabulary(folder, ids, merges)
-    short = "" if len(ids) == options.vocab_size else f" ({options.vocab_size} were asked for; the text has no more)"
+    short = (
+        ""
+        if len(ids) == options.vocab_size
+        else f" (fewer than --vocab-size {options.vocab_size}: the text has no more pairs to merge)"
+    )
     tell(f"{len(ids)} tokens{short}: {' and '.join(str(folder / name) for name in FILES)}")
 
 
@@ -52,7 +64,7 @@ def _lines(files: Sequence[str]) -> Iterator[str]:
 
 
 def _folder(name: str, overwrite: bool) -> Path:
-    """Return the folder to write to, unless there is a vocabulary in it: ids of a trained model must not change."""
+    """Return the folder to write to. Refuses to replace a vocabulary: a model may have been trained with its ids."""
     if not name:
         raise VocabularyError("--out is empty; give the folder to write to")
     there = [file for file in FILES if (Path(name) / file).exists()]

@@ -11,7 +11,7 @@ CONFIG_FILES = ("config.json", "generation_config.json")
 
 
 def write_config_files(folder: Path, config: GPT2Config, dtype: str) -> None:
-    """Write both files into `folder`. `dtype` is that of the weights, by torch's name. Raises OSError."""
+    """Write both files into `folder`. `dtype` is the dtype of the weights, as torch names it. Raises OSError."""
     ids = config.eos_token_ids
     end = {
         "bos_token_id": ids[0] if ids else None,

@@ -1,16 +1,17 @@
-"""`starchart inspect`: what is in a model, and what is wrong with it."""
+"""`starchart inspect`: show what a model contains, and what is wrong with it."""
 
 import argparse
 import json
 
-from starport.console import ProgressLine, tell
-from starport.hub.find_model import REVISION_HELP, find_model
+from starport.commands.engine_options import REVISION_HELP
+from starport.hub.find_model import find_model
 from starport.inspection.inspect import inspect
 from starport.inspection.report import inspection_report, inspection_text
+from starport.terminal.console import ProgressLine, tell
 
 SUMMARY = (
-    "Show what a model is, its tensors and its size, and check it: the exit code is 2 if anything is wrong."
-    " Weights without a vocabulary are not an error."
+    "Show the configuration, the tensors and the size of a model, and check it. The exit code is 2 if anything is"
+    " wrong. Weights without a vocabulary are not an error."
 )
 
 
@@ -25,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print what is in the model, then why it cannot be loaded, if it cannot: the exit code is 2 then, else 0."""
+    """Print what the model contains, and what is wrong with it. Return 2 if anything is wrong, else 0."""
     model, told = find_model(options.model, options.revision, option="")
     progress = ProgressLine(f"{told}: reading it")
     found = inspect(model, not options.no_values, progress)

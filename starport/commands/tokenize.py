@@ -1,4 +1,4 @@
-"""`starchart tokenize`: a text in, its tokens and their ids out; with --decode ids in, their text out."""
+"""`starchart tokenize`: show the tokens of a text and their ids; with --decode the text of ids."""
 
 import argparse
 import json
@@ -9,12 +9,12 @@ from starchart import Tokenizer
 from starchart.box.boxed_vocabulary import boxed_merges
 from starchart.errors import TextError
 from starchart.files.json_file import shown
-from starport.console import tell
-from starport.decoded_text import argument_text, decoded_text
-from starport.hub.find_model import REVISION_HELP, find_model
-from starport.standard_input import read_standard_input
+from starport.commands.engine_options import REVISION_HELP
+from starport.hub.find_model import find_model
+from starport.terminal.console import tell
+from starport.terminal.given_text import argument_text, decoded_text, read_standard_input
 
-SUMMARY = "Show the tokens of a text and their ids, or the text of ids."
+SUMMARY = "Show the tokens of a text and their ids, or decode ids to text."
 DEFAULT = "gpt2"
 _ID = re.compile(r" *-?[0-9]{1,20} *")
 
@@ -24,28 +24,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add(
         "text", nargs="?", metavar="TEXT",
-        help=r"text, taken as it is: \n in it is a backslash and an n (after -- if it begins with a dash); -: standard"
-        " input, nothing stripped",
+        help=r"text, used unchanged: \n in it is a backslash and an n (put -- before a text that begins with a dash);"
+        " -: standard input, unchanged",
     )  # fmt: skip
-    add("--decode", metavar="IDS", help="the way back: print the text of these ids, such as 7454,2402,257,640")
+    add("--decode", metavar="IDS", help="print the text of these ids, such as 7454,2402,257,640")
     add(
         "--model", metavar="NAME|DIR|FILE", default=DEFAULT,
-        help="whose vocabulary: a name, a folder or a file, as for generate (default: %(default)s; GPT-2's is in the"
-        " box, for gpt2, gpt2-medium, gpt2-large, gpt2-xl and distilgpt2)",
+        help="the model whose vocabulary is used: a name, a folder or a file, as for generate (default: %(default)s;"
+        " the vocabulary of gpt2, gpt2-medium, gpt2-large, gpt2-xl and distilgpt2 comes with starchart)",
     )  # fmt: skip
     add("--revision", metavar="REV", help=REVISION_HELP)
     add("--special", action="store_true", help="read <|endoftext|> in TEXT as one token (default: as plain text)")
     add(
         "--json", action="store_true",
         help='print one JSON object, {"ids": [...], "tokens": [...], "text": ...}, with tokens as vocab.json writes'
-        ' them: a character for each byte, "Ġupon" for " upon"',
+        ' them: one character for each byte, "Ġupon" for " upon"',
     )  # fmt: skip
 
 
 def run(options: argparse.Namespace) -> None:
-    """Print the tokens, or the text of --decode. Raises StarchartError for whatever is wrong with the input."""
+    """Print the tokens, or the text of --decode. Raises StarchartError for bad input."""
     if (options.text is None) == (options.decode is None):
-        raise TextError("give a text, - for standard input, or --decode IDS; one of them")
+        raise TextError("give one of: a text, - for standard input, or --decode IDS")
     if options.decode is not None:
         ids = _ids(options.decode)
         tokenizer = _tokenizer(options)
@@ -61,7 +61,7 @@ def run(options: argparse.Namespace) -> None:
     else:
         _print_table(tokenizer, ids, text)
     if options.decode is not None and tokenizer.decode_bytes(ids) != text.encode():
-        tell("these tokens begin or end inside a character; such bytes are shown as U+FFFD")
+        tell("these tokens begin or end inside a character; its bytes are shown as U+FFFD")
 
 
 def _tokenizer(options: argparse.Namespace) -> Tokenizer:
@@ -84,7 +84,7 @@ def _text(argument: str) -> str:
 
 
 def _ids(listed: str) -> list[int]:
-    """Return the numbers of a list such as 7454,2402 or [7454, 2402]. Raises TextError for what is no number."""
+    """Return the ids of a list such as 7454,2402 or [7454, 2402]. Raises TextError for a part that is not a number."""
     ids = []
     for part in listed.strip().removeprefix("[").removesuffix("]").split(","):
         if not _ID.fullmatch(part):
@@ -96,7 +96,7 @@ def _ids(listed: str) -> list[int]:
 
 
 def _print_table(tokenizer: Tokenizer, ids: list[int], text: str) -> None:
-    """Print a line a token, its id and its text as Python writes it, then how many there are."""
+    """Print a line per token, with its id and its text as a Python literal, then the counts."""
     width = len(str(tokenizer.vocab_size - 1))
     for i in ids:
         sys.stdout.write(f"{i:{width}}  {visible(tokenizer.decode_bytes([i]))}\n")
@@ -105,7 +105,7 @@ def _print_table(tokenizer: Tokenizer, ids: list[int], text: str) -> None:
 
 
 def visible(token: bytes) -> str:
-    r"""Return the text of a token as Python writes it, spaces and line ends visible; bytes where it is part of one.
+    r"""Return the text of a token as a Python literal; a bytes literal if it is only part of a character.
 
     >>> print(visible(b" upon"), visible(b"\n"), visible("星".encode()), visible(b" \xe2\x98"))
     ' upon' '\n' '星' b' \xe2\x98'

@@ -1,22 +1,22 @@
-"""`starchart cache`: the packed models that are kept on disk."""
+"""`starchart cache`: list or remove the packed models that are kept on disk."""
 
 import argparse
 import time
 
 from starchart.engines.packed.pack_cache import in_units, user_cache
 from starchart.errors import EngineError
-from starport.console import printable, tell
+from starport.terminal.console import printable, tell
 
 SUMMARY = "List the packed models that are kept on disk, or remove them."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of this command."""
-    parser.add_argument("--clear", action="store_true", help="remove them all; the next run packs its model again")
+    parser.add_argument("--clear", action="store_true", help="remove all of them; the next run packs its model again")
 
 
 def run(options: argparse.Namespace) -> None:
-    """Print one line for every packed model, and where they are. Raises EngineError for a folder of no use."""
+    """Print a line for each packed model, and the folder. Raises EngineError if the folder cannot be used."""
     cache = user_cache()
     if cache is None:
         raise EngineError("there is no pack cache: STARCHART_CACHE_GB is 0, or there is no home folder")

@@ -1,4 +1,4 @@
-"""`starchart compare`: the proof, component by component."""
+"""`starchart compare`: check every component against other libraries and exact arithmetic."""
 
 import argparse
 import json
@@ -12,8 +12,9 @@ from starchart import Tokenizer
 from starchart.checkpoints.checkpoint import load_checkpoint
 from starchart.errors import TextError
 from starchart.files.regular_file import open_regular_file
-from starport.engine_options import check_vocabulary
-from starport.hub.find_model import IN_THE_BOX, REVISION_HELP, find_model
+from starchart.tokenizer.tokenizer import check_vocabulary
+from starport.commands.engine_options import REVISION_HELP
+from starport.hub.find_model import IN_THE_BOX, find_model
 from starport.verify.components import COMPONENTS, WITH_TEXT, WITH_VOCABULARY
 from starport.verify.readable_model import readable_model
 from starport.verify.report import Cascade, ComponentResult, json_report
@@ -34,17 +35,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--json",
         metavar="FILE",
-        help="write all results to a file; -: to standard output, and the table to standard error",
+        help="write all results to a file; -: write them to standard output and the table to standard error",
     )
     add(
         "--text", metavar="FILE",
-        help="the raw WikiText-2 test set, lines joined by empty lines; adds a check of the published perplexities of"
-        " OpenAI's models",
+        help="the raw WikiText-2 test set, with its lines joined by empty lines; adds a check of the published"
+        " perplexities of OpenAI's models",
     )  # fmt: skip
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print the checks and a table. Return 1 if anything failed, else 0. Raises StarchartError for bad input."""
+    """Print the checks and a table. Return 1 if a check failed, else 0. Raises StarchartError for bad input."""
     names = [name for name in COMPONENTS if name in (options.only or COMPONENTS)]
     require_libraries(names)
     text = _readable(options.text, names)
@@ -89,22 +90,22 @@ def _readable(text: str | None, names: Sequence[str]) -> Path | None:
 
 
 def _check_destination(file: str | None) -> None:
-    """Raise TextError where --json cannot be written: after minutes of work it would be too late."""
+    """Raise TextError if --json cannot be written: now, not after minutes of work."""
     if file is None or file == "-":
         return
     folder = os.path.dirname(file) or "."
     if not file or os.path.isdir(file) or not os.path.isdir(folder):
-        raise TextError(f"--json {file}: this is no file in an existing folder; give the path of a file, or -")
+        raise TextError(f"--json {file}: this is not a file in an existing folder; give the path of a file, or -")
     if not os.access(file if os.path.exists(file) else folder, os.W_OK):
-        raise TextError(f"--json {file}: it cannot be written; give another path")
+        raise TextError(f"--json {file}: cannot be written; give another path")
 
 
 def write_result(file: str, text: str) -> None:
-    """Write a text and a line feed into a file, "-" for standard output. Raises OSError."""
+    """Write a text and a line feed to a file; "-" is standard output. Raises OSError."""
     if file == "-":
         print(text)
         return
-    if os.path.exists(file) and not os.path.isfile(file):  # a pipe or a device, to be written to and not replaced
+    if os.path.exists(file) and not os.path.isfile(file):  # a pipe or a device: write to it, do not replace it
         Path(file).write_text(text + "\n", encoding="utf-8")
         return
     unfinished = Path(f"{file}.unfinished")

@@ -1,12 +1,13 @@
-"""`starchart convert`: a model in, the same model in another format out."""
+"""`starchart convert`: write a model in another file format."""
 
 import argparse
 
 from starchart.checkpoints.formats import WRITERS
-from starport.console import ProgressLine, tell
+from starport.commands.engine_options import REVISION_HELP
 from starport.conversion.convert import DTYPES, Conversion
-from starport.hub.find_model import REVISION_HELP, find_model
-from starport.termination import cleaning_up_when_terminated
+from starport.hub.find_model import find_model
+from starport.terminal.console import ProgressLine, tell
+from starport.terminal.signals import cleaning_up_when_terminated
 
 SUMMARY = "Convert a model to another file format or dtype."
 
@@ -17,20 +18,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("source", metavar="SOURCE", help="a name, a folder or a file, as for generate")
     add(
         "destination", metavar="DEST",
-        help="a folder, or a file whose name ends as the format's do (.safetensors, .gguf, .bin, .npz); configuration"
-        " and vocabulary are written beside it where the format cannot hold them",
+        help="a folder, or a file with the suffix of the format (.safetensors, .gguf, .bin, .npz); configuration and"
+        " vocabulary are written beside it if the format cannot hold them",
     )  # fmt: skip
     add("--revision", metavar="REV", help=REVISION_HELP)
     add("--format", required=True, choices=list(WRITERS), help="the format to write")
     add(
         "--dtype", choices=list(DTYPES),
-        help="dtype of the weights (default: that of the source if the format has it, else f32)",
+        help="dtype of the weights (default: that of the source if the format supports it, else f32)",
     )  # fmt: skip
     add("--overwrite", action="store_true", help="replace existing files")
 
 
 def run(options: argparse.Namespace) -> None:
-    """Convert the model. Raises StarchartError for whatever is wrong; then nothing has changed."""
+    """Convert the model. Raises StarchartError if that is not possible; then no file has changed."""
     source, _ = find_model(options.source, options.revision, option="")
     conversion = Conversion.prepared(source, options.destination, options.format, options.dtype, options.overwrite)
     progress = ProgressLine(f"converting {options.source}")

@@ -1,14 +1,14 @@
-"""Lines for the person at the terminal, on standard error. Standard output is for the text alone."""
+"""Messages and progress for the user, on standard error. Standard output is only for results."""
 
 import logging
 import os
 import sys
 
-_on_screen: "list[ProgressLine]" = []
+_on_screen: "list[ProgressLine]" = []  # to be cleared before another line is printed
 
 
 def printable(text: str) -> str:
-    r"""Return `text` with a "?" for whatever a terminal would not show but obey: names of files come from strangers.
+    r"""Return `text` with "?" for control characters. File names come from outside and may contain terminal commands.
 
     >>> printable("a\x1b]0;b\x07.bin")
     'a?]0;b?.bin'
@@ -17,14 +17,14 @@ def printable(text: str) -> str:
 
 
 def tell(line: str) -> None:
-    """Print one line on standard error. Where that is closed, full or broken, nobody listens, and it is dropped."""
+    """Print one line on standard error. Where standard error is closed or cannot be written, the line is dropped."""
     for progress in _on_screen:
         progress.clear()
     _write(printable(" ".join(line.splitlines())) + "\n")
 
 
 class Warnings(logging.Handler):
-    """Tells what the library logs, each line once: some files are read twice."""
+    """Prints the warnings of the library, each line once: some files are read twice."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -39,10 +39,10 @@ class Warnings(logging.Handler):
 
 
 class ProgressLine:
-    """One line on a terminal that says how far something is. It is written over and over, and cleared at the end.
+    """A line on the terminal that shows progress. It is overwritten with each update, and cleared at the end.
 
-    Of what is longer than the terminal is wide, the end is shown: a second row could not be cleared. Where standard
-    error is no terminal, nothing is written.
+    A text longer than the terminal is wide is cut at its start, since a second row could not be cleared. Nothing is
+    written where standard error is not a terminal.
     """
 
     def __init__(self, title: str) -> None:
@@ -57,11 +57,11 @@ class ProgressLine:
         self._show("" if done >= total else f"{what} {100 * done // total} %")
 
     def clear(self) -> None:
-        """Leave an empty line."""
+        """Clear the line; it may be shown again."""
         self._show("")
 
     def end(self) -> None:
-        """Clear the line, and write nothing more: from now on the text has the terminal."""
+        """Clear the line and write nothing more: the generated text follows."""
         self.clear()
         _on_screen.clear()
         self._shown = False
@@ -76,7 +76,7 @@ class ProgressLine:
 def _columns() -> int:
     try:
         return os.get_terminal_size(sys.stderr.fileno()).columns or 80
-    except OSError:  # it is no terminal, or the window of an editor that says it is one
+    except OSError:  # not a terminal, or an editor's window that only claims to be one
         return 80
 
 

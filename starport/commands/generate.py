@@ -1,4 +1,4 @@
-"""`starchart generate`: a prompt in, a text out, streamed as it is made. `run_gpt2.py` is this command."""
+"""`starchart generate`: continue a prompt and print the text token by token. `run_gpt2.py` runs this command."""
 
 import argparse
 import json
@@ -15,11 +15,11 @@ from starchart.errors import GenerationError
 from starchart.generation.generate import Limits
 from starchart.generation.sampling import SamplingSettings
 from starchart.generation.stop_texts import StopTexts
-from starport.console import ProgressLine, tell
-from starport.decoded_text import argument_text, decoded_text
-from starport.engine_options import add_engine_options, choose_model, open_model
-from starport.standard_input import read_standard_input
-from starport.streamed_text import StreamedText
+from starport.commands.engine_options import add_engine_options
+from starport.commands.open_model import choose_model, open_model
+from starport.commands.streamed_text import StreamedText
+from starport.terminal.console import ProgressLine, tell
+from starport.terminal.given_text import argument_text, decoded_text, read_standard_input
 
 SUMMARY = "Generate text: continue a prompt, token by token."
 OPENING = "Once upon a time"
@@ -30,9 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of this command."""
     parser.add_argument(
         "prompt", nargs="?", metavar="PROMPT",
-        help="text to continue, in quotes (put -- before one that begins with a dash); -: read it from standard input,"
-        f" without its last line end; if there is none: standard input if it is piped, else {OPENING!r}; empty: start"
-        " from <|endoftext|>",
+        help="text to continue, in quotes (put -- before a text that begins with a dash); -: read standard input,"
+        f" without its last line end (default: standard input if it is piped, else {OPENING!r}); an empty prompt"
+        " starts from <|endoftext|>",
     )  # fmt: skip
     parser.add_argument("--version", action="version", version=f"starchart {__version__}")
     add_engine_options(parser)
@@ -52,16 +52,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     add(
         "--top-p", type=float, default=1.0, metavar="P",
-        help="nucleus sampling: from the most probable tokens that have probability P together; 1: off (default: 1)",
+        help="nucleus sampling: from the most probable tokens whose probabilities add up to P; 1: off (default: 1)",
     )  # fmt: skip
     add("--seed", type=int, metavar="S", help="the same seed gives the same text (default: random, and printed)")
     add(
         "--stop", action="append", default=[], type=unescaped, metavar="TEXT",
-        help=r"end before this text; \n is a line feed, \t a tab, \\ a backslash (repeatable)",
+        help=r"stop before this text; \n is a line feed, \t a tab, \\ a backslash (repeatable)",
     )  # fmt: skip
     add(
         "--on-full", default="stop", choices=["stop", "slide"],
-        help="when the context is full: stop, or slide: continue from its last half, which is read again each time"
+        help="when the context is full: stop; or slide: read the last half of the text again and continue"
         " (default: stop)",
     )  # fmt: skip
     add("--no-echo", action="store_true", help="print the new text without the prompt")
@@ -69,9 +69,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Load the model, tell the text, print it. Raises StarchartError for whatever is wrong with the input."""
+    """Open the model, generate the text and print it. Raises StarchartError for bad input."""
     stop_texts = StopTexts(options.stop)
-    Limits(1, (), options.max_new_tokens, options.on_full)  # refused now rather than after the model is open
+    Limits(1, (), options.max_new_tokens, options.on_full)  # refuses bad values before the model is opened
     seed = secrets.randbits(32) if options.seed is None else options.seed
     settings = SamplingSettings(options.temperature, options.top_k, options.top_p, seed)
     prompt = _prompt(options.prompt)
@@ -86,7 +86,7 @@ def run(options: argparse.Namespace) -> None:
         steps = gpt2.steps(ids, settings, max_new_tokens=options.max_new_tokens, on_full=options.on_full)
         streamed = StreamedText(steps, model.tokenizer, stop_texts)
         progress.clear()
-        drawn = f"; seed {seed}" if options.temperature else ""  # the likeliest token needs no luck
+        drawn = f"; seed {seed}" if options.temperature else ""  # greedy decoding draws nothing
         tell(f"{model.introduction()}; {options.engine} engine{drawn}")
         if options.json:
             list(streamed.pieces())
@@ -107,7 +107,7 @@ def unescaped(text: str) -> str:
 
 
 def _prompt(argument: str | None) -> str:
-    """Return the prompt: the argument, else standard input if something is piped in, else an opening."""
+    """Return the prompt: the argument, else standard input if something is piped in, else OPENING."""
     if argument is not None and argument != "-":
         return argument_text(argument, "the prompt")
     if argument is None and (sys.stdin is None or sys.stdin.isatty()):
@@ -120,15 +120,13 @@ def _prompt_ids(prompt: str, tokenizer: Tokenizer, special: bool) -> list[int]:
     if prompt:
         return tokenizer.encode(prompt, allow_special=special)
     if tokenizer.end_of_text is None:
-        raise GenerationError(
-            "an empty prompt needs <|endoftext|> to begin with, and this vocabulary has none; give a prompt"
-        )
+        raise GenerationError("an empty prompt starts from <|endoftext|>, and this vocabulary has none; give a prompt")
     return [tokenizer.end_of_text]
 
 
 def _print_text(streamed: StreamedText, echo: str, progress: ProgressLine) -> None:
     pieces = streamed.pieces()
-    first = next(pieces, "")  # the prompt is read now, while the progress line still has the terminal
+    first = next(pieces, "")  # the model reads the prompt here, before the progress line is cleared
     progress.end()
     try:
         for piece in chain([echo, first], pieces):
@@ -138,7 +136,7 @@ def _print_text(streamed: StreamedText, echo: str, progress: ProgressLine) -> No
         sys.stdout.write("\n")
     if streamed.finish_reason == "context":
         sys.stdout.flush()
-        tell("the model can read no further; --on-full slide goes on from the last half")
+        tell("the context is full; --on-full slide continues from its last half")
 
 
 def _report(

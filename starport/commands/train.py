@@ -1,8 +1,13 @@
-"""`starchart train`: texts in, a GPT-2 out, in the files that transformers reads too."""
+"""`starchart train`: train a GPT-2 on texts, and write it as files that transformers reads too."""
 
 import argparse
+from collections.abc import Iterable
+from dataclasses import fields
+from typing import Any
 
 from starchart.errors import TrainingError
+from starport.training.options import DEFAULT_SHAPE, Schedule, TrainingOptions
+from starport.training.settings import TrainingSettings
 
 SUMMARY = "Train a GPT-2 on text files, from random weights or from a model."
 _EXTRA = "training needs PyTorch and a few libraries: pip install '.[train]' in the folder of the project"
@@ -26,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="TEXT",
-        help="validation text, never trained on (repeatable)",
+        help="validation text, which is not trained on (repeatable)",
     )
     add(
         "--from",
@@ -35,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="start from the weights and the vocabulary of this model: a folder or a file, or towel",
     )
     add("--vocab", metavar="DIR", help="folder of the vocabulary to use (default: train one on the texts)")
-    add("--vocab-size", type=int, default=4096, metavar="V", help="tokens of a new vocabulary (default: 4096)")
+    add("--vocab-size", type=int, default=4096, metavar="V", help="size of a new vocabulary in tokens (default: 4096)")
     _add_model_arguments(parser.add_argument_group("model"))
     _add_training_arguments(parser.add_argument_group("training"))
     _add_running_arguments(parser.add_argument_group("run"))
@@ -58,7 +63,10 @@ def _add_training_arguments(group: argparse._ArgumentGroup) -> None:
     length = group.add_mutually_exclusive_group()
     length.add_argument("--steps", type=int, metavar="N", help="optimizer steps (default: one epoch)")
     length.add_argument(
-        "--epochs", type=float, metavar="E", help="the same as passes over the texts; may be a fraction"
+        "--epochs",
+        type=float,
+        metavar="E",
+        help="length as passes over the texts, instead of --steps; may be a fraction",
     )
     add("--context", type=int, metavar="T", help="tokens per window (default: --n-positions)")
     add("--batch-size", type=int, metavar="B", help="windows per batch, over all processes (default: 8)")
@@ -94,12 +102,30 @@ def _add_running_arguments(group: argparse._ArgumentGroup) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Train, and write the model. Raises StarchartError for whatever is wrong with the input."""
-    for name in ("save_every", "validate_every", "keep"):
-        if getattr(options, name) < 1:
-            raise TrainingError(f"--{name.replace('_', '-')} {getattr(options, name)}: it must be at least 1")
+    """Train, and write the model. Raises StarchartError for bad input."""
+    asked = TrainingOptions(
+        texts=options.texts,
+        valid=options.valid,
+        out=options.out,
+        resume=options.resume,
+        start=options.start,
+        vocab=options.vocab,
+        vocab_size=options.vocab_size,
+        shape=_given(options, DEFAULT_SHAPE),
+        settings=_given(options, (field.name for field in fields(TrainingSettings))),
+        epochs=options.epochs,
+        save_as=options.save_as,
+        device=options.device,
+        precision=options.precision,
+        schedule=Schedule(options.save_every, options.validate_every, options.keep),
+    )
     try:
         from starport.training.train import train  # noqa: PLC0415  only this command needs PyTorch
     except ModuleNotFoundError as error:
         raise TrainingError(f"there is no {error.name} here; {_EXTRA}") from None
-    train(options)
+    train(asked)
+
+
+def _given(options: argparse.Namespace, names: Iterable[str]) -> dict[str, Any]:
+    """Return the options of these names that were given."""
+    return {name: value for name in names if (value := getattr(options, name)) is not None}

@@ -1,13 +1,13 @@
-"""What a person may have meant by a name that does not exist."""
+"""Suggestions for a name that does not exist."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-_CUTOFF = 0.75  # the share of letters in common: 0.93 of "genrate" and "generate", 0.73 of "my-gpt2" and "gpt2"
+_CUTOFF = 0.75  # similarity by difflib: 0.93 of "genrate" and "generate", 0.73 of "my-gpt2" and "gpt2"
 
 
 def did_you_mean(word: str, names: Iterable[str]) -> str:
-    """Return "did you mean NAME?" for one or two of `names` that `word` begins, or one that it resembles; else "".
+    """Return "did you mean NAME?" for up to two names that start with `word`, or one that is similar; else "".
 
     >>> did_you_mean("--modle", ["--model", "--seed"]), did_you_mean("--temp", ["--temperature"])
     ('did you mean --model?', 'did you mean --temperature?')

@@ -1,0 +1,1 @@
+"""The commands of `starchart`, one file each. Only this room uses argparse."""
