@@ -3,8 +3,9 @@
 import os
 import sys
 
-# Last in the path, so that an installed starchart is preferred.
-sys.path.append(os.path.join(os.path.dirname(os.path.dirname(os.path.realpath(__file__))), "src"))
+# Last in the path, so that an installed starchart is preferred. The root is for `python starport`.
+ROOT = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
+sys.path += [ROOT, os.path.join(ROOT, "src")]
 
 if __name__ == "__main__":
     from starport.cli import main

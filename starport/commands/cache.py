@@ -28,9 +28,8 @@ def run(options: argparse.Namespace) -> None:
         packs = cache.packs()
     except OSError as error:
         what = "removed" if options.clear else "read"
-        raise EngineError(
-            f"{error.filename or cache.folder}: cannot be {what}: {error.strerror}; check its permissions"
-        ) from None
+        advice = "set STARCHART_CACHE to a folder" if isinstance(error, NotADirectoryError) else "check its permissions"
+        raise EngineError(f"{error.filename or cache.folder}: cannot be {what}: {error.strerror}; {advice}") from None
     for name, size, used in packs:
         print(f"{in_units(size):>8}  {time.strftime('%Y-%m-%d %H:%M', time.localtime(used))}  {printable(name)}")
     total = sum(size for _, size, _ in packs)

@@ -131,7 +131,11 @@ def _superfluous(arguments: Sequence[str], command: argparse.ArgumentParser, opt
         if action.nargs == "?" and not any(argument.startswith("-") for argument in arguments):
             words = shown(" ".join([getattr(options, action.dest), *arguments]))
             return f"the {action.dest} is more than one argument; put it in quotes: {words}"
-    return f"unrecognized arguments: {' '.join(arguments)}; --help lists the options"
+    if arguments[0].startswith("-"):
+        return (
+            f"no option {shown(arguments[0])}; --help lists the options; a text that begins with a dash goes after --"
+        )
+    return f"unexpected arguments: {' '.join(arguments)}; --help shows what this command takes"
 
 
 def _with_dashes(arguments: Sequence[str]) -> list[str]:

@@ -95,7 +95,7 @@ def _refuse_what_cannot_be_opened(name: str) -> None:
     if S_ISDIR(kind) and not os.access(name, os.X_OK):
         raise CheckpointError(f"{name}: permission denied; this folder cannot be entered")
     if not S_ISDIR(kind) and not S_ISREG(kind):
-        raise CheckpointError(f"{name}: is neither a file nor a folder; give one of them")
+        raise CheckpointError(f"{name}: is a pipe or a device; give a model file or a folder")
 
 
 def _model_of_the_hub(name: str, revision: str | None, option: str) -> tuple[Path, str]:

@@ -35,10 +35,10 @@ def inspection_text(found: Inspection) -> str:
     if not found.files:
         return ""
     lines = [*_summary(found), "", *_tensor_table(found.tensors), ""] if found.tensors else []
-    on_disk = sum(file.size for file in found.files)
     lines += [f"memory, {engine}: {_megabytes(size)}" for engine, size in _memory(found).items()]
     lines += ["", *_table([(file.sha256, f"{file.size:,}", str(file.path)) for file in found.files], (0, 2))]
-    return "\n".join([*lines, f"on disk: {_megabytes(on_disk)}"])
+    lines.append(f"on disk: {sum(file.size for file in found.files):,} bytes")
+    return "\n".join(lines).lstrip("\n")
 
 
 def _summary(found: Inspection) -> list[str]:

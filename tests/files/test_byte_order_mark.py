@@ -24,7 +24,8 @@ def test_only_the_mark_at_the_beginning_is_left_out(caplog):
     assert without_byte_order_mark(MARK + b"one" + MARK, "a.txt", TextError) == b"one" + MARK
     assert without_byte_order_mark(MARK + MARK + b"one", "b.txt", TextError) == MARK + b"one"
     assert [record.getMessage() for record in caplog.records] == [
-        f"{name}: begins with a byte-order mark, which is not text; it is left out" for name in ("a.txt", "b.txt")
+        f"{name}: the byte-order mark at its beginning was removed; it is not part of the text"
+        for name in ("a.txt", "b.txt")
     ]
     assert {record.levelno for record in caplog.records} == {logging.WARNING}
     caplog.clear()

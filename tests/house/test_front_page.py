@@ -8,6 +8,7 @@ import subprocess
 import sys
 from textwrap import dedent, indent
 
+from starport.commands.command_line import COMMANDS
 from tests.house.source_tree import ROOT, SRC
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -42,3 +43,14 @@ def test_the_first_command_prints_what_stands_below_it(tmp_path):
         capture_output=True, check=True, timeout=120,
     )  # fmt: skip
     assert (done.stderr + done.stdout).decode() == printed
+
+
+def test_pages_show_commands_as_a_bare_clone_runs_them():
+    names = "|".join(COMMANDS)
+    shown = {
+        file.relative_to(ROOT).as_posix(): re.findall(rf"(?:^|`)starchart (?:{names})\b", file.read_text("utf-8"), re.M)
+        for pattern in ("*.md", "docs/*.md", "bench/*.md", "src/**/*.md", "starport/**/*.md")
+        for file in ROOT.glob(pattern)
+        if file.name != "LOG.md"
+    }
+    assert {file: lines for file, lines in shown.items() if lines} == {}

@@ -328,7 +328,7 @@ def test_a_path_that_is_not_there(name, cache):
 
 @pytest.mark.skipif(os.name == "nt", reason="as POSIX systems have it")
 def test_what_may_not_be_entered_and_what_is_no_file(cache, tmp_path, monkeypatch):
-    assert complaint("/dev/null") == "/dev/null: is neither a file nor a folder; give one of them"
+    assert complaint("/dev/null") == "/dev/null: is a pipe or a device; give a model file or a folder"
     folder = tmp_path / "closed"
     folder.mkdir()
     monkeypatch.setattr(os, "access", lambda path, mode: False)  # whoever is root may enter every folder

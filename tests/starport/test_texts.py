@@ -42,7 +42,7 @@ def give(monkeypatch, content):
 def says_once(capsys, name):
     output = capsys.readouterr()
     lines = [line for line in output.err.splitlines() if "byte-order mark" in line]
-    assert lines == [f"starchart: {name}: begins with a byte-order mark, which is not text; it is left out"]
+    assert lines == [f"starchart: {name}: the byte-order mark at its beginning was removed; it is not part of the text"]
     return output.out
 
 

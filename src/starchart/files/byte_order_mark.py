@@ -31,5 +31,5 @@ def without_byte_order_mark(data: bytes, source: str, error: type[StarchartError
             raise error(f"{source}: is {encoding} text; convert it to UTF-8")
     if not data.startswith(codecs.BOM_UTF8):
         return data
-    _log.warning("%s: begins with a byte-order mark, which is not text; it is left out", source)
+    _log.warning("%s: the byte-order mark at its beginning was removed; it is not part of the text", source)
     return data[len(codecs.BOM_UTF8) :]

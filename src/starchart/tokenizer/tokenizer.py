@@ -109,8 +109,10 @@ class Tokenizer:
     def encode(self, text: str, *, allow_special: bool = False) -> list[int]:
         """Return the ids of a text. <|endoftext|> is one id only with `allow_special`, otherwise text like any other.
 
-        A lone surrogate, which no UTF-8 text can hold, counts as U+FFFD.
+        A lone surrogate, which no UTF-8 text can hold, counts as U+FFFD. Raises VocabularyError for what is no string.
         """
+        if not isinstance(text, str):
+            raise VocabularyError(f"a text is wanted, not {type(text).__name__}; decode bytes, or use decode() for ids")
         text = repair(text)
         if not allow_special or not self.special_tokens:
             return self._encode(text)

@@ -59,6 +59,8 @@ def save_vocabulary(folder: str | PathLike[str], ids: Mapping[str, int], merges:
             asides[name].write_text(content, encoding="utf-8", newline="\n")
         for name, aside in asides.items():
             aside.replace(place / name)
+    except FileExistsError:
+        raise VocabularyError(f"{place}: is a file; give a folder for vocab.json and merges.txt") from None
     except OSError as error:
         raise VocabularyError(f"{place}: the vocabulary cannot be written: {error.strerror}") from None
     finally:
