@@ -132,9 +132,7 @@ def _superfluous(arguments: Sequence[str], command: argparse.ArgumentParser, opt
             words = shown(" ".join([getattr(options, action.dest), *arguments]))
             return f"the {action.dest} is more than one argument; put it in quotes: {words}"
     if arguments[0].startswith("-"):
-        return (
-            f"no option {shown(arguments[0])}; --help lists the options; a text that begins with a dash goes after --"
-        )
+        return f"no option {shown(arguments[0])}; --help lists the options; write -- before a text that begins with -"
     return f"unexpected arguments: {' '.join(arguments)}; --help shows what this command takes"
 
 

@@ -13,9 +13,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from starchart.errors import EngineError
 from starchart.model.config import GPT2Config
 from starchart.model.gpt_model import GPTModelWeights
 from starchart.tap import Tap, no_tap
+from starchart.utils.activations import ACTIVATIONS
 from starport.engines.tensors import DTYPES, checked_device, map_leaves, to_tensor
 
 KeyValues: TypeAlias = tuple[Tensor, Tensor] | None  # keys and values, [B][H][S][D] each; None: no tokens yet
@@ -26,9 +28,8 @@ def _gelu_new(x: Tensor) -> Tensor:
 
 
 def _gelu_fast(x: Tensor) -> Tensor:
-    return x * torch.sigmoid(
-        2 * 0.7978845608 * x * (1 + 0.044715 * x * x)
-    )  # sqrt(2/pi), with the digits of transformers
+    root = 0.7978845608  # sqrt(2/pi), with the digits of transformers
+    return x * torch.sigmoid(2 * root * x * (1 + 0.044715 * x * x))
 
 
 _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -82,8 +83,16 @@ class TorchEngine:
         return functional.linear(x, weight.t(), bias)
 
     def activation(self, x: Tensor, name: str) -> Tensor:  # [B][T][F] -> [B][T][F]
-        """Apply the activation called `name` to every entry."""
-        return _ACTIVATIONS[name](x)
+        """Apply the activation called `name` to every entry.
+
+        One that PyTorch has no function for here is computed by the engine's own, slowly and without a gradient.
+        Raises EngineError where a gradient is needed.
+        """
+        if name in _ACTIVATIONS:
+            return _ACTIVATIONS[name](x)
+        if x.requires_grad:
+            raise EngineError(f"{name} cannot be trained: add its PyTorch function to starport/engines/torch_engine.py")
+        return x.detach().to("cpu", torch.float64, copy=True).apply_(ACTIVATIONS[name]).to(x)
 
     def attend(
         self, qkv: Tensor, cache: KeyValues, n_head: int, scale: float, tap: Tap

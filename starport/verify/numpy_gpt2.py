@@ -15,8 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
-from starchart.files.regular_file import read_regular_file
-
 Array: TypeAlias = NDArray[Any]
 Weights: TypeAlias = Mapping[str, Array]
 _DEFAULTS = {"layer_norm_epsilon": 1e-5, "activation_function": "gelu_new", "scale_attn_weights": True}
@@ -104,7 +102,7 @@ def block(x: Array, w: Weights, n_head: int, scale: Any, activation: str, epsilo
 
 def numpy_gpt2(folder: Path, ids: Sequence[int], dtype: Any = np.float64) -> dict[str, Array]:
     """Return every value of a run over `ids`: name -> array."""
-    config, w = _DEFAULTS | json.loads(read_regular_file(folder / "config.json")), stored_weights(folder)
+    config, w = _DEFAULTS | json.loads((folder / "config.json").read_bytes()), stored_weights(folder)
     t = {"wte": w["wte.weight"][list(ids)].astype(dtype), "wpe": w["wpe.weight"][: len(ids)].astype(dtype)}
     x, head_size = t["wte"] + t["wpe"], config["n_embd"] // config["n_head"]
     for n in range(config["n_layer"]):

@@ -14,8 +14,6 @@ from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import functional
 
-from starchart.files.regular_file import read_regular_file
-
 Weights: TypeAlias = Mapping[str, Tensor]
 
 
@@ -90,7 +88,7 @@ def block(
 
 def torch_gpt2(folder: Path, ids: Sequence[int], dtype: torch.dtype = torch.float64) -> dict[str, Tensor]:
     """Return every value of a run over `ids`: name -> tensor."""
-    config = json.loads(read_regular_file(folder / "config.json"))
+    config = json.loads((folder / "config.json").read_bytes())
     files = [load_file(file) for file in sorted(folder.glob("model*.safetensors"))]
     w = {name.removeprefix("transformer."): tensor.to(dtype) for file in files for name, tensor in file.items()}
     epsilon, activation = config.get("layer_norm_epsilon", 1e-5), config.get("activation_function", "gelu_new")

@@ -12,6 +12,8 @@ from starchart.gpt2 import GPT2
 from starchart.model.cache import new_cache
 from starchart.model.gpt_model import gpt_model
 from starchart.tap import Recording
+from starchart.utils.activations import ACTIVATIONS
+from starchart.utils.elementary.exp import exp
 from starchart.utils.exact_sum import exact_sum
 from starport.engines.tensors import map_leaves, named_leaves, to_tensor
 from starport.engines.torch_engine import TorchEngine
@@ -159,3 +161,14 @@ def moved(name, place, by):
         return rows
 
     return change
+
+
+def test_an_activation_that_torch_engine_does_not_list_is_computed_by_ours(monkeypatch):
+    monkeypatch.setitem(ACTIVATIONS, "quick", lambda x: x / (1.0 + exp(-1.702 * x)))
+    x = torch.tensor([[[-2.5, 0.0, 0.75]]], dtype=torch.float64)
+    expected = [[[ACTIVATIONS["quick"](value) for value in x[0][0].tolist()]]]
+    engine = TorchEngine("cpu", "float64")
+    assert engine.activation(x, "quick").tolist() == expected
+    assert x.tolist() == [[[-2.5, 0.0, 0.75]]]
+    with pytest.raises(EngineError, match="quick cannot be trained"):
+        engine.activation(x.requires_grad_(), "quick")

@@ -288,9 +288,7 @@ def test_texts_with_a_byte_order_mark(text, valid, tmp_path, capsys):
     assert train(text, "--valid", valid, "--out", tmp_path / "marked", *SHORT, *EXACT) == 0
     told = capsys.readouterr().err
     for file in (text, valid):
-        assert (
-            told.count(f"{file}: the byte-order mark at its beginning was removed; it is not part of the text\n") == 1
-        )
+        assert told.count(f"{file}: the byte-order mark at its beginning was removed;") == 1
     for name in ("model.safetensors", "losses.csv", "vocab.json"):
         assert (tmp_path / "plain" / name).read_bytes() == (tmp_path / "marked" / name).read_bytes(), name
     Path(text).write_bytes("the one".encode("utf-16"))
