@@ -139,6 +139,6 @@ def test_a_failed_save_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest
         patch.setattr(Path, "write_text", full)
         with pytest.raises(VocabularyError, match="the vocabulary cannot be written: No space left on device"):
             save_vocabulary(tmp_path, {"a": 0}, [])
-    with pytest.raises(VocabularyError, match="vocab.json: is a file; give a folder for vocab.json and merges.txt"):
+    with pytest.raises(VocabularyError, match="is a file; give a folder for vocab"):
         save_vocabulary(tmp_path / "vocab.json", {"a": 0}, [])  # no folder
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"vocab.json": "old", "merges.txt": "old"}
