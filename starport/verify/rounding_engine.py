@@ -22,7 +22,7 @@ class RoundingEngine(TorchEngine):
     def __init__(self, lane: int, bits: int) -> None:
         super().__init__("cpu", "float64")
         self._lane = lane
-        self._largest = (1 << (bits - 1)) - 1  # integer of a weight
+        self._bits = bits
 
     def linear(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:  # [B][T][in], [in][out], [out] -> [B][T][out]
         """Return x W + bias of the rounded x and W."""
@@ -33,14 +33,25 @@ class RoundingEngine(TorchEngine):
         return self._product(x[..., -1:, :] if last_only else x, table.t())
 
     def _product(self, x: Tensor, weight: Tensor) -> Tensor:  # [B][T][in], [in][out] -> [B][T][out]
-        steps = weight.abs().amax(0) / self._largest  # [out]
-        whole = (weight / torch.where(steps > 0, steps, 1.0)).round()
-        bound = _norms(whole.t()).max().clamp(min=self._largest)  # of the columns of whole
-        room = 2.0 ** (self._lane - 1) / (bound + 1.0) - sqrt(_GROUP) / 2
-        norms = _norms(x).amax(-1, keepdim=True)  # [B][T][1]
-        scales = room / torch.where(norms > 0, norms, 1.0)
-        product: Tensor = (x * scales).round() / scales @ (whole * steps)
+        rounded, bound = rounded_weight(weight, self._bits)
+        product: Tensor = rounded_vector(x, bound, self._lane) @ rounded
         return product
+
+
+def rounded_weight(weight: Tensor, bits: int) -> tuple[Tensor, float]:  # [in][out] -> [in][out]
+    """Return a weight whose columns are whole numbers of so many bits times a scale, and a bound on their norms."""
+    largest = (1 << (bits - 1)) - 1
+    steps = weight.abs().amax(0) / largest  # [out]
+    whole = (weight / torch.where(steps > 0, steps, 1.0)).round()
+    return whole * steps, max(float(_norms(whole.t()).max()), largest)
+
+
+def rounded_vector(x: Tensor, bound: float, lane: int) -> Tensor:  # [...][in] -> [...][in]
+    """Return vectors in whole numbers times a scale, for lanes of `lane` bits and columns of norm `bound`."""
+    room = 2.0 ** (lane - 1) / (bound + 1.0) - sqrt(_GROUP) / 2
+    norms = _norms(x).amax(-1, keepdim=True)  # [...][1]
+    scales = room / torch.where(norms > 0, norms, 1.0)
+    return (x * scales).round() / scales
 
 
 def _norms(rows: Tensor) -> Tensor:  # [...][in] -> [...][groups]
