@@ -107,7 +107,7 @@ def test_a_revision(cache):
 def complaint(ask, *arguments, **settings):
     with pytest.raises((CheckpointError, VocabularyError)) as caught:
         ask(*arguments, **settings)
-    assert type(caught.value) is (VocabularyError if ask == Tokenizer.from_pretrained else CheckpointError)
+    assert isinstance(caught.value, VocabularyError if ask == Tokenizer.from_pretrained else CheckpointError)
     assert len(str(caught.value).splitlines()) == 1
     return str(caught.value)
 
