@@ -1,1 +1,1 @@
-"""The laws of physics: operations on plain numbers, vectors and matrices."""
+"""The basic operations: operations on plain numbers, vectors and matrices."""
