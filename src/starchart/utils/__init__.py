@@ -1,1 +1,1 @@
-"""The basic operations: operations on plain numbers, vectors and matrices."""
+"""The basic operations on plain numbers, vectors and matrices."""
