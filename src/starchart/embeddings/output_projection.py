@@ -1,4 +1,4 @@
-"""Output projection: a score, the logit, for every token of the vocabulary to come next.
+"""Output projection: every token of the vocabulary gets a score, the logit, for being the next token.
 
     logits = x wte^T
 

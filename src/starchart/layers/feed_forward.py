@@ -1,4 +1,4 @@
-"""Feed-forward network: each token by itself, from C channels to F wider ones and back.
+"""Feed-forward network: each token by itself, from C channels to the F channels of a wider layer and back.
 
     FFN(x) = activation(x c_fc) c_proj
 

@@ -1,4 +1,4 @@
-"""Scaled dot-product attention: each token takes a mean of the values of the tokens so far, weighted by its query.
+"""Scaled dot-product attention: each token takes a weighted mean of the values of the tokens so far.
 
     Attention(Q, K, V) = softmax(mask(scale Q K^T)) V,    for each of H heads
 

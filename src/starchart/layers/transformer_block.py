@@ -2,7 +2,7 @@
 
     x = x + attention(ln_1(x));    x = x + feed_forward(ln_2(x))
 
-GPT-2 normalises before each sub-layer (the first transformer did after). Source: Radford et al. 2019, section 2.3.
+GPT-2 normalises before each sub-layer (the first transformer: after). Source: Radford et al. 2019, section 2.3.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What a GPT-2 remembers of the tokens it has read: a cache a block, and how many tokens they hold."""
+"""What a GPT-2 remembers of the tokens it has read: one cache for each block, and how many tokens they hold."""
 
 from dataclasses import dataclass
 

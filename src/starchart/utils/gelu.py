@@ -5,7 +5,7 @@
     gelu_fast(x) = gelu_new(x) with sqrt(2/pi) cut to 0.7978845608
 
 gelu_new is usually written x/2 (1 + tanh(u)). That is the same function, but for x < 0 it subtracts two nearly equal
-numbers: at x = -8 the float64 GELU of PyTorch has no correct digit. None has a value at -inf: there all are nan, as in
+numbers: at x = -8 the float64 GELU of PyTorch has no correct digit. At -inf all three are nan, as in
 PyTorch. Source: D. Hendrycks and K. Gimpel, Gaussian Error Linear Units (GELUs), arXiv:1606.08415, section 2.
 """
 
