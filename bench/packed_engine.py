@@ -128,7 +128,7 @@ def errors(name, folder, cache, ids):
         error = (own - truth).pow(2).mean().sqrt().item()
         p, q = truth.log_softmax(-1), own.log_softmax(-1)
         nats = (p.exp() * (p - q)).sum(-1).mean().item()
-        ratio = f"{error / rms:9.3g} x float32; {abs(nats):.1e} nats a token"
+        ratio = f"{error / rms:9.3g} x float32; {abs(nats):.1e} nats per token"
         print(f"{f'{name}: packed {precision}':40} rms {error:.2e}, {ratio}")
 
 

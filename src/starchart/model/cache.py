@@ -1,4 +1,4 @@
-"""What a GPT-2 remembers of the tokens it has read: one cache for each block, and how many tokens they hold."""
+"""The cache of a GPT-2: the key-value cache of each block, and the number of tokens read so far."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from starchart.model.config import GPT2Config
 
 @dataclass(frozen=True)
 class Cache:
-    """A value: `gpt_model` takes one and returns the next. Used once; `fork_cache` makes two futures of one past."""
+    """`gpt_model` takes a cache and returns the next one. A cache can be used only once; `fork_cache` copies it first."""
 
     length: int  # S, tokens read so far
     layers: tuple[LayerCache, ...]

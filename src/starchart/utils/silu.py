@@ -9,7 +9,7 @@ from starchart.utils.elementary.exp import exp
 
 
 def silu(x: float) -> float:
-    """Return x times the logistic sigmoid of x: -0.0 below -709.78, where it is under 1e-305; nan at -inf.
+    """Return x times the logistic sigmoid of x. Below -709.78 it is -0.0 (exactly: a number between -1e-305 and 0); at -inf nan.
 
     Error: below 2.6 ulp; proof in docs/BOUNDS.md#silu.
 
