@@ -4,8 +4,8 @@
 
 For every model of bench/difficult_models.py, a narrow random one, towel, and tales-6m where the shared data is there:
 the root mean square of the logits' error, the same as a multiple of that of transformers in float32, the KL divergence
-from the true distribution in nats per token (the mean, and the largest of one token), and how many greedy tokens differ.
-The texts are random tokens.
+from the true distribution in nats per token (the mean, and the largest), and how many greedy tokens differ. The texts
+are random tokens.
 """
 
 import argparse

@@ -8,7 +8,7 @@ from starchart.model.config import GPT2Config
 
 @dataclass(frozen=True)
 class Cache:
-    """`gpt_model` takes a cache and returns the next one. A cache can be used only once; `fork_cache` copies it first."""
+    """`gpt_model` takes a cache and returns the next one. Each is used only once; `fork_cache` copies one before."""
 
     length: int  # S, tokens read so far
     layers: tuple[LayerCache, ...]
