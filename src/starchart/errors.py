@@ -29,7 +29,14 @@ class NoVocabularyError(VocabularyError):
 
 
 class GenerationError(StarchartError):
-    """A setting out of its range, or a prompt that does not fit the model."""
+    """A setting out of its range, or a prompt that does not fit the model.
+
+    `setting` is the argument that the message names, such as top_k; a command prints its option instead, --top-k.
+    """
+
+    def __init__(self, message: str, setting: str = "") -> None:
+        super().__init__(message)
+        self.setting = setting
 
 
 class TextError(StarchartError):

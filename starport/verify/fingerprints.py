@@ -110,7 +110,7 @@ def _name(way: Way, workers: int) -> str:
 def _no_page() -> Check:
     """Return the check if the page is missing: it passes in an installed package and fails in a clone."""
     installed = not (FILE.parents[1] / "compare.py").is_file()
-    finding = "not run: docs/FINGERPRINTS.md is not here" if installed else f"there is no {FILE.name} in docs"
+    finding = "not run: docs/FINGERPRINTS.md is only in a clone" if installed else f"there is no {FILE.name} in docs"
     return Check(COMPONENT, "page", installed, finding, run=not installed)
 
 
@@ -119,7 +119,7 @@ def _other_model(model: Path, kept: str, found: str) -> Check:
     boxed = model.name == "towel" and model.parent.name == "box"
     finding = (
         "docs/FINGERPRINTS.md is of another towel than the one in the box" if boxed
-        else "not run: docs/FINGERPRINTS.md is of towel, in the box"
+        else "not run: docs/FINGERPRINTS.md is of towel only; leave out --model"
     )  # fmt: skip
     return Check(COMPONENT, "model", not boxed, finding, {"kept": kept, "found": found}, run=boxed)
 

@@ -160,6 +160,12 @@ def test_what_is_no_name_of_the_hub_is_a_path(name, ask, cache):
 
 
 @BOTH
+@pytest.mark.parametrize(("typed", "meant"), [("towl", "towel"), ("gpt-2", "gpt2"), ("gpt2-lage", "gpt2-large")])
+def test_what_may_have_been_meant(ask, typed, meant, cache):
+    assert complaint(ask, typed) == f"no model '{typed}': there is no such file or folder; did you mean '{meant}'?"
+
+
+@BOTH
 def test_a_revision_of_what_has_none(ask, cache):
     folder = write_tiny_model("some/model")
     for model in ("towel", "some/model", folder):

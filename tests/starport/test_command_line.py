@@ -31,6 +31,7 @@ def complaint(capsys, *arguments):
         (["train_tokenizer"], "no command 'train_tokenizer'; did you mean train-tokenizer?"),
         (["comp"], "no command 'comp'; did you mean compare?"),
         (["walk"], "no command 'walk'; --help lists the commands"),
+        (["It's late."], """no command "It's late."; to continue a text: starchart generate 'It'"'"'s late.'"""),
         ([], "the following arguments are required: COMMAND; --help lists the options"),
         (["--hepl"], "no option '--hepl'; did you mean --help?"),
         (["generate", "--modle", "towel"], "no option '--modle'; did you mean --model?"),
@@ -69,6 +70,26 @@ def test_a_prompt_of_several_words(capsys, model):
     assert complaint(capsys, "cache", "now") == unexpected
     line = "no option '-x'; --help lists the options; write -- before a text that begins with -"
     assert complaint(capsys, "tokenize", "-x") == line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["score", "tale.txt"], "the prompt is more than one argument; put it in quotes: 'score tale.txt'"),
+        (["train", "tale.txt", "--ot", "x"], "no option '--ot'; --help lists the options"),
+        (["cache", "--clear"], "no option '--clear'; --help lists the options"),
+    ],
+    ids=str,
+)
+def test_run_gpt2_names_the_way_to_other_commands(arguments, line, capsys):
+    assert main(["generate", *arguments], program="python run_gpt2.py") == 2
+    hint = f"; for the command {arguments[0]}: python -m starport {arguments[0]}"
+    assert capsys.readouterr().err == f"starchart: {line}{hint}\n"
+    assert complaint(capsys, "generate", *arguments) == line  # starchart itself needs no hint
+    assert main(["generate", *arguments], program="python starchart.pyz") == 2
+    assert capsys.readouterr().err.endswith(f"PYTHONPATH=starchart.pyz python -m starport {arguments[0]}\n")
+    assert main(["generate", "a", "tale"], program="python run_gpt2.py") == 2
+    assert capsys.readouterr().err == "starchart: the prompt is more than one argument; put it in quotes: 'a tale'\n"
 
 
 def test_a_prompt_that_looks_like_an_option(capsys, model):

@@ -39,10 +39,14 @@ def cache_command(run, *arguments):
 
 
 def test_workers_change_nothing_but_their_number(run):
-    reports = [json.loads(run("--json", "--workers", str(workers)).stdout) for workers in (1, 2, 3, 50)]
+    runs = [run("--json", "--workers", str(workers)) for workers in (1, 2, 3, 50)]
+    reports = [json.loads(done.stdout) for done in runs]
     assert [report.pop("workers") for report in reports] == [1, 2, 3, 3]  # the model has three heads
     told = [{name: report[name] for name in ("generated_ids", "text", "fingerprint")} for report in reports]
     assert told == told[:1] * 4
+    *enough, few = [done.stderr.splitlines() for done in runs]
+    assert [len(lines) for lines in enough] == [1, 1, 1]  # the model
+    assert few[0] == "--workers 50: 3 used; the model has 3 attention heads, and each process needs at least one"
 
 
 def test_a_small_model_uses_one_process(run):

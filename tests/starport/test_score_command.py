@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import pytest
 
 from starport.cli import main
+from starport.terminal import console
 from tests.hanging import needs_pipes, no_hang
 from tests.scoring.transformers_score import transformers_score
 from tests.starport.terminal import run_on_terminal
@@ -169,21 +170,24 @@ def test_files_that_are_of_no_use(capsys, model, text, tmp_path, content, words)
         (["a\0b"], "cannot be read"),
         (["tale.txt", "tale.txt"], "given twice"),
         ([], "FILE"),
-        (["tale.txt", "--context", "17"], "context must be at most 16"),
-        (["tale.txt", "--context", "1"], "context must be at least 2"),
+        (["tale.txt", "--context", "17"], "--context 17: it must be at most 16"),
+        (["tale.txt", "--context", "1"], "--context 1: it must be at least 2"),
         (["tale.txt", "--context", "wide"], "wide"),
         (["tale.txt", "--context", "2.5"], "2.5"),
         (["tale.txt", "--context", "9" * 5000], "context"),
-        (["tale.txt", "--stride", "16"], "stride must be from 1 to 15"),
-        (["tale.txt", "--stride", "0"], "stride must be from 1 to 15"),
-        (["tale.txt", "--context", "4", "--stride", "4"], "stride must be from 1 to 3"),
+        (["tale.txt", "--stride", "16"], "--stride 16: it must be from 1 to 15"),
+        (["tale.txt", "--stride", "0"], "--stride 0: it must be from 1 to 15"),
+        (["tale.txt", "--context", "4", "--stride", "4"], "--stride 4: it must be from 1 to 3"),
         (["tale.txt", "--engine", "warp"], "warp"),
         (
             ["tale.txt", "--engine", "reference", "--precision", "fast"],
             "--precision fast: the reference engine has full",
         ),
-        (["tale.txt", "--engine", "reference", "--workers", "2"], "computes in 1 process, not 2"),
-        (["tale.txt", "--workers", "0"], "workers"),
+        (
+            ["tale.txt", "--engine", "reference", "--workers", "2"],
+            "--workers 2: the reference engine computes in one process",
+        ),
+        (["tale.txt", "--workers", "0"], "--workers 0: it must be at least 1"),
         (["tale.txt", "--model", "no/such/folder"], "no/such/folder"),
     ],
     ids=lambda value: ascii(value)[:40],
@@ -249,6 +253,28 @@ def test_progress_is_shown_on_a_terminal(tmp_path, model):
     assert percents[-1] > 90
     assert "reading" not in shown.partition("scoring")[2]
     assert shown.rstrip(" ").endswith("\r")  # the line is empty in the end
+
+
+def test_what_takes_long_says_how_far_it_is_where_there_is_no_terminal(capsys, monkeypatch, model, tmp_path):
+    text = tmp_path / "tale.txt"
+    text.write_text("x y z " * 50)
+    assert main(["score", str(text), "--model", str(model)]) == 0
+    quick = capsys.readouterr()
+    assert len(quick.err.splitlines()) == 1  # the model
+    monkeypatch.setattr(console, "SECONDS_APART", 0.0)
+    assert main(["score", str(text), "--model", str(model)]) == 0
+    slow = capsys.readouterr()
+    assert slow.out == quick.out
+    lines = [line for line in slow.err.splitlines() if line.startswith("scoring")]
+    assert lines[0] == f"scoring {text}: 0 %"
+    assert lines[-1] == f"scoring {text}: 99 %"
+    seconds = iter(range(0, 10**6, 10))  # ten between two questions
+    monkeypatch.setattr(console, "SECONDS_APART", 500.0)
+    monkeypatch.setattr(console.time, "monotonic", lambda: next(seconds))
+    assert main(["score", str(text), "--model", str(model)]) == 0
+    rare = [line for line in capsys.readouterr().err.splitlines() if line.startswith("scoring")]
+    assert 3 <= len(rare) <= 7  # 300 updates in 3000 seconds and a few
+    assert set(rare) < set(lines)
 
 
 @needs_pipes

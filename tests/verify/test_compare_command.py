@@ -271,12 +271,23 @@ def test_the_front_door_from_a_bare_python():
     assert "pip install mpmath numpy torch`" in run.stderr
 
 
+def test_nothing_that_could_be_checked_is_no_proof(model, components, capsys):
+    components(utils=[GOOD], published=[NOT_RUN])
+    assert compare(model, "--only", "published") == 2
+    told = capsys.readouterr()
+    assert told.err == "starchart: nothing was checked: no weights here\n"
+    assert ["-", "all", "0", "0", "1"] in [line.split()[:5] for line in told.out.splitlines()]
+    assert compare(model, "--only", "published", "--json", "-") == 2
+    assert json.loads(capsys.readouterr().out)["passed"] is False
+    assert compare(model) == 0
+
+
 def test_the_front_door_proves(model, tmp_path):
     run = subprocess.run(
         [sys.executable, "-I", "-S", str(ROOT / "compare.py"), "--only", "published", "--model", model],
         check=False, capture_output=True, text=True, timeout=60, env={"HF_HUB_CACHE": str(tmp_path)},
     )  # fmt: skip
-    assert (run.returncode, run.stderr) == (0, "")
+    assert (run.returncode, run.stderr) == (2, "starchart: nothing was checked: no official weights here\n")
     assert "not run: no official weights here" in run.stdout
     assert ["-", "all", "0", "0", "1"] in [line.split()[:5] for line in run.stdout.splitlines()]
     assert "ours / bound" not in run.stdout

@@ -37,9 +37,11 @@ class Limits:
 
     def __post_init__(self) -> None:
         if isinstance(self.max_new_tokens, bool) or not isinstance(self.max_new_tokens, int) or self.max_new_tokens < 1:
-            raise GenerationError(f"max_new_tokens must be a whole number of at least 1, not {self.max_new_tokens!r}")
+            raise GenerationError(
+                f"max_new_tokens must be a whole number of at least 1, not {self.max_new_tokens!r}", "max_new_tokens"
+            )
         if self.on_full not in ("stop", "slide"):
-            raise GenerationError(f"on_full must be 'stop' or 'slide', not {self.on_full!r}")
+            raise GenerationError(f"on_full must be 'stop' or 'slide', not {self.on_full!r}", "on_full")
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,8 @@ def _fitting(ids: Sequence[int], limits: Limits) -> list[int]:
         return _recent(ids, limits)
     raise GenerationError(
         f"the prompt has {len(ids)} tokens and this model reads at most {limits.n_positions};"
-        " shorten it, or keep its last part alone with on_full slide"
+        " shorten it, or let it read only the last part with on_full slide",
+        "on_full",
     )
 
 

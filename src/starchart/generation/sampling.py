@@ -46,9 +46,13 @@ class SamplingSettings:
     def __post_init__(self) -> None:
         _check_temperature(self.temperature)
         if not isinstance(self.top_k, int) or isinstance(self.top_k, bool) or self.top_k < 0:
-            raise GenerationError(f"top_k {self.top_k!r} is not a whole number of at least 0: use 0 to keep all tokens")
+            raise GenerationError(
+                f"top_k {self.top_k!r} is not a whole number of at least 0: use 0 to keep all tokens", "top_k"
+            )
         if not _is_number(self.top_p) or not 0 < self.top_p <= 1:
-            raise GenerationError(f"top_p {self.top_p!r} is not above 0 and at most 1: use 1 to keep all tokens")
+            raise GenerationError(
+                f"top_p {self.top_p!r} is not above 0 and at most 1: use 1 to keep all tokens", "top_p"
+            )
         if self.seed is not None:
             check_seed(self.seed)
 
@@ -74,7 +78,9 @@ def sample(logits: Sequence[float], settings: SamplingSettings, generator: Torch
         row = [row[token] for token in ids]
     if settings.temperature != 1:
         row = divide_by_temperature(row, settings.temperature)
-        _check_largest(row, f"after division by temperature {settings.temperature!r}: use one nearer to 1, or 0")
+        _check_largest(
+            row, f"after division by temperature {settings.temperature!r}: use one nearer to 1, or 0", "temperature"
+        )
     kept = _kept(row, settings)
     if len(ids) == len(logits):
         return exponential_race(row, kept, generator)
@@ -109,9 +115,9 @@ def _check_logits(row: Sequence[float]) -> None:
     _check_largest(row, f"in float32: {advice}")
 
 
-def _check_largest(row: Sequence[float], advice: str) -> None:
+def _check_largest(row: Sequence[float], advice: str, setting: str = "") -> None:
     if not -inf < max(row) < inf:
-        raise GenerationError(f"the largest logit is {max(row)} {advice}")
+        raise GenerationError(f"the largest logit is {max(row)} {advice}", setting)
 
 
 def _check_temperature(temperature: float) -> None:
@@ -119,7 +125,8 @@ def _check_temperature(temperature: float) -> None:
     if not fits or (temperature and not float32(temperature)):
         raise GenerationError(
             f"temperature {temperature!r} is not allowed: give 0 for the likeliest token every time, or a number from"
-            " 1e-45 to 3.4e38, such as 0.8"
+            " 1e-45 to 3.4e38, such as 0.8",
+            "temperature",
         )
 
 

@@ -13,8 +13,8 @@ from starchart.errors import GenerationError
 class StopTexts:
     """A filter between the pieces of a text and its reader.
 
-    `stopped` turns true when a stop text has been found; nothing comes out after that. Raises GenerationError for an
-    empty stop text.
+    `stopped` becomes true when a stop text is found; nothing comes out after that. Raises GenerationError for an empty
+    stop text.
 
     >>> stops = StopTexts(["THE END"])
     >>> [stops.push(piece) for piece in ["and so. ", "T", "HE E", "ND of it"]], stops.stopped
@@ -22,8 +22,10 @@ class StopTexts:
     """
 
     def __init__(self, stops: Sequence[str]) -> None:
-        if isinstance(stops, str) or not all(isinstance(stop, str) and stop for stop in stops):
-            raise GenerationError(f"stop texts {stops!r} are not a list of texts that have at least one character each")
+        if isinstance(stops, str) or not all(isinstance(stop, str) for stop in stops):
+            raise GenerationError(f"stop {stops!r} is not a list of texts", "stop")
+        if "" in stops:
+            raise GenerationError("stop '' is empty; give a text of at least one character", "stop")
         self._stops = tuple(stops)
         self._held = ""
         self.stopped = False
