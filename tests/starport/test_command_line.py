@@ -1,4 +1,4 @@
-"""What is typed wrong: what may have been meant, and nothing where that is anybody's guess."""
+"""The command line itself: suggestions, prompts that look like options, usage, and the help of every command."""
 
 import json
 import sys
@@ -22,36 +22,6 @@ def complaint(capsys, *arguments):
     assert output.out == ""
     (line,) = output.err.splitlines()
     return line.removeprefix("starchart: ")
-
-
-@pytest.mark.parametrize(
-    ("arguments", "line"),
-    [
-        (["genrate"], "no command 'genrate'; did you mean generate?"),
-        (["train_tokenizer"], "no command 'train_tokenizer'; did you mean train-tokenizer?"),
-        (["comp"], "no command 'comp'; did you mean compare?"),
-        (["walk"], "no command 'walk'; --help lists the commands"),
-        (["It's late."], """no command "It's late."; to continue a text: starchart generate 'It'"'"'s late.'"""),
-        ([], "the following arguments are required: COMMAND; --help lists the options"),
-        (["--hepl"], "no option '--hepl'; did you mean --help?"),
-        (["generate", "--modle", "towel"], "no option '--modle'; did you mean --model?"),
-        (["generate", "--Modle=towel"], "no option '--Modle'; did you mean --model?"),
-        (["generate", "--max_tokens", "5"], "no option '--max-tokens'; did you mean --max-new-tokens?"),
-        (["generate", "--top", "5"], "no option '--top'; did you mean --top-k or --top-p?"),
-        (["generate", "--temp=1"], "no option '--temp'; did you mean --temperature?"),
-        (["generate", "--frobnicate"], "no option '--frobnicate'; --help lists the options"),
-        (["generate", "--lr"], "no option '--lr'; --help lists the options"),
-        (["train", "tale.txt", "--ot", "new"], "no option '--ot'; did you mean --out?"),  # not that --out is missing
-        (["compare", "--onyl", "utils"], "no option '--onyl'; did you mean --only?"),
-        (["score", "x", "--model", "towl"], "no model 'towl' (--model); did you mean towel?"),
-        (["inspect", "gpt2-lage"], "no model 'gpt2-lage'; did you mean gpt2-large?"),
-    ],
-    ids=str,
-)
-def test_what_may_have_been_meant(arguments, line, capsys, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "x").write_text("one")
-    assert complaint(capsys, *arguments).startswith(line)
 
 
 @pytest.mark.parametrize("word", ["frobnicate", "walk", "x", "", "--", "zzzzzz", "tell-me-a-tale"])

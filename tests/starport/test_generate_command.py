@@ -175,49 +175,6 @@ def test_a_model_that_is_not_there_gets_one_line_that_says_how_to_get_it(run):
     assert "HF_HUB_OFFLINE is set" in line
 
 
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        (["--temperature", "-1"], "starchart: --temperature -1.0 is not allowed: give 0 for"),
-        (["--temperature", "nan"], "temperature"),
-        (["--temperature", "warm"], "warm"),
-        (["--top-k", "-3"], "--top-k -3 is not a whole number"),
-        (["--top-p", "0"], "--top-p 0.0 is not above 0"),
-        (["--top-p", "1.5"], "--top-p 1.5 is not above 0 and at most 1: use 1"),
-        (["--seed", str(1 << 64)], f"--seed {1 << 64} is not"),
-        (["--max-new-tokens", "0"], "--max-new-tokens must be a whole number of at least 1, not 0"),
-        (["--max-new-tokens", "9" * 5000], "max-new-tokens"),
-        (["--stop", ""], "--stop '' is empty; give a text of at least one character"),
-        (["--on-full", "wrap"], "wrap"),
-        (["--engine", "warp"], "warp"),
-        (["--precision", "half"], "half"),
-        (["--engine", "reference", "--precision", "fast"], "--precision fast: the reference engine has full"),
-        (["--engine", "reference", "--workers", "2"], "--workers 2: the reference engine computes in one process"),
-        (["--workers", "0"], "--workers 0: it must be at least 1"),
-        (["--frobnicate"], "frobnicate"),
-        (["one", "two"], "two"),
-        (["--model"], "--model"),
-        (["--model", "no/such/folder"], "no/such/folder"),
-        (["--model", ""], "no such file or folder: ''"),
-        (["--model", str(RUN[1])], "is of no format that can be read"),
-        (["--model", "a\0b"], "model"),
-        (
-            ["x" * 41],
-            "41 tokens and this model reads at most 40; shorten it, or let it read only the last part with --on-full",
-        ),
-    ],
-    ids=lambda value: str(value)[:40],
-)
-def test_bad_options(run, model, capsys, arguments, words):
-    given = [] if "--model" in arguments else ["--model", model]
-    if "\0" in "".join(arguments):
-        # A shell cannot pass NUL, a program can.
-        assert main(["generate", "Hi", *arguments]) == 2
-        assert "no model 'a\\x00b'" in capsys.readouterr().err
-        return
-    assert words in complaint(run(*given, *arguments))
-
-
 def test_a_prompt_that_is_not_utf8(run, model):
     assert "UTF-8" in complaint(run("--model", model, stdin=b"caf\xe9"))
     if os.name == "posix":

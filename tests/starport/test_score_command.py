@@ -144,60 +144,6 @@ def test_standard_input(capsys, monkeypatch, model, text):
     assert "standard input is closed; give files" in complaint(capsys, "-", "--model", model)
 
 
-@pytest.mark.parametrize(
-    ("content", "words"),
-    [
-        (b"", "contains no text"),
-        (f"\n{END_OF_TEXT}\r\n \n".encode(), "contains no text"),
-        (b"one\ncaf\xe9\n", "line 2 is not UTF-8"),
-    ],
-    ids=str,
-)
-def test_files_that_are_of_no_use(capsys, model, text, tmp_path, content, words):
-    bad = tmp_path / "bad.txt"
-    bad.write_bytes(content)
-    line = complaint(capsys, text, bad, "--model", model)
-    assert f"{bad}: " in line
-    assert words in line
-
-
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        (["none.txt"], "none.txt: cannot be read: there is no such file"),
-        (["."], ".: cannot be read: it is a folder, not a regular file"),
-        ([""], "cannot be read"),
-        (["a\0b"], "cannot be read"),
-        (["tale.txt", "tale.txt"], "given twice"),
-        ([], "FILE"),
-        (["tale.txt", "--context", "17"], "--context 17: it must be at most 16"),
-        (["tale.txt", "--context", "1"], "--context 1: it must be at least 2"),
-        (["tale.txt", "--context", "wide"], "wide"),
-        (["tale.txt", "--context", "2.5"], "2.5"),
-        (["tale.txt", "--context", "9" * 5000], "context"),
-        (["tale.txt", "--stride", "16"], "--stride 16: it must be from 1 to 15"),
-        (["tale.txt", "--stride", "0"], "--stride 0: it must be from 1 to 15"),
-        (["tale.txt", "--context", "4", "--stride", "4"], "--stride 4: it must be from 1 to 3"),
-        (["tale.txt", "--engine", "warp"], "warp"),
-        (
-            ["tale.txt", "--engine", "reference", "--precision", "fast"],
-            "--precision fast: the reference engine has full",
-        ),
-        (
-            ["tale.txt", "--engine", "reference", "--workers", "2"],
-            "--workers 2: the reference engine computes in one process",
-        ),
-        (["tale.txt", "--workers", "0"], "--workers 0: it must be at least 1"),
-        (["tale.txt", "--model", "no/such/folder"], "no/such/folder"),
-    ],
-    ids=lambda value: ascii(value)[:40],
-)
-def test_bad_options(capsys, monkeypatch, model, text, tmp_path, arguments, words):
-    monkeypatch.chdir(tmp_path)
-    given = [] if "--model" in arguments else ["--model", model]
-    assert words in complaint(capsys, *given, *arguments)
-
-
 def test_a_bad_recipe_is_refused_before_the_weights_are_read(capsys, text, tmp_path):
     folder = write_tiny_model(tmp_path / "m")
     (folder / "model.safetensors").unlink()
