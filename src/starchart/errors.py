@@ -64,4 +64,4 @@ class TapError(StarchartError):
 
 
 class TrainingError(StarchartError):
-    """A training that cannot begin or go on: its text, its settings, its checkpoint, or a loss that is no number."""
+    """A training that cannot begin or go on: its text, its settings, its checkpoint, or a loss of NaN or infinity."""

@@ -19,8 +19,8 @@ from starchart.generation.float32 import LARGEST_FLOAT32, SMALLEST_FLOAT32, floa
 from starchart.generation.logits_filters import divide_by_temperature, top_k, top_p
 from starchart.generation.torch_random import TorchGenerator, check_seed
 
-_TIE = 1.0 / (1 << 21)  # two roundings to float32 make no more equal than numbers that differ by 2^-22 of their size
-_HOT = 1e6  # from here on logits that are far apart may tie, as the smallest float32 numbers do
+_TIE = 1.0 / (1 << 21)  # relative: two roundings to float32 cannot make numbers equal that differ by more than 2^-22
+_HOT = 1e6  # from here on logits that differ much may become equal: their quotients are subnormal
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class SamplingSettings:
 
     @property
     def tokens_needed(self) -> int:
-        """How many of the likeliest tokens can be drawn, with those that tie with the last; 0: any token can."""
+        """How many of the most probable tokens can be drawn, and any that tie with the last; 0: all."""
         if self.temperature == 0:
             return 1
         return self.top_k if self.temperature < _HOT else 0
@@ -91,7 +91,7 @@ def sample(logits: Sequence[float], settings: SamplingSettings, generator: Torch
 
 
 def _near_the_top(row: Sequence[float], k: int) -> list[int]:  # [V] -> ids, smallest first
-    """Return the k likeliest tokens, and all that may tie with the last of them once they are divided and rounded."""
+    """Return the k largest logits' tokens, and those that may equal the last of them after division and rounding."""
     last = nlargest(k, row)[-1]
     least = last - abs(last) * _TIE - SMALLEST_FLOAT32 if last > -inf else last
     return [token for token, logit in enumerate(row) if logit >= least]

@@ -1,8 +1,8 @@
 """Stop texts: where a text that arrives in pieces has to end.
 
-The text ends before the first place where a stop text begins, however it was cut into pieces. Text goes out as soon
-as no stop text can begin in it; only an end that may still grow into a stop text is held back. Left out: stop token
-ids (`generate` has those) and any reading of case, accents or white space: characters are compared as they are.
+The text ends before the first stop text in it, even if the stop text is spread over several pieces. Text is returned
+as soon as no stop text can begin in it; only an end that may be the beginning of a stop text is held back. Characters
+are compared exactly: case, accents and white space count. Stop token ids are in `generate`.
 """
 
 from collections.abc import Sequence

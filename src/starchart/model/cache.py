@@ -8,7 +8,7 @@ from starchart.model.config import GPT2Config
 
 @dataclass(frozen=True)
 class Cache:
-    """`gpt_model` takes a cache and returns the next one. Each is used only once; `fork_cache` copies one before."""
+    """`gpt_model` uses up the cache that it is given, and returns a new one. `fork_cache` copies one that is unused."""
 
     length: int  # S, tokens read so far
     layers: tuple[LayerCache, ...]

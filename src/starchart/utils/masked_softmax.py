@@ -2,8 +2,8 @@
 
     masked_softmax(s)_t = (softmax(s_t0, ..., s_tm), 0, ..., 0),    m = S - T + t
 
-Row t of T new tokens (t from 0) belongs to token m of the S tokens so far, so it sees the columns 0 to m. Elsewhere the
-mask is added as -inf to the scores behind m; they then get probability 0, so here they are left out and get 0.
+Row t of T new tokens (t from 0) belongs to token m of the S tokens so far, so it sees the columns 0 to m. Other
+programs add -inf to the scores after m, whose probabilities become 0; here they are left out, and their results are 0.
 Source: Vaswani et al. 2017, section 3.2.3.
 """
 
