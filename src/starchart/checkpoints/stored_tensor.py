@@ -33,7 +33,7 @@ from starchart.files.regular_file import open_regular_file
 from starchart.files.zip.member import ZipMember, read_member
 from starchart.utils.matrix import Matrix, Vector
 
-Stamp: TypeAlias = tuple[int, ...]  # size and times of a file; another file in its place has others
+Stamp: TypeAlias = tuple[int, ...]  # size and times of a file: they differ if another file replaces it
 # So many that the work per row is small beside the work per number, so few that they need little memory.
 _NUMBERS_AT_ONCE = 1 << 15
 _WIDER = {"F16": "BF16 and F32 hold", "BF16": "F32 holds", "F32": "F64 holds"}
