@@ -57,7 +57,7 @@ def write_zipapp(out: Path, files: dict[str, bytes]) -> None:
 
 
 def refusal(out: str) -> str | None:
-    """Return why nothing can be written there; None if it can, as far as one can tell before."""
+    """Return why nothing can be written there; None if nothing is known against it."""
     path = Path(out)
     if not out or out.endswith(("/", os.sep)) or path.is_dir():
         return "is a folder; give the path of a file, such as starchart.pyz" if out else "is empty; give a path"

@@ -63,7 +63,7 @@ def _checked_model(name: str, folder: Path, told: str, reason: str = "") -> Chos
 
 
 def _said_before(topic: str, line: str) -> bool:
-    """Return whether the last line about `topic` was this one, and store it in a file of starchart's cache folder.
+    """Return whether this line was the last one about `topic`; store it in a file of starchart's cache folder.
 
     Without such a folder, or where it cannot be written, the answer is always False.
     """
@@ -102,7 +102,7 @@ def open_model(chosen: ChosenModel, options: argparse.Namespace) -> tuple[GPT2, 
             if gpt2.workers == gpt2.config.n_head
             else "there is no Python executable here to start more"
         )
-        tell(f"--workers {options.workers}: {gpt2.workers} used; {reason}")
+        tell(f"--workers {options.workers}: only {gpt2.workers} can be used; {reason}")
     return gpt2, progress
 
 

@@ -159,8 +159,8 @@ little-endian doubles, from which token {tokens} after the prompt was drawn. To 
     python run_gpt2.py "Once upon a time" --model towel --temperature 0 --max-new-tokens {tokens} --json \\
         --engine packed --precision full --workers 2
 
-and look for `fingerprint`. The engines differ from one another in the last digits, since they round at other places;
-each has its own bits, and keeps them.
+and look for `fingerprint`. The engines round at different places, so their last digits differ; each
+engine always gives its own bits.
 
 Model: `{digest}` (sha256 of the sha256 of config.json, model.safetensors, vocab.json, merges.txt)
 

@@ -34,7 +34,7 @@ CASES = {
         (["--hepl"], "no option '--hepl'; did you mean --help?"),
     ],
     "generate": [
-        (["--temperature", "-1"], "--temperature -1.0 is not allowed: give 0 for the likeliest token every time, or a"),
+        (["--temperature", "-1"], "--temperature -1.0 is not allowed: give 0 for the most probable token"),
         (["--temperature", "nan"], "--temperature nan is not allowed"),
         (["--temperature", "warm"], "...warm"),
         (["--top-k", "-3"], "--top-k -3 is not a whole number"),

@@ -46,7 +46,8 @@ def test_workers_change_nothing_but_their_number(run):
     assert told == told[:1] * 4
     *enough, few = [done.stderr.splitlines() for done in runs]
     assert [len(lines) for lines in enough] == [1, 1, 1]  # the model
-    assert few[0] == "--workers 50: 3 used; the model has 3 attention heads, and each process needs at least one"
+    reason = "the model has 3 attention heads, and each process needs at least one"
+    assert few[0] == f"--workers 50: only 3 can be used; {reason}"
 
 
 def test_a_small_model_uses_one_process(run):

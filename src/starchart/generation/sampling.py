@@ -124,8 +124,8 @@ def _check_temperature(temperature: float) -> None:
     fits = _is_number(temperature) and 0 <= temperature <= LARGEST_FLOAT32
     if not fits or (temperature and not float32(temperature)):
         raise GenerationError(
-            f"temperature {temperature!r} is not allowed: give 0 for the likeliest token every time, or a number from"
-            " 1e-45 to 3.4e38, such as 0.8",
+            f"temperature {temperature!r} is not allowed: give 0 for the most probable token every time, or a number"
+            " from 1e-45 to 3.4e38, such as 0.8",
             "temperature",
         )
 

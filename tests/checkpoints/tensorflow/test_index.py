@@ -122,7 +122,7 @@ LIES = {
     # Entries of a block
     "a key shared with none": (
         with_block(record(1, b"a", b"") + restarts([0])),
-        "a key shares 1 bytes with that before",
+        "a key shares 1 bytes with the key before it",
     ),
     "more shared than there is": (
         with_block(record(0, b"", header()) + record(0, b"a", b"") + record(2, b"", b"") + restarts([0])),
