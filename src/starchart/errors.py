@@ -9,7 +9,7 @@ class StarchartError(Exception):
 
 
 class CheckpointError(StarchartError):
-    """A checkpoint that is missing, damaged, untruthful or not a GPT-2."""
+    """A checkpoint that is missing, damaged, contradictory or not a GPT-2."""
 
 
 class NoWeightsError(CheckpointError):
@@ -25,7 +25,7 @@ class VocabularyError(StarchartError):
 
 
 class NoVocabularyError(VocabularyError):
-    """There is none at all, neither in a model's file nor beside it."""
+    """No vocabulary at all, neither in a model's file nor beside it."""
 
 
 class GenerationError(StarchartError):
@@ -56,7 +56,7 @@ class ConsumedCacheError(StarchartError):
 
 
 class EngineError(StarchartError):
-    """An engine that cannot run: too little memory, or a process of it that ended."""
+    """An engine that cannot run: too little memory, or one of its processes has ended."""
 
 
 class TapError(StarchartError):

@@ -33,7 +33,7 @@ from starchart.tap import Tap, no_tap
 # need not all be in memory together.
 _TOKENS_AT_ONCE = 16
 
-_WEIGHTS = (*WEIGHTS_FILES, *SUFFIXES, *UNREAD)  # endings of files of weights, those too that the loader refuses
+_WEIGHTS = (*WEIGHTS_FILES, *SUFFIXES, *UNREAD)  # file endings of weights, those that the loader refuses included
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""From a folder, or the name of a model, to the folder that holds its files: nothing is downloaded here."""
+"""From the name of a model, or a folder, to the folder with its files. Nothing is downloaded here."""
 
 import os
 from difflib import get_close_matches
@@ -22,7 +22,7 @@ def model_folder(
     """Return the folder of the model `name`: a path that exists, else a model in the box, else one in the HF cache.
 
     The cache is that of the Hugging Face Hub's tools; `revision` is a branch, a tag or a commit there (None: main).
-    A folder of the box or of the cache counts where a file in it has one of `endings`. What cannot be the name of a
+    A folder of the box or of the cache counts only if a file in it has one of `endings`. What cannot be the name of a
     model of the hub is returned as a path. Raises `error` for a model of the hub that is not cached, for a name that
     differs little from a known one, and for a revision of anything that is not a model of the hub.
 
