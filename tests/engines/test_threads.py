@@ -1,4 +1,4 @@
-"""Threads that share one packed model: each gets what it would get alone."""
+"""Threads that share one packed model get the same results as alone."""
 
 import random
 import sys

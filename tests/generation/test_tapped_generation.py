@@ -1,4 +1,4 @@
-"""A tap during generation: it sees every step, changes what it is to change, and alone changes nothing."""
+"""A tap during generation: it sees every step, makes its changes, and changes nothing else."""
 
 import pytest
 

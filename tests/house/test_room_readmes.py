@@ -1,4 +1,4 @@
-"""The pages of the rooms are true to the code: their examples run, and they name everything that is public."""
+"""The pages of the rooms agree with the code: their examples run, and they name everything that is public."""
 
 import ast
 import doctest

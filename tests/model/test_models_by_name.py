@@ -1,4 +1,4 @@
-"""`from_pretrained` of a name: what exists, then the box, then the Hugging Face cache; nothing is downloaded."""
+"""`from_pretrained` of a name: an existing path, then the box, then the Hugging Face cache; nothing is downloaded."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""Where documents begin and end, and what is no text."""
+"""Where documents begin and end, and files without text."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""`starchart convert`: what it writes loads elsewhere and here, what it refuses, and that nothing half-done stays."""
+"""`starchart convert`: its files load in other programs and here; refusals; no partial file stays."""
 
 import json
 import os

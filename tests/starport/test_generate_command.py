@@ -1,4 +1,4 @@
-"""`run_gpt2.py` as a person meets it: what it prints, and one clear line for whatever goes wrong."""
+"""`run_gpt2.py` as a program: what it prints, and one clear line for every error."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What the command line offers around the packed engine: workers, the pack cache, the line that shows progress."""
+"""The packed engine on the command line: workers, the pack cache, the progress line."""
 
 import json
 import os
@@ -128,7 +128,7 @@ def packed(tmp_path, model, monkeypatch):
 
 
 def denying(function, denied):
-    """Return `function` for whom the path `denied` is forbidden. Whoever is root, as tests may be, can read all."""
+    """Return `function` for whom the path `denied` is forbidden. root, which may run the tests, can read everything."""
 
     def deny(path=".", *arguments, **options):
         if str(path) == str(denied):

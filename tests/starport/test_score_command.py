@@ -1,4 +1,4 @@
-"""`starchart score` as a person meets it: what it prints, and one clear line for whatever goes wrong."""
+"""`starchart score` as a program: what it prints, and one clear line for every error."""
 
 import io
 import json

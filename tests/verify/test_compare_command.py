@@ -1,4 +1,4 @@
-"""The front door of the proof: what it prints, what it writes, how it ends, and that nothing slips through."""
+"""`compare.py`: what it prints and writes, its exit codes, and that no failure is overlooked."""
 
 import io
 import json
@@ -25,7 +25,9 @@ GOOD = Check(
     {"right": 0.9999, "=PyTorch": 0.25},
 )  # fmt: skip
 BETTER = Check("utils", "two", True, "", {}, Measure(0.1, 1.0, "ulp"))
-EXACT = Check("utils", "four", True, "", {}, Measure(0.5, 0.5, "ulp"))  # correctly rounded: no nearness to be proud of
+EXACT = Check(
+    "utils", "four", True, "", {}, Measure(0.5, 0.5, "ulp")
+)  # correctly rounded: its ratio of 100 % is no warning
 BAD = Check("layers", "three", False, "h.0.ln_1 differs", {}, Measure(2.0, 1.0, "ulp"))
 NOT_RUN = Check("published", "facts", True, "not run: no weights here", note="looked everywhere", run=False)
 
@@ -37,7 +39,7 @@ def model(tmp_path_factory):
 
 @pytest.fixture
 def components(monkeypatch):
-    """Put components that find what a test says in the place of the real ones."""
+    """Replace the components by some with the results that a test chooses."""
 
     def put(**found):
         for name in list(COMPONENTS):

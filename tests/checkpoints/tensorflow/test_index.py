@@ -1,4 +1,4 @@
-"""Every way in which an index of TensorFlow can lie: one CheckpointError that names the file."""
+"""Every false statement in an index of TensorFlow: one CheckpointError that names the file."""
 
 import tracemalloc
 
