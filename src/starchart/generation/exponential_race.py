@@ -5,7 +5,7 @@ Token i, of probability p_i, arrives at the time q_i / p_i, where the q_i are in
     winner = argmax_i p_i / q_i,    q_i = -log(1 - u_i),    u_i uniform in [0, 1),    P(token i wins) = p_i
 
 Torch takes two random words for every token of the vocabulary, even one that was filtered out, and so does this file.
-But it works out p and q only for the tokens that can still win; a test compares it with the full race. The weights
+But it computes p and q only for the tokens that can still win; a test compares it with the full race. The weights
 exp(logit - largest) serve as p, since dividing all of them by their sum changes no winner. Torch runs the race in
 float32: doubles can give another winner only when the two best scores agree to about 1e-7 (some twice in 10^8 draws).
 
@@ -23,7 +23,9 @@ from starchart.utils.elementary.exp import exp
 from starchart.utils.elementary.log import log, log1p
 
 BINS = 256  # of u: one for every value of its leading 8 bits
-SLACK = 1e-9  # of log(score): far above the rounding of exp, log and log1p (1e-15), too small to let more tokens in
+SLACK = (
+    1e-9  # margin of log(score): far above the rounding of exp, log and log1p (1e-15), too small to let more tokens in
+)
 TWO_TO_MINUS_53 = 1.0 / (1 << 53)
 AT_ONCE = 1.0 / (1 << 500)  # in place of q = 0, from u = 0 (once in 2^53): the shortest time, and no 0 / 0
 

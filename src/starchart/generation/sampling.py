@@ -91,7 +91,7 @@ def sample(logits: Sequence[float], settings: SamplingSettings, generator: Torch
 
 
 def _near_the_top(row: Sequence[float], k: int) -> list[int]:  # [V] -> ids, smallest first
-    """Return the k largest logits' tokens, and those that may equal the last of them after division and rounding."""
+    """Return the tokens of the k largest logits, and those that may tie with the last after division and rounding."""
     last = nlargest(k, row)[-1]
     least = last - abs(last) * _TIE - SMALLEST_FLOAT32 if last > -inf else last
     return [token for token, logit in enumerate(row) if logit >= least]

@@ -38,7 +38,7 @@ class StopTexts:
         self._held += piece
         found = self._found()
         growing = self._growing()
-        self.stopped = found is not None and found <= growing  # else a stop text that began earlier may still come
+        self.stopped = found is not None and found <= growing  # else one that began earlier may still be completed
         safe = min(growing, len(self._held) if found is None else found)
         text, self._held = self._held[:safe], self._held[safe:]
         return text
