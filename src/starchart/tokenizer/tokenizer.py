@@ -1,7 +1,7 @@
 """The tokenizer of GPT-2: text -> ids -> text, byte-level, so that every text can be encoded and comes back exactly.
 
 Encoding: split into words (`pre_tokenizer`), take the UTF-8 bytes of each, merge them (`byte_pair_encoding`).
-Decoding: put the bytes of the tokens together. Nothing is normalized, nothing is unknown, no token is added.
+Decoding: put the bytes of the tokens together. There is no normalization and no unknown token, and no token is added.
 
 Source: Radford et al. 2019, section 2.2.
 """
@@ -25,7 +25,7 @@ from starchart.tokenizer.vocabulary_files import FILES, read_vocabulary, vocabul
 
 END_OF_TEXT = "<|endoftext|>"
 
-MAX_PIECES = 1 << 17  # remembered at a time; with MAX_LENGTH this bounds the memory: about 20 MB for English
+MAX_PIECES = 1 << 17  # cached at a time; with MAX_LENGTH this bounds the memory: about 20 MB for English
 MAX_LENGTH = 32  # characters; longer pieces hardly ever come twice
 
 # Checkpoints pad their vocabulary to a multiple of 64 or 128, for speed on GPUs. A larger difference means that the
@@ -110,7 +110,8 @@ class Tokenizer:
     def encode(self, text: str, *, allow_special: bool = False) -> list[int]:
         """Return the ids of a text. <|endoftext|> is one id only with `allow_special`, otherwise text like any other.
 
-        A lone surrogate, which no UTF-8 text can hold, counts as U+FFFD. Raises VocabularyError if it is not a string.
+        A lone surrogate, which no UTF-8 text can hold, counts as U+FFFD. Raises VocabularyError if `text` is not a
+        string.
         """
         if not isinstance(text, str):
             raise VocabularyError(f"a text is wanted, not {type(text).__name__}; decode bytes, or use decode() for ids")

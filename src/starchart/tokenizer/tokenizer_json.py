@@ -15,7 +15,7 @@ from starchart.errors import VocabularyError
 from starchart.files.json_file import shown
 from starchart.tokenizer.vocabulary import Vocabulary, make_vocabulary
 
-# For each setting that could change the ids, the values with which it does not. The first is named in the message.
+# For each setting that could change the ids, the values that do not change them. Messages name the first.
 _MODEL: dict[str, tuple[Any, ...]] = {
     "type": ("BPE", None),  # the first files of the format have no type
     "dropout": (None, 0),

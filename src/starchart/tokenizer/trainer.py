@@ -1,6 +1,6 @@
 """The training of a byte-level BPE: from texts to tokens and merges.
 
-Again and again, the most frequent pair of neighbouring tokens becomes a new token. Of pairs that are equally
+In every step the most frequent pair of neighbouring tokens becomes a new token. Of pairs that are equally
 frequent, the one with the smaller ids comes first. So the texts alone decide the result, and it equals that of
 the tokenizers library.
 

@@ -43,7 +43,7 @@ def decoded_lines(lines: Iterable[bytes], source: str) -> Iterator[str]:
 def save_vocabulary(folder: str | PathLike[str], ids: Mapping[str, int], merges: Iterable[tuple[str, str]]) -> None:
     """Write vocab.json and merges.txt, byte for byte as the tokenizers library does.
 
-    Both are written aside first and then renamed, so that a full disk leaves what was there. Raises
+    Both are written aside first and then renamed, so that a full disk does not damage existing files. Raises
     VocabularyError if a file cannot be written.
     """
     place = Path(folder)

@@ -102,7 +102,7 @@ def _fault(left: str, right: str, ids: Mapping[str, int]) -> str:
 
 
 def _literal_bytes(token: str, is_special: bool, name: str) -> bytes:
-    """Return the bytes of a token that no merge makes: its own text if it is special, else what the alphabet says."""
+    """Return the bytes of a token that no merge makes: its own text if it is special, else by the alphabet."""
     try:
         return token.encode() if is_special else from_alphabet(token)
     except (UnicodeEncodeError, KeyError):

@@ -2,7 +2,7 @@
 
 vocab.json is one object, token -> id. merges.txt has a version line, then one merge per line: two tokens and a space
 between. encoder.json and vocab.bpe are the same two, as OpenAI named them. added_tokens.json, if it is there, has
-special tokens that were added later. Of GPT-2's own vocabulary merges.txt is enough: the ids follow from it.
+special tokens that were added later. For GPT-2's own vocabulary merges.txt is enough: the ids follow from it.
 
 Every fault is a VocabularyError that names the file, and the line where there is one.
 """
