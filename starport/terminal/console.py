@@ -44,7 +44,7 @@ class ProgressLine:
     """A line on the terminal that shows progress. It is overwritten with each update, and cleared at the end.
 
     A text longer than the terminal is wide is cut at its start, since a second row could not be cleared. Where standard
-    error is not a terminal, what takes long gets a line of its own every SECONDS_APART.
+    error is not a terminal, progress is a new line every SECONDS_APART.
     """
 
     def __init__(self, title: str) -> None:

@@ -28,8 +28,8 @@ FILES = (*chain(*_PAIRS), "tokenizer.json", ".gguf")  # endings of the files tha
 def read_vocabulary(model: str | PathLike[str]) -> Vocabulary:
     """Return the vocabulary in a folder, or in or beside a file of weights.
 
-    A GGUF file is tried first if it is the file that was named, and last if it is the only one in a folder. Where a
-    folder has several of the other forms, vocab.json and merges.txt are read; then tokenizer.json.
+    A GGUF file is tried first if it is the file that was named, and last if it is the only one in a folder. If a folder
+    has several of the other forms, vocab.json with merges.txt come first, then tokenizer.json, then encoder.json.
 
     Raises VocabularyError; NoVocabularyError where there is none at all.
     """
