@@ -35,7 +35,7 @@ def no_hang() -> Iterator[None]:
 
 
 def put_pipe(path: Path) -> Path:
-    """Put a pipe that nobody writes to in the place of whatever is at `path`."""
+    """Put a pipe that no program writes to in the place of the file at `path`."""
     path.unlink(missing_ok=True)
     os.mkfifo(path)
     return path

@@ -63,7 +63,7 @@ def checks(model: Path) -> Iterator[Check]:
 
 
 def _that_fit(ids: tuple[int, ...], positions: int) -> tuple[tuple[int, ...], int]:
-    """Return the first of `ids` and a number of new tokens that fit into the context: 4 and 8 for most models.
+    """Return as many of `ids`, and a number of new tokens, as fit into the context: 4 and 8 for most models.
 
     >>> _that_fit((5, 6, 7, 8, 9), 1024), _that_fit((5, 6, 7, 8), 8), _that_fit((5,), 1)
     (((5, 6, 7, 8), 8), ((5, 6, 7, 8), 4), ((5,), 1))

@@ -331,7 +331,7 @@ def test_what_may_not_be_entered_and_what_is_no_file(cache, tmp_path, monkeypatc
     assert complaint("/dev/null") == "/dev/null: is a pipe or a device; give a model file or a folder"
     folder = tmp_path / "closed"
     folder.mkdir()
-    monkeypatch.setattr(os, "access", lambda path, mode: False)  # whoever is root may enter every folder
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may enter every folder
     assert complaint(str(folder)) == f"{folder}: permission denied; this folder cannot be entered"
 
     def denied(*_, **__):
