@@ -1,4 +1,4 @@
-"""Bits a byte of models on one text, by one recipe: the table of docs/TOWEL.md.
+"""Bits per byte of models on one text, by one recipe: the table of docs/TOWEL.md.
 
     python bench/bits_per_byte.py valid.txt --model towel --model models/tales-6m [--out FILE]
 
@@ -40,7 +40,7 @@ def main() -> None:
     lines = [
         f"{date.today()}, CPython {platform.python_version()}, torch {torch.__version__}, float32, {default_device()}",
         f"{Path(options.text).name}: {len(documents)} documents; context {CONTEXT}, stride {CONTEXT - 1}",
-        f"{'model':<12} {'parameters':>11} {'bytes':>11} {'tokens':>8} {'perplexity':>11} {'bits a byte':>12}",
+        f"{'model':<12} {'parameters':>11} {'bytes':>11} {'tokens':>8} {'perplexity':>11} {'bits per byte':>14}",
     ]
     lines += [row(name, documents) for name in options.model]
     print("\n".join(lines))
@@ -57,7 +57,7 @@ def row(name: str, documents: list[str]) -> str:
         found = score(documents, model.tokenizer, gpt2.log_probabilities, recipe)
     return (
         f"{model.folder.name:<12} {parameters:>11,} {size:>11,} {found.tokens:>8,} {found.perplexity:>11.3f}"
-        f" {found.bits_per_byte:>12.4f}"
+        f" {found.bits_per_byte:>14.4f}"
     )
 
 

@@ -7,7 +7,7 @@ that differ by a factor of 100, position embeddings with two huge channels, thre
 to 3000, an activation of 3000 at position 0, attention matrices with a few large columns, and weights with a kurtosis
 far above a normal distribution's. The last layer norm is scaled so that the distributions have half the entropy of
 uniform ones, as those of a trained model have about: the logits differ by some 3 (standard deviation), and the KL
-divergence says something.
+divergence is meaningful.
 """
 
 import argparse
@@ -51,7 +51,7 @@ def positions(model: GPT2LMHeadModel) -> None:
 def outliers(size: float, trained: bool = False) -> Change:
     """Give the residual stream three channels of about `size` at all positions.
 
-    In a model that was trained with them the layer norms' gains are such that the other channels count as much as ever.
+    `trained`: the gains of the layer norms compensate, as in a trained model, so that the other channels still matter.
     """
 
     def change(model: GPT2LMHeadModel) -> None:
@@ -122,7 +122,7 @@ CHANGES: dict[str, Change] = {
 def write_model(folder: Path, name: str, size: str, seed: int = 0) -> Path:
     """Write the model with one of CHANGES, and return its folder."""
     config = GPT2Config(**SIZES[size])
-    config.initializer_range = config.n_embd**-0.5  # so that attention looks somewhere
+    config.initializer_range = config.n_embd**-0.5  # so that attention is not uniform
     return write_changed(folder, config, CHANGES[name], ENTROPY, seed)
 
 

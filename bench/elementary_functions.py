@@ -1,11 +1,11 @@
-"""The worst errors of our elementary functions and activations, and their time a call, beside the platform's own.
+"""The worst errors of our elementary functions and activations, and their time per call, beside the platform's.
 
     python bench/elementary_functions.py [--arguments 10_000_000] [--only exp log]
 
 The truth is NumPy's extended precision (64 bits, so good to a few thousandths of an ulp of a double) where it has the
 function or a series gives it, and mpmath, with a hundredth of the arguments, where not. The worst case of each is
-worked out again with mpmath. Half of the arguments are uniform over the function's range, half have a magnitude as
-likely as any other. The peers are Python's math and statistics modules, and for the activations the usual formula over
+worked out again with mpmath. Half of the arguments are uniform over the function's range, half have a random
+exponent. The peers are Python's math and statistics modules, and for the activations the usual formula over
 math.
 
 Needs numpy and mpmath. On a machine whose long double is a double, mpmath does all the work: ask for fewer arguments.
@@ -36,7 +36,7 @@ from starchart.utils.gelu import gelu, gelu_new
 from starchart.utils.silu import silu
 
 CHUNK = 100_000
-CALLS = 1_000  # short enough to finish before the machine turns to something else
+CALLS = 1_000  # short, so that few of them are interrupted
 REPEATS = 301
 SLOPE = math.sqrt(2 / math.pi)
 

@@ -50,7 +50,7 @@ class TooLong(BaseException):
 
 
 class Watch:
-    """Sees what Python is asked to do while a case is read. There is one in a process: a hook cannot be taken away."""
+    """Sees what Python is asked to do while a case is read. One per process: an audit hook cannot be removed."""
 
     def __init__(self) -> None:
         self.folder = ""
@@ -102,7 +102,7 @@ def too_long(*_: Any) -> None:
 
 
 def run_part(part: tuple[str, str, int, str]) -> tuple[str, Counter[str]]:
-    """Read the cases of one part, which its seed determines; return how often each thing happened."""
+    """Read the cases of one part, which its seed determines; return the count of each result."""
     name, seed, cases, keep = part
     target = TARGETS[name]
     found: Counter[str] = Counter()
@@ -111,7 +111,7 @@ def run_part(part: tuple[str, str, int, str]) -> tuple[str, Counter[str]]:
         target.prepare(Path(folder))
         samples = target.samples()
         signal.signal(signal.SIGPROF, too_long)
-        read_case(target, samples[0], Path(folder))  # what is imported late, or laid beside the file, is so now
+        read_case(target, samples[0], Path(folder))  # now every module is imported and all files are there
         limit_memory()
         rng = random.Random(seed)
         for _ in range(cases):
@@ -125,7 +125,7 @@ def run_part(part: tuple[str, str, int, str]) -> tuple[str, Counter[str]]:
 
 
 def limit_memory(more: int | None = MEMORY) -> None:
-    """Let this process have so many bytes more than it has now; None: as many as it wants."""
+    """Limit this process to so many bytes more than it has now; None: no limit."""
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     most = resource.RLIM_INFINITY if more is None else pages * resource.getpagesize() + more
     resource.setrlimit(resource.RLIMIT_AS, (most, resource.RLIM_INFINITY))

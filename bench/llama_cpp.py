@@ -2,17 +2,17 @@
 
     python bench/llama_cpp.py [--model DIR ...] [--tokens 32]
 
-Needs llama-cpp-python (`pip install llama-cpp-python`), which compiles llama.cpp; it stands in no requirements.txt for
-that. Without --model it takes towel, and tales-6m where the shared data is there.
+Needs llama-cpp-python (`pip install llama-cpp-python`), which compiles llama.cpp; so it is not in
+requirements.txt. Without --model it takes towel, and tales-6m where the shared data is there.
 
-llama.cpp goes on greedily from each prompt, one token at a time. Our reference engine then reads the same tokens from
-the source of the conversion, and at every place the likeliest token should be llama.cpp's; where it is another one, it
-is told by how much ours led. It leaves with 1 if a token differs with weights and cache in float32, or if a logit
-differs by more than the bar of a run.
+llama.cpp continues each prompt greedily, one token at a time. Our reference engine then reads the same tokens, with the
+model from which the file was converted. At every position its most probable token should be llama.cpp's; if not, the
+difference of our two logits is printed. The exit code is 1 if a token differs with weights and cache in float32, or if
+a logit differs by more than the bound of a run.
 
-llama.cpp looks its GELU up in a table of half precision, argument and result. "With its GELU" is the distance from our
-engine with the activations rounded in the same way: what is left then is llama.cpp's float32, and the types of the
-weights and of the cache, if they are narrower, and arguments that float32 rounds to the other side in the table.
+llama.cpp computes GELU with a table whose arguments and results have half precision. "With its GELU" is the distance
+from our engine with the same table. That distance has three causes: llama.cpp's float32, narrower types of the weights
+and of the cache, and arguments that float32 rounds to another entry of the table.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Ways to break GPT-2 that a person could fall into, one at a time: a file, a text in it, and what to put there."""
+"""Mistakes that a programmer could make in GPT-2, one at a time: a file, a text in it, and its replacement."""
 
 # ruff: noqa: E501  a text of the source stands here as it stands there
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Mutant:
-    """One break. `old` stands in the file exactly once; `component` is the part of compare.py that is to name it."""
+    """One break. `old` is in the file exactly once; `component` is the part of compare.py that must detect it."""
 
     name: str
     component: str
@@ -257,7 +257,7 @@ MUTANTS = [
         "(low >> 3 for low",
         "(low >> 4 << 1 for low",
     ),
-    # engines: the packed one; the reference engine is right, so nothing else sees them
+    # engines: in the packed engine only, so that no other component can detect them
     Mutant(
         "packed: a lane's sign lost",
         "engines",

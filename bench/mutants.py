@@ -3,8 +3,8 @@
     python bench/mutants.py [--only TEXT] [--alone] [--jobs 2] [--write docs/MUTANTS.md]
 
 Each break of mutant_list.py is made in a copy of the tree, where compare.py then runs on a small random model: all
-components up to the one that is to name it (with --alone that one only). It names the right one if that is the first to
-fail. Exits 1 if a mutant survives or another component is named.
+components up to the one that must catch it (with --alone that one only). The right component is named if it is the
+first to fail. Exits 1 if a mutant survives or another component is named.
 """
 
 import argparse
@@ -140,7 +140,7 @@ def table(outcomes):
 
 def page(outcomes, alone):
     good = sum(outcome.good for outcome in outcomes)
-    way = "the component that is to catch it" if alone else "all components up to the one that is to catch it"
+    way = "the component that must catch it" if alone else "all components up to the one that must catch it"
     text = f"""# Mutants
 
 Written by `python bench/mutants.py --write docs/MUTANTS.md`; do not edit. {date.today()}, {platform.machine()}, CPython
@@ -149,9 +149,9 @@ Written by `python bench/mutants.py --write docs/MUTANTS.md`; do not edit. {date
 In the commands here `python` is `.venv/bin/python`, made as the [README](../README.md) says: it has requirements.txt
 installed.
 
-A proof that cannot fail proves nothing. So the engine is broken on purpose, in {len(outcomes)} ways that a person could
-fall into, one at a time, and `compare.py` runs {way}. It has caught {good} of {len(outcomes)} and named the right
-component: the first that fails. The breaks are in `bench/mutant_list.py`.
+A proof that cannot fail proves nothing. So the engine is broken on purpose: {len(outcomes)} mistakes that a programmer
+could make, one at a time. For each, `compare.py` runs {way}. It has caught {good} of {len(outcomes)} and named
+the right component: the first that fails. The breaks are in `bench/mutant_list.py`.
 
 """
     return text + "\n".join(table(outcomes)) + "\n"
@@ -172,7 +172,7 @@ def main():
     parser.add_argument(
         "--only", metavar="TEXT", action="append", help="mutants with this in their name, or of this component"
     )
-    parser.add_argument("--alone", action="store_true", help="run the component that is to catch it, no other")
+    parser.add_argument("--alone", action="store_true", help="run the component that must catch it, no other")
     parser.add_argument("--jobs", type=int, default=1, help="mutants at a time (default 1)")
     parser.add_argument("--write", metavar="FILE", help="write the table, as Markdown")
     options = parser.parse_args()

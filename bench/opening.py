@@ -1,10 +1,10 @@
-"""Opening a 124M checkpoint in each type of number: seconds, and the most memory that the process ever had.
+"""Opening a 124M checkpoint in each type of number: seconds, and the peak memory of the process.
 
     python bench/opening.py [--repeats 3]
 
 For each type transformers writes a 124M checkpoint with seeded random weights into a temporary folder, and new Python
-processes open it, one after another, with GPT2.from_pretrained on the reference engine. Seconds are the median, and do
-not count the start of Python; memory is the largest of them and counts everything, Python too. The file is in the
+processes open it, one after another, with GPT2.from_pretrained on the reference engine. Seconds are the median, without
+the start of Python; memory is the largest value, with everything, Python too. The file is in the
 system's cache when it is opened. Before anything is timed, one process compares every weight of the loaded tree with
 what the safetensors library reads, exactly.
 

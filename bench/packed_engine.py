@@ -46,7 +46,7 @@ def write_checkpoint(folder, size, outliers=None):
 
 
 class Theirs:
-    """transformers in float32, timed whenever it is asked."""
+    """transformers in float32."""
 
     def __init__(self, folder, tokens):
         self.model = GPT2LMHeadModel.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
@@ -71,7 +71,7 @@ def ours(what, folder, cache, python=sys.executable, **options):
 
 
 def compare(theirs, name, measure):
-    """Print seconds a token and the ratio to transformers, measured before and after."""
+    """Print seconds per token and the ratio to transformers, measured before and after."""
     before = theirs.seconds()
     seconds = measure()
     ratio = seconds / ((before + theirs.seconds()) / 2)
@@ -128,7 +128,7 @@ def errors(name, folder, cache, ids):
         error = (own - truth).pow(2).mean().sqrt().item()
         p, q = truth.log_softmax(-1), own.log_softmax(-1)
         nats = (p.exp() * (p - q)).sum(-1).mean().item()
-        ratio = f"{error / rms:9.3g} x float32; {abs(nats):.1e} nats a token"
+        ratio = f"{error / rms:9.3g} x float32; {abs(nats):.1e} nats per token"
         print(f"{f'{name}: packed {precision}':40} rms {error:.2e}, {ratio}")
 
 

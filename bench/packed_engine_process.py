@@ -29,7 +29,7 @@ def packed(options):
 
 
 def decode(options):
-    """Return the median seconds of a token, all logits or the largest `count` of them, at the start and late."""
+    """Return the median seconds per token, for all logits or the largest `count`, at early and late positions."""
     with packed(options) as gpt2:
         seconds, cache = timed_tokens(gpt2, gpt2.read([5] * 10)[1], options["tokens"], options["count"])
         position = options.get("position")
@@ -52,7 +52,7 @@ def timed_tokens(gpt2, cache, tokens, count):
 
 
 def plain(options):
-    """Return the median seconds of a token with plain lists: `sum(map(mul, row, column))`, and a cache."""
+    """Return the median seconds per token with plain lists: `sum(map(mul, row, column))`, and a cache."""
 
     def prepare(weights, _):
         return lay_out_matrices(
@@ -89,7 +89,7 @@ def start(options):
 def proportional_set_size(pid):
     try:
         return int(re.search(r"Pss:\s*(\d+)", Path(f"/proc/{pid}/smaps_rollup").read_text())[1]) / 1024
-    except OSError:  # only Linux tells it
+    except OSError:  # only Linux has it
         return float("nan")
 
 

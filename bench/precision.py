@@ -4,8 +4,8 @@
 
 For every model of bench/difficult_models.py, a narrow random one, towel, and tales-6m where the shared data is there:
 the root mean square of the logits' error, the same as a multiple of that of transformers in float32, the KL divergence
-from the true distribution in nats a token (the mean, and the largest of one token), and how many greedy tokens differ.
-The texts are random tokens.
+from the true distribution in nats per token (the mean, and the largest), and how many greedy tokens differ. The texts
+are random tokens.
 """
 
 import argparse
@@ -34,7 +34,7 @@ ENGINES = ("float32", "bfloat16", "full", "fast")
 
 
 def models(size: str, with_124m: bool) -> dict[str, Callable[[Path], Path]]:
-    """Return what gives the folder of each model; it may write one into the folder it is given."""
+    """Return, by name, functions that return the folder of a model; they may write it into the folder that they get."""
     found: dict[str, Callable[[Path], Path]] = {"towel": lambda _: ROOT / "src/starchart/box/towel"}
     if (DATA / "models/tales-6m").exists():
         found["tales-6m"] = lambda _: DATA / "models/tales-6m"
@@ -95,7 +95,7 @@ def rows(name: str, folder: Path, ids: list[list[int]], workers: int) -> Iterato
 
 
 def parser(description: str) -> argparse.ArgumentParser:
-    """Return what reads the options of this program and of bench/precision_causes.py."""
+    """Return the argument parser of this program and of bench/precision_causes.py."""
     options = argparse.ArgumentParser(description=description)
     options.add_argument("--size", choices=("small", "wide"), default="small", help="of the difficult models")
     options.add_argument("--with-124M", action="store_true", dest="with_124m", help="124M of random weights too")
@@ -108,7 +108,7 @@ def parser(description: str) -> argparse.ArgumentParser:
 
 
 def write_table(options: argparse.Namespace, head: str, table: Callable[..., Iterator[str]]) -> None:
-    """Print the rows of every model, under a line with the date and the versions; write them where the options say."""
+    """Print a line with the date and the versions, then the rows of every model; with --out, write them too."""
     lines: list[str] = []
     with ExitStack() as stack:
         out = stack.enter_context(options.out.open("w", encoding="utf-8")) if options.out else None

@@ -4,8 +4,8 @@
 
 A column is the root mean square of the logits' error with one rounding switched on and all others off, as a multiple of
 the whole error of transformers in float32: w the weights of a kind of layer, x its vectors; the queries, keys, values
-and the pattern of attention. "all" has every rounding. Independent errors add as squares do, unless the model makes one
-of them much larger than it was.
+and the pattern of attention. "all" has every rounding. Squares of independent errors add up, unless the
+model amplifies one of them.
 """
 
 import argparse
@@ -45,7 +45,7 @@ class SomeRoundings(TorchEngine):
         self._lanes, self._attention, self._on = lanes, attention, on
 
     def prepare(self, weights, config):
-        """Return the weights as tensors, and know the layers by them."""
+        """Return the weights as tensors, and store the name of each layer."""
         prepared = super().prepare(weights, config)
         self._names = {id(layer.weight): name for name, layer in linear_layers(prepared)}
         return prepared

@@ -1,10 +1,10 @@
-"""The reference engine on a GPT-2 of full size: opening, memory, and seconds a token at several positions.
+"""The reference engine on a GPT-2 of full size: opening, memory, and seconds per token at several positions.
 
     python bench/reference_engine.py [--model DIR] [--tokens 3]
 
 Without --model, transformers writes a 124M checkpoint with seeded random weights into a temporary folder. The logits
 of the first token are checked against transformers in float64 before anything is timed. Later positions are timed
-against a cache of random keys and values: it costs what one that was read costs, and is filled in seconds.
+against a cache of random keys and values: it takes as much time as a real one, and is filled in seconds.
 """
 
 import argparse

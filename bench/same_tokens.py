@@ -2,10 +2,11 @@
 
     python bench/same_tokens.py [--model DIR ...] [--tokens 200] [--greedy 500]
 
-Runs ten settings of temperature, top_k, top_p and seed, each for so many tokens, and greedy; without --model for two
+Runs ten settings of temperature, top_k, top_p and seed, each for --tokens tokens, and greedy; without --model for two
 tiny random models, and for tales-6m where the shared data is there. Both sides compute in float64. Where a token
-differs, transformers' token is read on (teacher forcing), and the difference counts as a near-tie only if our winner's
-lead, log(p/q), is below 4 max|logit difference| / T, or one of the two tokens lies that close to the cut of a filter.
+differs, both sides continue with transformers' token (teacher forcing), and the difference counts as a near-tie only if
+our winner's lead, log(p/q), is below 4 max|logit difference| / T, or one of the two tokens lies that close to the cut
+of a filter.
 """
 
 import argparse
@@ -84,7 +85,7 @@ def compare(gpt2, model, ids, settings, count, ours_with=None):
 
 
 def is_near_tie(row, their_row, ours, token, settings, generator):
-    """Return whether two different tokens can be put down to the difference of the logits."""
+    """Return whether the difference of the logits can explain two different tokens."""
     ours32, t = torch.tensor(row).to(torch.float32), settings.temperature or 1.0
     bound = 4 * (ours32 - their_row).abs().max().item() / t
     times = (

@@ -10,8 +10,8 @@ import sys
 def main(arguments: "list[str] | None" = None, program: str = "starchart") -> int:
     """Run the command line and return the exit code. `program` is how the user calls it, for --help.
 
-    Exit codes: 0 success; 1 a check of `compare` failed; 2 bad input, with one line on standard error that says what
-    is wrong and what to do; 130 Ctrl-C.
+    Exit codes: 0 success; 1 a check of `compare` failed; 2 bad input, or nothing that `compare` could check, with one
+    line on standard error that says what is wrong and what to do; 130 Ctrl-C.
     """
     if sys.version_info < (3, 11):  # noqa: UP036  an older Python gets one line, not a traceback
         sys.stderr.write("starchart: this is Python " + sys.version.split()[0] + "; 3.11 or newer is needed\n")

@@ -1,4 +1,4 @@
-"""Programs that a test starts: none of them outlives it, and none of them ignores Ctrl-C."""
+"""Starts programs for a test: they end with the test, and do not ignore Ctrl-C."""
 
 import contextlib
 import os
@@ -9,7 +9,7 @@ from typing import Any
 
 
 def heed_interrupts() -> None:
-    """Let Ctrl-C interrupt this process, and so whatever it starts.
+    """Let Ctrl-C interrupt this process and the processes that it starts.
 
     A shell starts what a script puts into the background with SIGINT ignored, and a child of a process that ignores
     SIGINT ignores it too.

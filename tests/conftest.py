@@ -11,7 +11,7 @@ from tests.children import heed_interrupts
 from tests.tokenizer.gpt2_vocabulary import write_gpt2_vocabulary
 
 heed_interrupts()
-# How long an example takes says more of the machine than of the code.
+# The time of an example depends on the machine more than on the code.
 settings.register_profile("starchart", deadline=None)
 settings.load_profile("starchart")
 # Before torch is imported. The models here are tiny, and threads that wait for each other only slow a busy machine.
@@ -22,7 +22,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 
 @pytest.fixture(scope="session", autouse=True)
 def own_pack_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Keep the user's packed models out of it: what the tests pack, in this process or another, is theirs alone."""
+    """Give the tests a pack cache of their own, in this process and in others, and leave the user's unchanged."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("STARCHART_CACHE", str(tmp_path_factory.mktemp("pack-cache")))
         patch.delenv("STARCHART_CACHE_GB", raising=False)
@@ -31,5 +31,5 @@ def own_pack_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def gpt2_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with GPT-2's own vocab.json and merges.txt, made from what is in the box. Nobody writes to it."""
+    """Return a folder with GPT-2's vocab.json and merges.txt, made from the files in the box. No test writes to it."""
     return write_gpt2_vocabulary(tmp_path_factory.mktemp("gpt2-vocabulary"))

@@ -1,4 +1,4 @@
-"""Pipes in the place of files, and a limit for what would wait for them for ever."""
+"""Pipes in the place of files, and a time limit for code that would wait for them for ever."""
 
 import os
 import signal
@@ -14,12 +14,12 @@ needs_pipes = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system 
 
 
 class HangsError(BaseException):
-    """What was tested did not end. No Exception: whatever is caught on the way, this is not."""
+    """The tested code did not end. This is not an Exception, so that the tested code does not catch it."""
 
 
 @contextmanager
 def no_hang() -> Iterator[None]:
-    """Raise HangsError in what is done here when it takes minutes, even in the middle of a call of the system."""
+    """Raise HangsError in this block if it takes minutes, even inside a system call."""
 
     def end(*_: object) -> None:
         raise HangsError
@@ -35,7 +35,7 @@ def no_hang() -> Iterator[None]:
 
 
 def put_pipe(path: Path) -> Path:
-    """Put a pipe that nobody writes to in the place of whatever is at `path`."""
+    """Put a pipe that no program writes to in the place of the file at `path`."""
     path.unlink(missing_ok=True)
     os.mkfifo(path)
     return path

@@ -1,4 +1,4 @@
-"""What a test starts ends with it, and heeds Ctrl-C though the suite was started without."""
+"""Programs that a test starts end with it, and obey Ctrl-C even if the test suite ignores it."""
 
 import signal
 import subprocess

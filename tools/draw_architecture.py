@@ -82,7 +82,7 @@ def set_size(node: Node, limit: float) -> None:
         node.width = max([8.5 * len(node.name), *map(row_width, node.rows)]) + 32
         node.height = 33 + LINE_HEIGHT * len(node.rows) + (7 if node.rows else 0)
     if node.level == 0:
-        node.width = WIDTH - 1.5 * MARGIN  # the ground floor carries the house
+        node.width = WIDTH - 1.5 * MARGIN  # the ground floor is as wide as the drawing
 
 
 def row_width(row: list[str]) -> float:
@@ -93,8 +93,8 @@ def row_width(row: list[str]) -> float:
 def place(floors: list[list[Node]], paths: list[list[Node]]) -> None:
     """Order the floors and set every x: each node near the mean of its neighbours, none over another.
 
-    The ground floor pulls nobody: it is below every place. Points of one arrow pull each other harder: it
-    stays straight.
+    The ground floor does not count as a neighbour, since it is below all places. The points of one arrow count four
+    times for each other, so that it stays straight.
     """
     pairs = [pair for path in paths for pair in pairwise(path) if pair[1].level > 0]
     pairs += [(a, b) for a, b in pairs if not a.name or not b.name] * 3

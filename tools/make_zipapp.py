@@ -14,6 +14,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 from zipfile import ZIP_STORED, ZipFile, ZipInfo
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -56,7 +57,7 @@ def write_zipapp(out: Path, files: dict[str, bytes]) -> None:
 
 
 def refusal(out: str) -> str | None:
-    """Return why nothing can be written there; None if it can, as far as one can tell before."""
+    """Return why nothing can be written there; None if nothing is known against it."""
     path = Path(out)
     if not out or out.endswith(("/", os.sep)) or path.is_dir():
         return "is a folder; give the path of a file, such as starchart.pyz" if out else "is empty; give a path"
@@ -69,8 +70,13 @@ def refusal(out: str) -> str | None:
     return None
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"make_zipapp: {message}; --help lists the options\n")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = _Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", required=True, metavar="FILE", help="where to write it; what is there is replaced")
     out = parser.parse_args(arguments).out
     fault = refusal(out)

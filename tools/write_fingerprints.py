@@ -3,7 +3,7 @@
 Run it when towel or the arithmetic was changed on purpose, and say so in the commit.
 
 `--check PYTHON ...` writes nothing: it computes the page on each of these Pythons, with every number of workers, and
-leaves with exit code 1 where a bit differs.
+exits with code 1 if a bit differs.
 """
 
 import argparse

@@ -7,7 +7,7 @@ training     two data files, several types, one head, a step counter and an opti
 sliced       a variable that was partitioned
 logits.json  the logits of `openai` and `training` as TensorFlow computes them in float64 from what it reads back
 
-The numbers are those of tests/tiny_model.py, seeds 1 and 2, so the tests know every one of them.
+The numbers are those of tests/tiny_model.py, seeds 1 and 2, so the tests can compare every one of them.
 """
 
 import json

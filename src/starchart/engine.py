@@ -1,4 +1,4 @@
-"""The engine: the operations that GPT-2 is made of, in one place to replace them all.
+"""The engine: the operations that GPT-2 is made of. Another engine computes the same model in another way.
 
 `transformer_block`, `gpt_model` and the other compositions are the only definition of GPT-2 here. They never look
 inside a matrix: they pass it from one operation of an engine to the next. So an engine is any object with the
@@ -18,14 +18,14 @@ LayerCache: TypeAlias = Any  # the keys and values of one block, of the engine's
 
 
 class Engine(Protocol):
-    """What the compositions may ask for. An operation leaves its arguments as they are.
+    """The operations that the compositions call. None changes its arguments; `attend` uses up the cache.
 
     Two attributes are optional: `workers`, how many processes compute, and `tokens_at_once`, how many tokens of a long
-    text the engine likes to read in one pass.
+    text are read in one pass.
     """
 
     def prepare(self, weights: Any, config: Any) -> Any:
-        """Lay GPTModelWeights out as this engine wants them, once after loading; the tree of fields stays the same.
+        """Return GPTModelWeights with the matrices in the engine's own form; called once, after loading.
 
         Matrices may be StoredTensors, not read yet: `starchart.checkpoints.stored_tensor.rows_of` reads either kind.
         """
@@ -43,7 +43,7 @@ class Engine(Protocol):
         """Return x W + bias, W as `prepare` laid it out."""
 
     def activation(self, x: Array, name: str) -> Array:  # [T][F] -> [T][F]
-        """Return the activation function called `name` in config.json, of every entry."""
+        """Return the activation function that config.json calls `name`, applied to every entry."""
 
     def attend(
         self, qkv: Array, cache: LayerCache, n_head: int, scale: float, tap: Tap
@@ -60,8 +60,8 @@ class Engine(Protocol):
     def top_logits(self, logits: Array, count: int) -> Sequence[float]:  # [T][V] -> [V]
         """Return the last row of logits as floats.
 
-        An engine may put -inf where a logit is smaller than the `count` largest ones by more than 1e-6 of the smallest
-        of them, if it can tell without computing it. All others are what `to_lists` gives, to the bit.
+        To save time, an engine may return -inf for a logit that is not among the `count` largest, unless it is within
+        1e-6 (relative) of the smallest of those. All other logits have the bits that `to_lists` gives.
         """
 
     def log_probabilities(self, logits: Array, ids: Sequence[int]) -> Sequence[float]:  # [T][V], [T] -> [T]
@@ -71,7 +71,7 @@ class Engine(Protocol):
         """Return an empty cache for one block."""
 
     def fork(self, cache: LayerCache) -> LayerCache:
-        """Return a copy of a cache, so that one past can have two futures."""
+        """Return a copy of a cache, for two continuations of one text."""
 
     def to_lists(self, array: Array) -> Any:
         """Return a vector or matrix, or the [H][T][D] and [H][T][S] values of `attend`, as nested lists of floats."""
@@ -80,4 +80,4 @@ class Engine(Protocol):
         """Return the engine's own form of nested lists of floats."""
 
     def close(self) -> None:
-        """Give back what the engine holds (processes, files). It is not used afterwards."""
+        """Release what the engine holds (processes, files). It cannot be used afterwards."""

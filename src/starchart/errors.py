@@ -9,7 +9,7 @@ class StarchartError(Exception):
 
 
 class CheckpointError(StarchartError):
-    """A checkpoint that is missing, damaged, untruthful or not a GPT-2."""
+    """A checkpoint that is missing, damaged, contradictory or not a GPT-2."""
 
 
 class NoWeightsError(CheckpointError):
@@ -25,11 +25,18 @@ class VocabularyError(StarchartError):
 
 
 class NoVocabularyError(VocabularyError):
-    """There is none at all, neither in a model's file nor beside it."""
+    """No vocabulary at all, neither in a model's file nor beside it."""
 
 
 class GenerationError(StarchartError):
-    """A setting out of its range, or a prompt that does not fit the model."""
+    """A setting out of its range, or a prompt that does not fit the model.
+
+    `setting` is the argument that the message names, such as top_k; a command prints its option instead, --top-k.
+    """
+
+    def __init__(self, message: str, setting: str = "") -> None:
+        super().__init__(message)
+        self.setting = setting
 
 
 class TextError(StarchartError):
@@ -49,7 +56,7 @@ class ConsumedCacheError(StarchartError):
 
 
 class EngineError(StarchartError):
-    """An engine that cannot run: too little memory, or a process of it that ended."""
+    """An engine that cannot run: too little memory, or one of its processes has ended."""
 
 
 class TapError(StarchartError):
@@ -57,4 +64,4 @@ class TapError(StarchartError):
 
 
 class TrainingError(StarchartError):
-    """A training that cannot begin or go on: its text, its settings, its checkpoint, or a loss that is no number."""
+    """A training that cannot begin or go on: its text, its settings, its checkpoint, or a loss of NaN or infinity."""

@@ -1,4 +1,4 @@
-"""GPT2: a checkpoint, an engine to run it on, and what to ask of it.
+"""GPT2: a model and the engine that runs it, for logits, generation and weights.
 
 with GPT2.from_pretrained("towel") as gpt2:
     logits = gpt2.logits([1, 2, 3])
@@ -33,7 +33,7 @@ from starchart.tap import Tap, no_tap
 # need not all be in memory together.
 _TOKENS_AT_ONCE = 16
 
-_WEIGHTS = (*WEIGHTS_FILES, *SUFFIXES, *UNREAD)  # endings of files of weights, those too that the loader refuses
+_WEIGHTS = (*WEIGHTS_FILES, *SUFFIXES, *UNREAD)  # file endings of weights, those that the loader refuses included
 
 
 @dataclass(frozen=True)
@@ -86,12 +86,13 @@ class GPT2:
         """Load a folder as transformers writes it (config.json, model.safetensors), a file of weights, or a name.
 
         Names are "towel", the model in the box, and those of the Hugging Face Hub ("gpt2", "ORG/NAME") that are in its
-        cache, at `revision` (a branch, a tag or a commit). Nothing is downloaded. What exists under a name wins.
+        cache, at `revision` (a branch, a tag or a commit). Nothing is downloaded. A file or folder that exists is used
+        first.
 
         `engine` is "reference" (exact and slow), "packed" (fast), or any object with the operations of
         `starchart.engine.Engine`. For "packed": `precision` is "full" or "fast"; `workers` processes compute, this one
         included (None: what suits the model and the machine); with `pack_cache` the packed model is kept on disk for
-        the next time. `progress` is called as something long goes on.
+        the next time. `progress(what, done, total)` is called during long work.
 
         Raises GenerationError for an unknown engine or precision, CheckpointError or ConfigError for a model that is
         missing, damaged or not a GPT-2, EngineError where the packed engine cannot run.
@@ -108,7 +109,7 @@ class GPT2:
     def logits(
         self, ids: Sequence[int], *, last_only: bool = False, tap: Tap = no_tap
     ) -> list[list[float]]:  # [T] -> [T][V], or [1][V] with last_only
-        """Return, after each of `ids`, the score of every token of the vocabulary to come next.
+        """Return, after each of `ids`, the logit of every token of the vocabulary as the next token.
 
         `tap` sees or changes every named value on the way. Raises GenerationError for ids that the model cannot read.
         """
@@ -117,7 +118,7 @@ class GPT2:
     def read(
         self, ids: Sequence[int], cache: Cache | None = None, *, last_only: bool = True, tap: Tap = no_tap
     ) -> tuple[list[list[float]], Cache]:  # [T] -> [T][V], or [1][V] with last_only
-        """Return the logits of `ids` that follow the tokens in `cache`, and the cache with them in it.
+        """Read `ids` after the tokens in `cache`. Return the logits, and the cache with `ids` in it.
 
         The given cache is used up. Raises GenerationError for ids that the model cannot read.
         """
@@ -141,7 +142,7 @@ class GPT2:
             yield from self._engine.log_probabilities(logits, ids[start + 1 : end + 1])
 
     def fork(self, cache: Cache) -> Cache:
-        """Return a copy of `cache`, so that one past can have two futures."""
+        """Return a copy of `cache`, for two continuations of one text."""
         return fork_cache(cache, self._engine)
 
     def generate(
@@ -158,8 +159,8 @@ class GPT2:
     ) -> Iterator[int]:  # [T] -> new ids
         """Return an iterator over new ids, each computed when it is asked for. The names are those of transformers.
 
-        temperature 0 is greedy; top_k 0 and top_p 1 cut nothing; the same seed gives the tokens that it gives in
-        transformers, no seed gives others every time. These defaults draw from all tokens. Those of the command line
+        temperature 0 is greedy; top_k 0 and top_p 1 cut nothing; a seed gives the same tokens as in transformers;
+        without one, every call gives other tokens. These defaults draw from all tokens. Those of the command line
         (temperature 0.8, top_k 40, 60 new tokens) do not, so one seed gives another text there unless you pass them.
 
         `tap` sees or changes every named value of each step: first of the T tokens of the prompt, then of one token at
@@ -184,7 +185,7 @@ class GPT2:
         return generate(checked_ids(ids, self.config.vocab_size), partial(self._read_last, tap), limits, settings)
 
     def close(self) -> None:
-        """Give back what the engine holds. The model is not used afterwards."""
+        """Release what the engine holds. The model cannot be used afterwards."""
         self._engine.close()
 
     def __repr__(self) -> str:
@@ -206,7 +207,7 @@ class GPT2:
     def _read(
         self, ids: Sequence[int], cache: Cache | None, last_only: bool, tap: Tap = no_tap
     ) -> tuple[list[Array], Cache]:
-        """Read `ids` some at a time. Return the logits of each part (with last_only of the last), and the cache."""
+        """Read `ids` in parts. Return the logits of each part (with last_only: of the last), and the cache."""
         cache = cache or new_cache(self.config, self._engine)
         ids = checked_ids(ids, self.config.vocab_size)
         self._check_length(cache.length + len(ids))

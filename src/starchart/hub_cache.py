@@ -62,7 +62,7 @@ def repository_folder(repository: str) -> Path:
 def cached_folders(name: str, revision: str = MAIN) -> list[Path]:
     """Return the folders of the model `name` ("gpt2", "org/name") in the cache: none, one, or both of its two names.
 
-    `revision` is a branch, a tag or a commit. Files may be missing in a folder: a download may have been of some only.
+    `revision` is a branch, a tag or a commit. Files may be missing in a folder: a download may have included only some.
     """
     if not _NAME.fullmatch(name) or not is_revision(revision):
         return []
@@ -83,7 +83,7 @@ def _snapshot(repository: Path, revision: str) -> Path | None:
 
 
 def _snapshot_that_begins(repository: Path, commit: str) -> Path | None:
-    """Return the only snapshot of a commit that begins so, with 7 digits or more; None if there is none, or several."""
+    """Return the snapshot whose commit begins with these 7 or more digits; None if there is none, or several."""
     if not _SHORT_COMMIT.fullmatch(commit):
         return None
     found = [path for path in (repository / "snapshots").glob(f"{commit}*") if os.path.isdir(path)]

@@ -28,7 +28,7 @@ def own_cache_folder() -> Path | None:
 def own_cache_limit() -> int:
     """Return how many bytes may be kept: $STARCHART_CACHE_GB, 8 GB by default, 0 for none.
 
-    Raises EngineError if STARCHART_CACHE_GB is no number of gigabytes.
+    Raises EngineError if STARCHART_CACHE_GB is not a number of gigabytes.
     """
     text = os.environ.get("STARCHART_CACHE_GB") or str(_DEFAULT_LIMIT)
     try:

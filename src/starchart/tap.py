@@ -1,10 +1,10 @@
 """tap(name, value) -> value: see or change any named value while the model runs.
 
-A tap is any function of a name and a value that returns the value to go on with: the same one to look, another of the
-same shape to patch or ablate. The names form one namespace with the weights (`h.3.attn.scores` beside
-`h.3.attn.c_attn`); docs/NAMES.md lists them with their shapes. Values arrive as lists of floats, whatever the engine,
-and may go back as lists or as what has `tolist`: an array of NumPy, a tensor of PyTorch. In a generation the same names
-come by in each step: first with the T tokens of the prompt, then with one new token at a time.
+A tap is any function of a name and a value. The model goes on with the value that it returns: the same one, if the tap
+only looks; another one of the same shape, to patch or ablate. The names form one namespace with the weights
+(`h.3.attn.scores` beside `h.3.attn.c_attn`); docs/NAMES.md lists them with their shapes. Values arrive as lists of
+floats, whatever the engine. They may be returned as lists, NumPy arrays or PyTorch tensors (anything with `tolist`). In
+a generation each step has the same names: first with the T tokens of the prompt, then with one new token at a time.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -20,7 +20,7 @@ _MOST_SHOWN = 6  # names in the repr of a recording
 
 
 def no_tap(name: str, value: Any) -> Any:
-    """Return `value`: the tap that an engine recognises, and then is free to fuse operations across names."""
+    """Return `value`. An engine recognises this tap, and may then fuse operations."""
     return value
 
 
@@ -38,8 +38,8 @@ def under(tap: Tap, prefix: str) -> Tap:
 def same_shape(tap: Tap) -> Tap:
     """Return a tap whose results are nested lists of the shape that `tap` was given.
 
-    What has `tolist` (an array of NumPy, a tensor of PyTorch) is put into lists. Raises TapError where `tap` returns a
-    value of another shape.
+    NumPy arrays and PyTorch tensors (anything with `tolist`) are converted to lists. Raises TapError where `tap`
+    returns a value of another shape.
     """
 
     def checked(name: str, value: Any) -> Any:
@@ -55,14 +55,14 @@ def same_shape(tap: Tap) -> Tap:
 
 
 def _in_lists(value: Any) -> Any:
-    """Return nested lists of what is made of lists and arrays."""
+    """Return lists and arrays as nested lists."""
     if hasattr(value, "tolist"):
         return value.tolist()
     return [_in_lists(part) for part in value] if isinstance(value, list | tuple) else value
 
 
 def _shape(value: Any) -> list[int] | None:
-    """Return the lengths of nested lists, [T, C] for a matrix; None where they are no lists of numbers of one shape."""
+    """Return the lengths of nested lists, [T, C] for a matrix; None if rows differ in length."""
     if isinstance(value, float | int):
         return []
     if not isinstance(value, list):
@@ -73,7 +73,7 @@ def _shape(value: Any) -> list[int] | None:
 
 
 def _lengths(value: Any) -> list[int]:
-    """Return the shape of nested lists that have one, without a look at every row."""
+    """Return the shape of nested lists whose rows have equal lengths: only first rows are looked at."""
     return [len(value), *(_lengths(value[0]) if len(value) else [])] if hasattr(value, "__len__") else []
 
 
@@ -87,13 +87,13 @@ def _described(value: Any) -> str:
 
 
 class Recording(dict[str, Any]):
-    """A tap that keeps every value under its name, or with patterns those whose names match one of them.
+    """A tap that keeps values by their names: all, or those whose names match one of the patterns.
 
-    In a pattern `*` stands for any characters: `Recording("h.*.attn.pattern", "logits")`. A value that comes by again,
-    as in each step of a generation, takes the place of the one before.
+    In a pattern `*` stands for any characters: `Recording("h.*.attn.pattern", "logits")`. A later value with the
+    same name, as in each step of a generation, replaces the earlier one.
 
     A name that was not recorded is a KeyError when it is asked for. At the end of a `with` block, a pattern that no
-    value matched is a TapError, so that a misspelt name cannot pass for an empty recording.
+    value matched is a TapError, so that a misspelt name is noticed.
 
     >>> with Recording("ln_*") as recording:
     ...     recording("ln_f", [[1.0]]), recording("logits", [[2.0]])
@@ -115,7 +115,7 @@ class Recording(dict[str, Any]):
         return value
 
     def __missing__(self, name: str) -> Any:
-        asked = f", and {' and '.join(self._patterns)} alone were asked for" if self._patterns else ""
+        asked = f"; recorded is only what matches {' or '.join(self._patterns)}" if self._patterns else ""
         raise KeyError(f"no value called {name} was recorded{asked}; docs/NAMES.md lists the names")
 
     def __enter__(self) -> "Recording":
@@ -124,7 +124,7 @@ class Recording(dict[str, Any]):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Raise TapError for patterns that no value matched, unless another error is on its way."""
+        """Raise TapError for patterns that no value matched, unless the block raised an error."""
         unused = [pattern for pattern in self._patterns if not any(fnmatchcase(name, pattern) for name in self)]
         _refuse_unused(unused, error)
 
@@ -137,10 +137,10 @@ class Recording(dict[str, Any]):
 
 
 class Changes:
-    """A tap that puts some values through functions. Use it as `with Changes({name: function}) as tap:`.
+    """A tap that replaces values by functions of them. Use it as `with Changes({name: function}) as tap:`.
 
-    A name that never came by is an error at the end of the block, so that a misspelt name cannot pass for "no effect".
-    A function may return nested lists, or what has `tolist`, of the shape that it was given.
+    At the end of the block, a name that no value had is a TapError, so that a misspelt name is noticed. A function
+    returns nested lists, or anything with `tolist`, of the shape that it was given.
 
     >>> with Changes({"mlp.act": lambda value: [[0.0]]}) as tap:
     ...     tap("mlp.act", [[5.0]])
@@ -164,10 +164,10 @@ class Changes:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Raise TapError for names that never ran, unless another error is on its way."""
+        """Raise TapError for names that no value had, unless the block raised an error."""
         _refuse_unused(sorted(self._unused), error)
 
 
 def _refuse_unused(names: Sequence[str], error: BaseException | None) -> None:
     if names and error is None:
-        raise TapError(f"no value called {', '.join(names)} came by within the block; docs/NAMES.md lists the names")
+        raise TapError(f"no value in this block is called {' or '.join(names)}; docs/NAMES.md lists the names")

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from shlex import quote
 from typing import Any, NoReturn
 
 from starchart import __version__
@@ -46,7 +47,7 @@ def run_command_line(arguments: Sequence[str], program: str) -> int:
         code = _run(arguments, program)
         sys.stdout.flush()
     except StarchartError as error:
-        return _complain(str(error))
+        return _complain(_with_option(error))
     except KeyboardInterrupt:
         if sys.stderr.isatty():
             tell("")  # the shell's prompt goes on a line of its own
@@ -82,9 +83,7 @@ def _options(arguments: Sequence[str], program: str) -> argparse.Namespace:
     """Return the parsed options. Raises StarchartError for an unknown command or option."""
     first = arguments[0] if arguments else "-"
     if first not in COMMANDS and not first.startswith("-"):
-        raise StarchartError(
-            f"no command {shown(first)}; {did_you_mean(first, COMMANDS) or '--help lists the commands'}"
-        )
+        raise StarchartError(f"no command {shown(first)}; {_command_for(first, program)}")
     parser = _Parser(prog=program, description="GPT-2 in pure Python.", allow_abbrev=False)
     parser.add_argument("--version", action="version", version=f"starchart {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=_Parser)
@@ -94,11 +93,25 @@ def _options(arguments: Sequence[str], program: str) -> argparse.Namespace:
         _refuse_unknown_options(parser, arguments[:1])
         return parser.parse_args(arguments)
     command = _add_command(commands, first, program)
-    _refuse_unknown_options(command, arguments[1:])
-    options, left_over = parser.parse_known_args(arguments)
-    if left_over:
-        raise StarchartError(_superfluous(left_over, command, options))
+    try:
+        _refuse_unknown_options(command, arguments[1:])
+        options, left_over = parser.parse_known_args(arguments)
+        if left_over:
+            raise StarchartError(_superfluous(left_over, command, options))
+    except StarchartError as error:
+        word = arguments[1] if len(arguments) > 1 else ""
+        if program in _PROGRAMS or word not in COMMANDS:
+            raise
+        path = f"PYTHONPATH={quote(program.removeprefix('python '))} " if program.endswith(".pyz") else ""
+        raise StarchartError(f"{error}; for the command {word}: {path}python -m starport {word}") from None
     return options
+
+
+def _command_for(word: str, program: str) -> str:
+    """Return advice for a word that is no command. With a space in it, it is taken for a prompt."""
+    if " " in word.strip():
+        return f"to continue a text: {program} generate {quote(word)}"
+    return did_you_mean(word, COMMANDS) or "--help lists the commands"
 
 
 def _add_command(commands: Any, name: str, program: str) -> argparse.ArgumentParser:
@@ -149,6 +162,12 @@ def _end_of_options(arguments: Sequence[str]) -> int:
 def _with_dashed_name(argument: str) -> str:
     name, equals, value = argument.partition("=")
     return name.replace("_", "-") + equals + value if name.startswith("--") else argument
+
+
+def _with_option(error: StarchartError) -> str:
+    """Return the message of an error, with --top-k for top_k where it names an argument of a function."""
+    name = getattr(error, "setting", "")
+    return str(error).replace(name, f"--{name.replace('_', '-')}", 1) if name else str(error)
 
 
 def _complain(message: str) -> int:

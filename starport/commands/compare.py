@@ -10,7 +10,7 @@ from pathlib import Path
 
 from starchart import Tokenizer
 from starchart.checkpoints.checkpoint import load_checkpoint
-from starchart.errors import TextError
+from starchart.errors import StarchartError, TextError
 from starchart.files.regular_file import open_regular_file
 from starchart.tokenizer.tokenizer import check_vocabulary
 from starport.commands.engine_options import REVISION_HELP
@@ -44,8 +44,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
+class NothingCheckedError(StarchartError):
+    """None of the checks that were asked for could be run."""
+
+
 def run(options: argparse.Namespace) -> int:
-    """Print the checks and a table. Return 1 if a check failed, else 0. Raises StarchartError for bad input."""
+    """Print the checks and a table. Return 1 if a check failed, else 0.
+
+    Raises StarchartError for bad input, and where none of the checks could be run.
+    """
     names = [name for name in COMPONENTS if name in (options.only or COMPONENTS)]
     require_libraries(names)
     text = _readable(options.text, names)
@@ -62,6 +69,8 @@ def run(options: argparse.Namespace) -> int:
     cascade.table(results)
     if options.json:
         write_result(options.json, json.dumps(json_report(options.model, results), ensure_ascii=False, indent=2))
+    if not any(result.run for result in results):
+        raise NothingCheckedError(f"nothing was checked: {results[0].checks[0].finding.removeprefix('not run: ')}")
     return int(any(result.failed for result in results))
 
 

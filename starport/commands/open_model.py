@@ -17,7 +17,7 @@ from starchart.own_cache import own_cache_folder
 from starchart.tokenizer.tokenizer import check_vocabulary
 from starport.commands.engine_options import PRECISIONS, VARIABLE
 from starport.hub.find_model import default_model, find_model
-from starport.terminal.console import ProgressLine
+from starport.terminal.console import ProgressLine, tell
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def _checked_model(name: str, folder: Path, told: str, reason: str = "") -> Chos
 
 
 def _said_before(topic: str, line: str) -> bool:
-    """Return whether the last line about `topic` was this one, and store it in a file of starchart's cache folder.
+    """Return whether this line was the last one about `topic`; store it in a file of starchart's cache folder.
 
     Without such a folder, or where it cannot be written, the answer is always False.
     """
@@ -96,6 +96,13 @@ def open_model(chosen: ChosenModel, options: argparse.Namespace) -> tuple[GPT2, 
         pack_cache=not options.no_pack_cache,
         progress=progress,
     )
+    if options.workers and gpt2.workers < options.workers:
+        reason = (
+            f"the model has {gpt2.config.n_head} attention heads, and each process needs at least one"
+            if gpt2.workers == gpt2.config.n_head
+            else "there is no Python executable here to start more"
+        )
+        tell(f"--workers {options.workers}: only {gpt2.workers} can be used; {reason}")
     return gpt2, progress
 
 
@@ -107,8 +114,12 @@ def _settle(options: argparse.Namespace) -> None:
         raise EngineError(f"--precision {options.precision}: the {options.engine} engine has {', '.join(known)}")
     if options.device and options.engine != "torch":
         raise EngineError(f"--device {options.device}: the {options.engine} engine has none; --engine torch has")
-    if options.engine == "torch" and options.workers not in (None, 1):
-        raise EngineError(f"--workers {options.workers}: the torch engine computes in one process; leave it out")
+    if options.workers is not None and options.workers < 1:
+        raise EngineError(f"--workers {options.workers}: it must be at least 1")
+    if options.engine != "packed" and options.workers not in (None, 1):
+        raise EngineError(
+            f"--workers {options.workers}: the {options.engine} engine computes in one process; leave it out"
+        )
 
 
 def _torch_engine(options: argparse.Namespace) -> Engine:

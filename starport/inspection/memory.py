@@ -24,7 +24,7 @@ def memory_needed(config: GPT2Config, tensors: Mapping[str, StoredTensor]) -> di
 
 
 def _reference(config: GPT2Config, tensors: Mapping[str, StoredTensor]) -> int:
-    """Weights are arrays of 4 or 8 bytes a number, one for a row of a table, one for a column of a layer's matrix."""
+    """Weights are arrays, 4 or 8 bytes per number: one for each row of a table or column of a layer's matrix."""
     numbers = sum(tensor.count * (8 if tensor.dtype == "F64" else 4) for tensor in tensors.values())
     arrays = sum(tensor.shape[is_layer_matrix(name)] for name, tensor in tensors.items() if len(tensor.shape) > 1)
     # Keys and values are doubles. A key is an array for each head, values are arrays for all tokens.

@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Iterable
+from stat import S_ISFIFO
 
 from starchart.errors import TextError
 from starchart.files.regular_file import open_regular_file
@@ -44,6 +45,10 @@ def read_documents(files: Iterable[str | os.PathLike[str]], or_pipes: bool = Tru
 def _contents(file: str | os.PathLike[str], or_pipe: bool) -> bytes:
     try:
         with open_regular_file(file, or_pipe) as opened:
-            return opened.read()
+            contents = opened.read()
+            is_pipe = S_ISFIFO(os.fstat(opened.fileno()).st_mode)
     except OSError as error:
         raise TextError(f"{os.fspath(file)}: cannot be read: {error.strerror}; give files of text") from None
+    if is_pipe and not contents:
+        raise TextError(f"{os.fspath(file)}: is a pipe, and no program has written to it; give files of text")
+    return contents

@@ -32,10 +32,10 @@ class Recipe:
 
     def __post_init__(self) -> None:
         if self.context < 2:
-            raise ScoringError(f"context must be at least 2, a token to see and one to predict, not {self.context}")
+            raise ScoringError(f"--context {self.context}: it must be at least 2, a token to read and one to predict")
         if not 1 <= self.stride < self.context:
             raise ScoringError(
-                f"stride must be from 1 to {self.context - 1}, one less than the context, not {self.stride}"
+                f"--stride {self.stride}: it must be from 1 to {self.context - 1}, one less than the context"
             )
 
     @classmethod
@@ -47,7 +47,7 @@ class Recipe:
         """
         context = n_positions if context is None else context
         if context > n_positions:
-            raise ScoringError(f"context must be at most {n_positions}, what this model reads at once, not {context}")
+            raise ScoringError(f"--context {context}: it must be at most {n_positions}, what this model reads at once")
         return cls(context, context - 1 if stride is None else stride, prefix)
 
 

@@ -3,7 +3,9 @@
 import logging
 import os
 import sys
+import time
 
+SECONDS_APART = 30.0  # between two lines of progress where standard error is not a terminal
 _on_screen: "list[ProgressLine]" = []  # to be cleared before another line is printed
 
 
@@ -41,20 +43,26 @@ class Warnings(logging.Handler):
 class ProgressLine:
     """A line on the terminal that shows progress. It is overwritten with each update, and cleared at the end.
 
-    A text longer than the terminal is wide is cut at its start, since a second row could not be cleared. Nothing is
-    written where standard error is not a terminal.
+    A text longer than the terminal is wide is cut at its start, since a second row could not be cleared. Where standard
+    error is not a terminal, progress is a new line every SECONDS_APART.
     """
 
     def __init__(self, title: str) -> None:
         self._shown = sys.stderr.isatty()
         self._room = _columns() - 1
         self._text = ""
+        self._ended = False
+        self._last_line = time.monotonic()
         _on_screen.append(self)
         self._show(title)
 
     def __call__(self, what: str, done: int, total: int) -> None:
         """Show `done` of `total`, in percent; clear the line when all is done."""
-        self._show("" if done >= total else f"{what} {100 * done // total} %")
+        text = "" if done >= total else f"{what} {100 * done // total} %"
+        self._show(text)
+        if text and not self._shown and not self._ended and time.monotonic() - self._last_line >= SECONDS_APART:
+            self._last_line = time.monotonic()
+            tell(text)
 
     def clear(self) -> None:
         """Clear the line; it may be shown again."""
@@ -65,6 +73,7 @@ class ProgressLine:
         self.clear()
         _on_screen.clear()
         self._shown = False
+        self._ended = True
 
     def _show(self, text: str) -> None:
         text = printable(text)[-self._room :]

@@ -24,13 +24,13 @@ def draw_loss_curve(losses: Path, picture: Path) -> None:
     axes = figure.add_subplot()
     axes.plot(tokens, values, color="#b8c4d6", linewidth=0.5, label="loss of a step")
     axes.plot(tokens, smoothed(values), color="#1f3a5f", label="smoothed", gid="loss")
-    axes.set(xlabel="million tokens read", ylabel="loss, nats a token")
+    axes.set(xlabel="million tokens read", ylabel="loss, nats per token")
     axes.grid(alpha=0.3)
     if validated := [(int(row[1]) / 1e6, float(row[4])) for row in rows if row[4]]:
         beside = axes.twinx()
         label = f"validation, {validated[-1][1]:.3f} at the end"
         beside.plot(*zip(*validated, strict=True), "o-", color="#c2561a", markersize=3, label=label, gid="validation")
-        beside.set_ylabel("validation, bits a byte")
+        beside.set_ylabel("validation, bits per byte")
         beside.legend(loc="upper center")
     axes.legend(loc="upper right")
     try:

@@ -8,7 +8,7 @@ exact engine must give the same bits each time.
 The error of a precision depends on the model. So an operation of the packed engine may have twice the error that the
 rounding to that number of bits alone has on the same model (`rounding_engine.py`). The error of the whole model is a
 KL divergence, in nats per token. It is bounded only on towel and on the small random model; on any other model it is
-printed, but fails nothing: a model with huge random weights makes it large although no operation is wrong.
+printed, but not checked: a model with huge random weights makes it large although no operation is wrong.
 """
 
 import tempfile
@@ -191,7 +191,7 @@ def _in_parts(gpt2: GPT2, ids: tuple[int, ...]) -> list[list[float]]:
 
 
 def _likeliest(gpt2: GPT2, ids: tuple[int, ...]) -> bool:
-    """Return whether the search for the most probable tokens gives their logits, and -inf for others at most."""
+    """Return whether the search for the most probable tokens gives their logits; others may be -inf."""
     for step in gpt2.steps(ids[:3], SamplingSettings(temperature=0), max_new_tokens=3):
         row, some = step.drawn_from.top(0), step.drawn_from.top(LIKELIEST)
         last = sorted(row)[-LIKELIEST]

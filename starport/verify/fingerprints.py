@@ -110,7 +110,7 @@ def _name(way: Way, workers: int) -> str:
 def _no_page() -> Check:
     """Return the check if the page is missing: it passes in an installed package and fails in a clone."""
     installed = not (FILE.parents[1] / "compare.py").is_file()
-    finding = "not run: docs/FINGERPRINTS.md is not here" if installed else f"there is no {FILE.name} in docs"
+    finding = "not run: docs/FINGERPRINTS.md is only in a clone" if installed else f"there is no {FILE.name} in docs"
     return Check(COMPONENT, "page", installed, finding, run=not installed)
 
 
@@ -119,7 +119,7 @@ def _other_model(model: Path, kept: str, found: str) -> Check:
     boxed = model.name == "towel" and model.parent.name == "box"
     finding = (
         "docs/FINGERPRINTS.md is of another towel than the one in the box" if boxed
-        else "not run: docs/FINGERPRINTS.md is of towel, in the box"
+        else "not run: docs/FINGERPRINTS.md is of towel only; leave out --model"
     )  # fmt: skip
     return Check(COMPONENT, "model", not boxed, finding, {"kept": kept, "found": found}, run=boxed)
 
@@ -159,8 +159,8 @@ little-endian doubles, from which token {tokens} after the prompt was drawn. To 
     python run_gpt2.py "Once upon a time" --model towel --temperature 0 --max-new-tokens {tokens} --json \\
         --engine packed --precision full --workers 2
 
-and look for `fingerprint`. The engines differ from one another in the last digits, since they round at other places;
-each has its own bits, and keeps them.
+and look for `fingerprint`. The engines round at different places, so their last digits differ; each
+engine always gives its own bits.
 
 Model: `{digest}` (sha256 of the sha256 of config.json, model.safetensors, vocab.json, merges.txt)
 

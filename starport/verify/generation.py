@@ -63,7 +63,7 @@ def checks(model: Path) -> Iterator[Check]:
 
 
 def _that_fit(ids: tuple[int, ...], positions: int) -> tuple[tuple[int, ...], int]:
-    """Return the first of `ids` and a number of new tokens that fit into the context: 4 and 8 for most models.
+    """Return as many of `ids`, and a number of new tokens, as fit into the context: 4 and 8 for most models.
 
     >>> _that_fit((5, 6, 7, 8, 9), 1024), _that_fit((5, 6, 7, 8), 8), _that_fit((5,), 1)
     (((5, 6, 7, 8), 8), ((5, 6, 7, 8), 4), ((5,), 1))
@@ -82,7 +82,7 @@ def _tokens(model: Path, ids: Sequence[int], settings: Sequence[SamplingSettings
             total += len(expected)
             try:
                 got = list(ours.generate(ids, max_new_tokens=count, **asdict(s)))
-            except Exception as error:  # a filter that leaves no token, say
+            except Exception as error:  # such as a filter that leaves no token
                 fault = fault or f"{_told(s)}: {told(error)}"
                 continue
             if got != expected and not fault:
@@ -146,7 +146,7 @@ def _draws() -> Check:
         expected = [int(torch.multinomial(theirs, 1)) for _ in range(3)]
         try:
             tokens = [sample(row, s, generator) for _ in range(3)]
-        except Exception as error:  # a filter that leaves no token, say
+        except Exception as error:  # such as a filter that leaves no token
             wrong.append(f"{_told(s)} {told(error)}")
             continue
         if tokens != expected:

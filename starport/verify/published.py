@@ -139,4 +139,4 @@ def perplexity_check(fact: Perplexity, value: float) -> Check:
     """Return the check that a perplexity is the published one."""
     passed = abs(value - fact.value) <= _PERPLEXITY_TOLERANCE
     finding = f"{value:.3f}; published: {fact.value} ({fact.source})"
-    return Check(COMPONENT, f"{fact.model}: WikiText-2, by {fact.stride}", passed, finding, {"perplexity": value})
+    return Check(COMPONENT, f"{fact.model}: WikiText-2, stride {fact.stride}", passed, finding, {"perplexity": value})

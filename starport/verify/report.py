@@ -179,7 +179,7 @@ def json_report(model: str, results: Iterable[ComponentResult]) -> dict[str, Any
     results = list(results)
     return {
         "model": model,
-        "passed": not any(result.failed for result in results),
+        "passed": any(result.run for result in results) and not any(result.failed for result in results),
         "versions": _versions(),
         "components": [
             {

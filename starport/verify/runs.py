@@ -38,5 +38,5 @@ def reference_values(model: Path, ids: tuple[int, ...]) -> Mapping[str, Any]:
 
 @cache
 def true_values(model: Path, ids: tuple[int, ...]) -> Mapping[str, Array]:
-    """Return the true values: a run of NumPy with TRUTH_BITS bits, 64 on x86, 53 where C has no longer floats."""
+    """Return the true values: a run of NumPy with TRUTH_BITS bits, 64 on x86, 53 where C's long double is a double."""
     return numpy_gpt2(model, ids, np.longdouble)

@@ -1,4 +1,4 @@
-"""The files of the box when the package lies in a zip file: unpacked once, checked every time, never half-written."""
+"""The files of the box when the package is in a zip file: unpacked once, checked every time, never half-written."""
 
 import os
 import zipfile
@@ -14,7 +14,7 @@ FILES = {"model.safetensors": bytes(range(256)) * 50, "config.json": b'{"n_layer
 
 @pytest.fixture(autouse=True)
 def places(tmp_path, monkeypatch):
-    """Give a cache folder and a temporary one to this test, and let it unpack anew."""
+    """Give this test its own cache folder and temporary folder, with nothing unpacked."""
     (tmp_path / "temporary").mkdir()
     monkeypatch.setenv("STARCHART_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(module.tempfile, "tempdir", str(tmp_path / "temporary"))

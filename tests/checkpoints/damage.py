@@ -1,4 +1,4 @@
-"""Damage: files that are broken in ways that a fuzzer finds and a person does not think of."""
+"""Random damage to files, for the fuzzers."""
 
 import random
 from collections.abc import Callable, Sequence
@@ -18,7 +18,7 @@ def damage(samples: Sequence[bytes], rng: random.Random) -> bytes:
 
 
 def _place(data: bytes, rng: random.Random) -> int:
-    """Return an index into the data: formats keep what can lie at their beginning and at their end."""
+    """Return an index into the data, mostly near its ends, where the formats have their headers and indexes."""
     size = len(data)
     if not size:
         return 0
@@ -41,7 +41,7 @@ def _overwrite(data: bytes, samples: Sequence[bytes], rng: random.Random) -> byt
 
 
 def _number(data: bytes, samples: Sequence[bytes], rng: random.Random) -> bytes:
-    """Write a number that lies: a size, a count or an offset, of one to eight bytes."""
+    """Overwrite one to eight bytes with a false number: a size, a count or an offset."""
     size = rng.choice((1, 2, 4, 8))
     value = rng.choice((*_NUMBERS, *_HUGE, len(data), len(data) + 1, rng.randrange(1 << 16)))
     raw = (value % (1 << 8 * size)).to_bytes(size, rng.choice(("little", "big")))

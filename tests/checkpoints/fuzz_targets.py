@@ -1,4 +1,4 @@
-"""What the fuzzer aims at: every reader of a file that nobody vouches for, with true files of its kind."""
+"""The fuzzer's targets: every reader of untrusted files, with valid files of its kind."""
 
 import json
 import shutil
@@ -28,13 +28,13 @@ HPARAMS = {"n_vocab": 261, "n_ctx": 16, "n_embd": 12, "n_head": 3, "n_layer": 2}
 
 @dataclass(frozen=True)
 class Target:
-    """A reader, the name of the file it reads, true files of that kind, and what must lie beside the file."""
+    """A reader, the name of the file it reads, valid files of that kind, and the files that must be beside it."""
 
     file_name: str
     samples: Callable[[], list[bytes]]
     read: Callable[[Path], object]
     prepare: Callable[[Path], object] = lambda folder: None
-    mend: Callable[[bytes], bytes] = lambda data: data  # after the damage: what lets a reader look further
+    mend: Callable[[bytes], bytes] = lambda data: data  # after the damage: repairs that let a reader go on
 
 
 def _safetensors() -> list[bytes]:
@@ -110,7 +110,7 @@ def _inspect(path: Path) -> None:
 
 
 def _of(room: str, file_name: str) -> Target:
-    """Return the target whose samples and reader are in a room's samples.py; what writes them is imported late."""
+    """Return the target whose samples and reader are in a room's samples.py, which is imported only when it is used."""
 
     def module() -> ModuleType:
         return import_module(f"tests.checkpoints.{room}.samples")

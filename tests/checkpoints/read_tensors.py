@@ -1,4 +1,4 @@
-"""Reads tensors as a model's would be read: what a fuzzer does with a file once it is open."""
+"""Reads all tensors of an open file, for the fuzzers."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""What damage at random may do to a reader: it refuses the file with one line, or reads it."""
+"""The only two results of random damage: the reader refuses the file with one line, or reads it."""
 
 import random
 import tracemalloc
@@ -14,7 +14,7 @@ MEMORY = 20_000_000  # the files have a few thousand bytes
 def refusals_of_damage(
     path: Path, samples: Sequence[bytes], read: Callable[[Path], object], cases: int, seed: str
 ) -> list[str]:
-    """Damage the samples so many times, and return the messages of those that are refused."""
+    """Read samples with random damage, and return the messages of those that are refused."""
     rng = random.Random(seed)
     messages = []
     tracemalloc.start()

@@ -1,4 +1,4 @@
-"""Files that transformers and safetensors write, read back bit for bit, and decisions that transformers takes."""
+"""Files that transformers and safetensors write, read back bit for bit; and the same decisions as in transformers."""
 
 import json
 import logging

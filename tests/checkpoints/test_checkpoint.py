@@ -1,4 +1,4 @@
-"""A model folder: which files are read, and what is said of those that are missing or wrong."""
+"""A model folder: which files are read, and the messages for those that are missing or wrong."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""The token that ends a text, where the weights' own file does not say."""
+"""The token that ends a text, if the file of the weights does not name it."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""The fuzzer of bench/fuzz_readers.py: a short run of it over every reader, and that it sees what it must see."""
+"""The fuzzer of bench/fuzz_readers.py: a short run over every reader, and tests that it detects what it must."""
 
 import subprocess
 import sys
@@ -54,7 +54,7 @@ print(fuzz_readers.read_case(fuzz_readers.Target("file", list, read), b"data", P
 
 @pytest.mark.parametrize(("code", "seen"), EVIL.values(), ids=EVIL)
 def test_what_a_reader_must_not_do_is_seen(code, seen, tmp_path):
-    # In a process of its own: an audit hook cannot be taken away again.
+    # In a process of its own: an audit hook cannot be removed.
     command = [sys.executable, "-c", PROGRAM.format(code=code), str(ROOT), str(tmp_path)]
     run = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert run.stdout.startswith(seen), run.stdout + run.stderr

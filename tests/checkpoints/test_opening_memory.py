@@ -1,4 +1,4 @@
-"""Opening a checkpoint needs little memory, and laying it out little more than the model that comes of it."""
+"""Opening a checkpoint needs little memory; preparing it needs little more than the prepared model."""
 
 import json
 import tracemalloc
@@ -24,7 +24,7 @@ def model(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 @pytest.fixture
 def traced(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     # A file is read into a buffer of as many bytes as it may have, which the system hands out when they are touched:
-    # no memory in truth, but tracemalloc counts it.
+    # it is not really used, but tracemalloc counts it.
     monkeypatch.setattr("starchart.files.json_file.MAX_JSON_BYTES", 10_000)
     tracemalloc.start()
     yield
@@ -39,7 +39,7 @@ def test_a_tensor_is_not_there_twice(dtype, size, tmp_path, traced):
     rows = read_rows(tensor)
     kept, most = tracemalloc.get_traced_memory()
     assert len(rows) == 1500
-    # What is read at once is 1/46 of this tensor, and its copies on the way are a few. A whole copy would make it 1.5.
+    # What is read at once is 1/46 of this tensor, and a few temporary copies are made. A whole copy would make it 1.5.
     assert most - before < 1.2 * (kept - before)
 
 
@@ -63,7 +63,7 @@ def test_tables_that_are_compared_are_not_there_whole(tmp_path, traced):
     tracemalloc.reset_peak()
     assert load_checkpoint(tmp_path)[1].lm_head is not None
     _, most = tracemalloc.get_traced_memory()
-    # 1024 rows of each, which is a fortieth of the tables, twice for what is made on the way.
+    # 1024 rows of each, which is a fortieth of the tables, twice for the temporary copies.
     assert most - before < 4 * 24 * 40_000 / 4
 
 

@@ -1,4 +1,4 @@
-"""Matrices are read as an engine lays them out: what a file holds then, and what is said where it holds no weights."""
+"""Matrices are read when an engine prepares them: the values at that time, and errors for wrong ones."""
 
 import os
 import struct

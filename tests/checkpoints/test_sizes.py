@@ -1,4 +1,4 @@
-"""Small files that would be large in memory: each is refused, or read, with less than 200 MB at its most."""
+"""Small files that would be large in memory: each is refused, or read, with less than 200 MB."""
 
 import json
 import struct

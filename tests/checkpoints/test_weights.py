@@ -1,4 +1,4 @@
-"""Tensors against the configuration: everything that does not fit in one line, before anything is read."""
+"""Tensors against the configuration: everything that does not fit is listed in one line, before anything is read."""
 
 import json
 

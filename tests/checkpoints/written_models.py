@@ -1,4 +1,4 @@
-"""Models to write, and what is in them by transformers: the measure of what was written."""
+"""Models to write, with their tensors as transformers has them, to compare with."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,7 +1,7 @@
 """Arrays as a big-endian machine has them, so that the code for such machines runs on this one.
 
-`array` there gives and takes bytes with the highest first. Only that is imitated: what numbers share memory through a
-memoryview stays as on this machine.
+There the bytes of an `array` begin with the highest. Only that is imitated; numbers that are read through a
+memoryview stay as on this machine.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""KeyboardInterrupt at a moment that nobody chose, in this process."""
+"""KeyboardInterrupt after a given time, in this process."""
 
 import signal
 from collections.abc import Callable

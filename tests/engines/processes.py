@@ -1,4 +1,4 @@
-"""What processes there are, as Linux and macOS tell it through `ps`."""
+"""The running processes, by `ps` of Linux and macOS."""
 
 import os
 import subprocess
@@ -26,7 +26,7 @@ def wait_for_worker(parent: "subprocess.Popen[bytes]", seconds: float = 60.0) ->
     """Return the process that `parent` starts, as soon as it is there."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        # Every moment counts: /proc is faster than ps.
+        # Speed matters here: /proc is faster than ps.
         found = _from_proc(parent.pid) or (children(parent.pid) if not os.path.isdir("/proc/self/task") else [])
         if found:
             return found[0]

@@ -1,4 +1,4 @@
-"""Pruning never loses a token that may win, and its limits hold; where they are tight they are nearly reached."""
+"""Pruning never loses a token that may win, and its limits hold; tight limits are nearly reached."""
 
 import struct
 from dataclasses import replace
@@ -147,7 +147,7 @@ def test_no_token_that_may_win_is_lost(kind, cuts):
 
 
 def test_the_screen_leaves_few():
-    """Pruning that dropped nothing would lose nothing either."""
+    """Without this test, pruning that drops nothing would pass."""
     head, rng = OutputProjection(tables("gaussian", 400), (200,)), seeded(1)
     left = [len(check_candidates(head, [rng.gauss(0, 1) for _ in range(CHANNELS)], 1)) for _ in range(10)]
     assert sum(left) / len(left) < 40
@@ -221,7 +221,7 @@ def test_a_part_keeps_those_that_its_limits_allow(kind):
 
 @pytest.mark.parametrize("size", [1.0, -1.0, 1e-20, -1e20])
 def test_what_float32_makes_equal_is_kept(size):
-    """Without any error, too: a logit that is only smaller in double precision."""
+    """A logit that is smaller only in double precision is kept, even without any other error."""
     high, low = sorted([size, size * (1 + 2.0**-25)], reverse=True)
     assert len(prune([(high, 1.0, 0), (low, 1.0, 1)], PruningQuery(([], 1.0), 0.0, 1))) == 2
     assert len(prune([(high, 1.0, 0), (low - abs(size) / 100, 1.0, 1)], PruningQuery(([], 1.0), 0.0, 1))) == 1

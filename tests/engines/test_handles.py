@@ -1,4 +1,4 @@
-"""What the packed engine hands on is right however late, however often and in whatever order it is used."""
+"""Deferred results of the packed engine are right, however late, how often and in which order they are used."""
 
 import random
 
@@ -190,7 +190,7 @@ class Walk:
             model.engine.output_projection(x, model.head, last_only)
             for model, x in ((self.lazy, handle), (self.eager, lists))
         )
-        other = self.take(self.channels)[0]  # something comes between
+        other = self.take(self.channels)[0]  # another operation comes between
         linear(self.lazy, other, (0, "mix"))
         assert self.lazy.engine.top_logits(ours, 5) == self.eager.engine.top_logits(theirs, 5)
         assert self.lazy.engine.to_lists(ours) == self.eager.engine.to_lists(theirs)

@@ -1,4 +1,4 @@
-"""A packed model that was interrupted goes on: the next call is right, and what was in the middle of it is refused."""
+"""A packed model works after an interrupt: the next call is right, and half-done values are refused."""
 
 import os
 import random
@@ -52,7 +52,7 @@ def test_interrupts_at_random_moments(folder, workers, count):
                 assert gpt2.read([7], gpt2.fork(kept))[0] == next_row
         assert gpt2.read([7], kept)[0] == next_row
         tokens(gpt2)
-        assert len(gpt2._engine._group.shard._caches) <= 4  # nothing that was interrupted is kept for ever
+        assert len(gpt2._engine._group.shard._caches) <= 4  # no interrupted value is kept for ever
 
 
 @pytest.mark.parametrize("workers", [1, 2])

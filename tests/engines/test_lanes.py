@@ -1,4 +1,4 @@
-"""Lanes: what goes in comes out, whatever the width and the number of lanes, on either kind of machine."""
+"""Lanes: packing and unpacking give the same numbers, for every width, number of lanes and byte order."""
 
 from array import array
 

@@ -1,4 +1,4 @@
-"""The pack cache: whatever is wrong with it costs the cache and nothing else, and changes no bit."""
+"""The pack cache: if anything in it is wrong, it is packed again, and no bit of a result changes."""
 
 import json
 import logging

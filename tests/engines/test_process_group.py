@@ -1,4 +1,4 @@
-"""Workers: they start from anywhere, raise what they raise, and say so when one has ended."""
+"""Workers: they start from any program, their errors are raised here, and an ended worker is reported."""
 
 import copy
 import json

@@ -1,4 +1,4 @@
-"""Processors and memory, as a made-up system and its containers say: limits, nested limits, nothing, and rubbish."""
+"""Processors and memory on simulated systems: with limits, nested limits, no limits, and invalid files."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""Slices: every column, row and token belongs to exactly one, whatever the sizes and the number of processes."""
+"""Slices: every column, row and token belongs to exactly one, for all sizes and numbers of processes."""
 
 from itertools import chain, product
 

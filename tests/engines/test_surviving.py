@@ -1,4 +1,4 @@
-"""Processes that are killed or interrupted: one clear line, nobody left behind, never wrong text, never a hang."""
+"""Processes that are killed or interrupted: one clear line, no process left, never a wrong text or a hang."""
 
 import os
 import random

@@ -1,4 +1,4 @@
-"""Threads that share one packed model: each gets what it would get alone."""
+"""Threads that share one packed model get the same results as alone."""
 
 import random
 import sys
@@ -23,7 +23,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def quick_switches():
-    """Let threads change places a hundred times more often than they do by themselves."""
+    """Let threads change places a hundred times more often than usual."""
     before = sys.getswitchinterval()
     sys.setswitchinterval(5e-5)
     yield

@@ -1,4 +1,4 @@
-"""JSON that nobody vouches for: one error, on one line, with the file's name."""
+"""Untrusted JSON: one error, on one line, with the file's name."""
 
 import pytest
 

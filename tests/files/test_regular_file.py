@@ -1,4 +1,4 @@
-"""Files are opened without waiting, and what is no regular file is named, whenever it came into the file's place."""
+"""Files are opened without waiting; anything that is not a regular file is refused, even if it replaces a file."""
 
 import logging
 import os

@@ -1,4 +1,4 @@
-"""The race that skips tokens against the full race that runs them all, and against hand-made random words."""
+"""The race that skips tokens against the full race, and against chosen random words."""
 
 import random
 from math import inf, log1p

@@ -1,4 +1,4 @@
-"""The loop over a model that is easy to predict: it always wants the number after the last one."""
+"""The loop, with a simple model: its most probable token is always the last one plus 1."""
 
 from math import inf
 
@@ -17,7 +17,7 @@ V, GREEDY = 50, SamplingSettings(temperature=0)
 
 
 class ScreenedRow:
-    """Stands in for logits of which an engine gives no more than it is asked for; remembers what that was."""
+    """Imitates logits that an engine computes only as far as asked; records each request."""
 
     def __init__(self, row):
         self.row = row
@@ -30,7 +30,7 @@ class ScreenedRow:
 
 
 class CountingModel:
-    """Stands in for a model, and remembers what it was given to read."""
+    """Imitates a model, and records what it was given to read."""
 
     def __init__(self):
         self.reads = []

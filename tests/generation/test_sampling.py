@@ -1,4 +1,4 @@
-"""Settings, greedy choice and refused logits: what needs no truth from elsewhere."""
+"""Settings, greedy choice and refused logits: tests that need no other library."""
 
 from dataclasses import FrozenInstanceError
 from math import inf, nan

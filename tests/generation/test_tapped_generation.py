@@ -1,4 +1,4 @@
-"""A tap during generation: it sees every step, changes what it is to change, and alone changes nothing."""
+"""A tap during generation: it sees every step, makes its changes, and changes nothing else."""
 
 import pytest
 
@@ -85,11 +85,11 @@ def test_a_change_is_made_at_each_step(gpt2):
 
 def test_a_name_that_never_ran_is_an_error_at_the_end_of_the_block_only(gpt2):
     tokens = []
-    with pytest.raises(TapError, match=r"no value called h\.7\.mlp\.act came by"):  # noqa: SIM117
+    with pytest.raises(TapError, match=r"no value in this block is called h\.7\.mlp\.act;"):  # noqa: SIM117
         with Changes({"h.7.mlp.act": doubled}) as tap:
             tokens += gpt2.generate(PROMPT, max_new_tokens=5, temperature=0, tap=tap)
     assert len(tokens) == 5
-    with pytest.raises(TapError, match="came by within the block"), Changes({"wte": doubled}) as tap:
+    with pytest.raises(TapError, match="no value in this block is called wte;"), Changes({"wte": doubled}) as tap:
         gpt2.generate(PROMPT, tap=tap)  # nothing is computed before a token is asked for
 
 

@@ -1,4 +1,4 @@
-"""A string that stands alone is a docstring. A second one in the same place is read by nobody, nor is any elsewhere."""
+"""Every string statement is a docstring: nobody reads a second one, or one in another place."""
 
 import ast
 

@@ -1,4 +1,4 @@
-"""The drawing of the architecture says what the code says."""
+"""The drawing of the architecture agrees with the code."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""README.md says what the code says: its block is the code, and its command prints what stands below it."""
+"""README.md agrees with the code: its block is the code, and its command prints the text below it."""
 
 import ast
 import os
@@ -35,7 +35,7 @@ def test_the_first_command_prints_what_stands_below_it(tmp_path):
     command, printed = fenced()[:2]
     python, *arguments = shlex.split(command)
     assert python == "python"
-    # -S hides huggingface_hub, and the empty folders a user's caches: a bare clone on a new machine.
+    # -S hides huggingface_hub, and the empty folders hide the user's caches: as a bare clone on a new machine.
     variables = {**os.environ, "HOME": str(tmp_path), "HF_HOME": str(tmp_path), "STARCHART_CACHE": str(tmp_path / "c")}
     done = subprocess.run(
         [sys.executable, "-S", *arguments],

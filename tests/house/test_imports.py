@@ -1,4 +1,4 @@
-"""Nothing but the standard library below src/, and no back door to anything else."""
+"""Only the standard library below src/, and no hidden way to import anything else."""
 
 import ast
 import sys

@@ -1,4 +1,4 @@
-"""docs/NAMES.md, held against a run: every name, every shape, and transformers' values under the names it gives."""
+"""docs/NAMES.md, compared with a run: every name, every shape, and transformers' values under the names it gives."""
 
 import re
 from dataclasses import fields, is_dataclass

@@ -1,4 +1,4 @@
-"""Files are opened for reading in `starchart.files.regular_file` alone: a pipe in a file's place hangs nothing."""
+"""Files are opened for reading in `starchart.files.regular_file` alone, so that no pipe causes a hang."""
 
 import ast
 

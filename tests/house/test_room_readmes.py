@@ -1,4 +1,4 @@
-"""The pages of the rooms are true to the code: their examples run, and they name everything that is public."""
+"""The pages of the rooms agree with the code: their examples run, and they name everything that is public."""
 
 import ast
 import doctest
@@ -48,7 +48,7 @@ def test_every_file_of_the_tokenizer_is_named():
 
 # page -> what it says, with the number that the code has
 NUMBERS = {
-    "src/starchart/utils/README.md": [f"in integers of {FRACTION_BITS} binary places"],
+    "src/starchart/utils/README.md": [f"in fixed-point integers with {FRACTION_BITS} binary places"],
     "src/starchart/files/README.md": [
         f"over {MAX_JSON_BYTES / 1e6:.0f} MB or with more than {MAX_JSON_VALUES:,} values"
     ],

@@ -1,4 +1,4 @@
-"""The programs in bench and tools: --help does nothing else, and what is wrong is said in one line."""
+"""The programs in bench and tools: --help does nothing else, and bad input is refused in one line."""
 
 import subprocess
 import sys

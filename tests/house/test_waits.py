@@ -1,4 +1,4 @@
-"""No test waits for ever: what it starts ends with it, and every wait for a program has a limit."""
+"""No test waits for ever: its programs end with it, and every wait for a program has a limit."""
 
 import ast
 
@@ -8,7 +8,7 @@ WAITS = {"communicate", "wait", "run", "call", "check_call", "check_output"}
 
 
 def endless(source):
-    """Return the lines of calls that may wait for ever, or that start what nobody may end."""
+    """Return the lines of calls that may wait for ever, or that start a program that may never end."""
     calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
     found = []
     for call in calls:

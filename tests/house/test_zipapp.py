@@ -150,6 +150,23 @@ def test_a_write_that_fails_changes_nothing(tmp_path):
     assert {file: file.read_text() for file in tmp_path.iterdir()} == {out: "what was there"}
 
 
+@pytest.mark.parametrize(
+    ("arguments", "fault"),
+    [
+        ([], "the following arguments are required: --out"),
+        (["--out", "a.pyz", "b.pyz"], "unrecognized arguments: b.pyz"),
+    ],
+    ids=str,
+)
+def test_bad_options_are_one_line(arguments, fault):
+    done = make(*arguments)
+    assert (done.returncode, done.stdout, done.stderr) == (
+        2,
+        "",
+        f"make_zipapp: {fault}; --help lists the options\n",
+    )
+
+
 def a_pipe(folder: Path) -> str:
     os.mkfifo(folder / "pipe.pyz")
     return str(folder / "pipe.pyz")

@@ -1,4 +1,4 @@
-"""The cache changes what a token costs, and not one bit of what it says."""
+"""The cache changes the time of a token, and no bit of its logits."""
 
 import random
 

@@ -1,4 +1,4 @@
-"""`from_pretrained` of a name: what exists, then the box, then the Hugging Face cache; nothing is downloaded."""
+"""`from_pretrained` of a name: an existing path, then the box, then the Hugging Face cache; nothing is downloaded."""
 
 import os
 import shutil
@@ -157,6 +157,12 @@ def test_weights_in_another_format_meet_the_message_of_the_loader(cache):
 def test_what_is_no_name_of_the_hub_is_a_path(name, ask, cache):
     assert "no such folder" in complaint(ask, name)
     assert "is not a model of the hub; leave the revision out" in complaint(ask, name, revision="v2")
+
+
+@BOTH
+@pytest.mark.parametrize(("typed", "meant"), [("towl", "towel"), ("gpt-2", "gpt2"), ("gpt2-lage", "gpt2-large")])
+def test_what_may_have_been_meant(ask, typed, meant, cache):
+    assert complaint(ask, typed) == f"no model '{typed}': there is no such file or folder; did you mean '{meant}'?"
 
 
 @BOTH

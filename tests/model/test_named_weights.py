@@ -1,4 +1,4 @@
-"""`gpt2.weights`: the numbers of the checkpoint by name, whatever the engine made of them."""
+"""`gpt2.weights`: the numbers of the checkpoint by name, whatever the engine."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Reading a long prompt is told of as it goes on."""
+"""Progress is reported while a long prompt is read."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What a model, its parts and a recording look like at the prompt: one line that says what they are."""
+"""The repr of a model, its parts and a recording: one informative line."""
 
 import pytest
 

@@ -182,7 +182,7 @@ def test_a_pattern_that_matches_nothing_is_an_error(patterns, folder):
     with pytest.raises(TapError) as caught, Recording(*patterns) as recording:
         gpt2.logits(IDS, tap=recording)
     lost = patterns[-1]
-    assert str(caught.value) == f"no value called {lost} came by within the block; docs/NAMES.md lists the names"
+    assert str(caught.value) == f"no value in this block is called {lost}; docs/NAMES.md lists the names"
 
 
 def test_another_error_is_not_hidden_by_unused_patterns():
@@ -195,7 +195,7 @@ def test_a_value_that_was_not_recorded(folder):
     some, everything = Recording("ln_f", "wte"), Recording()
     for recording in (some, everything):
         gpt2.logits(IDS, tap=recording)
-    with pytest.raises(KeyError, match=r"no value called wpe was recorded, and ln_f and wte alone were asked for"):
+    with pytest.raises(KeyError, match=r"no value called wpe was recorded; recorded is only what matches ln_f or wte"):
         some["wpe"]
     with pytest.raises(KeyError, match=r"no value called h\.2\.ln_1 was recorded; docs/NAMES\.md lists the names"):
         everything["h.2.ln_1"]

@@ -83,7 +83,7 @@ def test_tales_6m_in_longer_windows():
 
 
 def test_the_tales_have_the_tokens_and_bytes_of_the_baseline():
-    # Those that the model's page counts, so that its 1.4217 bits a byte are divided by the same.
+    # The counts of docs/TOWEL.md, so that its 1.4217 bits per byte have the same divisor.
     documents = read_documents([shared("tales/valid.txt")])
     tokenizer = Tokenizer.from_pretrained(shared("models/tales-6m"))
     counted = score(documents, tokenizer, lambda ids: [-1.0] * (len(ids) - 1), Recipe(512, 511, 0))

@@ -1,4 +1,4 @@
-"""Where documents begin and end, and what is no text."""
+"""Where documents begin and end, and files without text."""
 
 import os
 
@@ -86,7 +86,10 @@ def test_refused(tmp_path, content, words):
 @needs_pipes
 def test_a_pipe_does_not_hang(tmp_path):
     put_pipe(tmp_path / "pipe")
-    for or_pipes, words in ((True, "contains no text"), (False, "it is a pipe, not a regular file")):
+    for or_pipes, words in (
+        (True, "is a pipe, and no program has written to it"),
+        (False, "it is a pipe, not a regular file"),
+    ):
         with no_hang(), pytest.raises(TextError, match=words):
             read_documents([tmp_path / "pipe"], or_pipes)
 

@@ -1,4 +1,4 @@
-"""What is added up and divided by what, with a model whose answers are known."""
+"""The sums and quotients of a score, with a model whose results are known."""
 
 from math import exp, isclose, log
 

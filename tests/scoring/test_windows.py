@@ -62,15 +62,15 @@ def test_for_model(context, stride, expected):
 @pytest.mark.parametrize(
     ("positions", "context", "stride", "words"),
     [
-        (16, 17, None, "context must be at most 16, what this model reads at once, not 17"),
-        (16, 1, None, "context must be at least 2"),
-        (16, 0, 1, "context must be at least 2"),
-        (16, -3, None, "not -3"),
-        (1, None, None, "context must be at least 2"),
-        (16, None, 16, "stride must be from 1 to 15"),
-        (16, 8, 8, "stride must be from 1 to 7"),
-        (16, 8, 0, "stride must be from 1 to 7"),
-        (16, None, -1, "not -1"),
+        (16, 17, None, "--context 17: it must be at most 16, what this model reads at once"),
+        (16, 1, None, "--context 1: it must be at least 2"),
+        (16, 0, 1, "--context 0: it must be at least 2"),
+        (16, -3, None, "--context -3: it"),
+        (1, None, None, "--context 1: it must be at least 2"),
+        (16, None, 16, "--stride 16: it must be from 1 to 15"),
+        (16, 8, 8, "--stride 8: it must be from 1 to 7"),
+        (16, 8, 0, "--stride 0: it must be from 1 to 7"),
+        (16, None, -1, "--stride -1: it"),
     ],
 )
 def test_refused(positions, context, stride, words):

@@ -1,4 +1,4 @@
-"""A terminal to run a command on, and what a person would see on it."""
+"""Runs a command on a terminal, and returns what it shows."""
 
 import os
 

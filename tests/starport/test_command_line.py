@@ -1,4 +1,4 @@
-"""What is typed wrong: what may have been meant, and nothing where that is anybody's guess."""
+"""The command line itself: suggestions, prompts that look like options, usage, and the help of every command."""
 
 import json
 import sys
@@ -24,35 +24,6 @@ def complaint(capsys, *arguments):
     return line.removeprefix("starchart: ")
 
 
-@pytest.mark.parametrize(
-    ("arguments", "line"),
-    [
-        (["genrate"], "no command 'genrate'; did you mean generate?"),
-        (["train_tokenizer"], "no command 'train_tokenizer'; did you mean train-tokenizer?"),
-        (["comp"], "no command 'comp'; did you mean compare?"),
-        (["walk"], "no command 'walk'; --help lists the commands"),
-        ([], "the following arguments are required: COMMAND; --help lists the options"),
-        (["--hepl"], "no option '--hepl'; did you mean --help?"),
-        (["generate", "--modle", "towel"], "no option '--modle'; did you mean --model?"),
-        (["generate", "--Modle=towel"], "no option '--Modle'; did you mean --model?"),
-        (["generate", "--max_tokens", "5"], "no option '--max-tokens'; did you mean --max-new-tokens?"),
-        (["generate", "--top", "5"], "no option '--top'; did you mean --top-k or --top-p?"),
-        (["generate", "--temp=1"], "no option '--temp'; did you mean --temperature?"),
-        (["generate", "--frobnicate"], "no option '--frobnicate'; --help lists the options"),
-        (["generate", "--lr"], "no option '--lr'; --help lists the options"),
-        (["train", "tale.txt", "--ot", "new"], "no option '--ot'; did you mean --out?"),  # not that --out is missing
-        (["compare", "--onyl", "utils"], "no option '--onyl'; did you mean --only?"),
-        (["score", "x", "--model", "towl"], "no model 'towl' (--model); did you mean towel?"),
-        (["inspect", "gpt2-lage"], "no model 'gpt2-lage'; did you mean gpt2-large?"),
-    ],
-    ids=str,
-)
-def test_what_may_have_been_meant(arguments, line, capsys, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "x").write_text("one")
-    assert complaint(capsys, *arguments).startswith(line)
-
-
 @pytest.mark.parametrize("word", ["frobnicate", "walk", "x", "", "--", "zzzzzz", "tell-me-a-tale"])
 def test_no_suggestion_for_what_is_far_off(word):
     assert did_you_mean(word, [*COMMANDS, "--model", "--max-new-tokens", "towel", "gpt2"]) == ""
@@ -69,6 +40,26 @@ def test_a_prompt_of_several_words(capsys, model):
     assert complaint(capsys, "cache", "now") == unexpected
     line = "no option '-x'; --help lists the options; write -- before a text that begins with -"
     assert complaint(capsys, "tokenize", "-x") == line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["score", "tale.txt"], "the prompt is more than one argument; put it in quotes: 'score tale.txt'"),
+        (["train", "tale.txt", "--ot", "x"], "no option '--ot'; --help lists the options"),
+        (["cache", "--clear"], "no option '--clear'; --help lists the options"),
+    ],
+    ids=str,
+)
+def test_run_gpt2_names_the_way_to_other_commands(arguments, line, capsys):
+    assert main(["generate", *arguments], program="python run_gpt2.py") == 2
+    hint = f"; for the command {arguments[0]}: python -m starport {arguments[0]}"
+    assert capsys.readouterr().err == f"starchart: {line}{hint}\n"
+    assert complaint(capsys, "generate", *arguments) == line  # starchart itself needs no hint
+    assert main(["generate", *arguments], program="python starchart.pyz") == 2
+    assert capsys.readouterr().err.endswith(f"PYTHONPATH=starchart.pyz python -m starport {arguments[0]}\n")
+    assert main(["generate", "a", "tale"], program="python run_gpt2.py") == 2
+    assert capsys.readouterr().err == "starchart: the prompt is more than one argument; put it in quotes: 'a tale'\n"
 
 
 def test_a_prompt_that_looks_like_an_option(capsys, model):

@@ -1,4 +1,4 @@
-"""`starchart convert`: what it writes loads elsewhere and here, what it refuses, and that nothing half-done stays."""
+"""`starchart convert`: its files load in other programs and here; refusals; no partial file stays."""
 
 import json
 import os
@@ -477,7 +477,7 @@ def test_a_vocabulary_of_another_model(model, tmp_path, capsys):
 
 @pytest.mark.parametrize("name", ["tokenizer.json", "added_tokens.json"])
 def test_no_file_of_the_source_is_copied(name, model, tmp_path):
-    # vocab.json and merges.txt come first, so nobody reads tokenizer.json: a link there could lead to any secret.
+    # vocab.json and merges.txt come first, so tokenizer.json is not read: it could be a link to any secret.
     secret = tmp_path / "id_rsa"
     secret.write_text('{"secret": 999}' if name == "tokenizer.json" else "{ }")
     (model / name).symlink_to(secret)

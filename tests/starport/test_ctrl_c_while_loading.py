@@ -1,4 +1,4 @@
-"""Ctrl-C while the modules are still loading: exit code 130 and not a word, by every way of starting the program."""
+"""Ctrl-C while the modules are still loading: exit code 130 and no output, for every way of starting the program."""
 
 import os
 import signal

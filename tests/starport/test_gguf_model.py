@@ -1,4 +1,4 @@
-"""`run_gpt2.py --model x.gguf`: what the folder it was made from says, and one line for what is no GPT-2."""
+"""`run_gpt2.py --model x.gguf`: the same text as from its source folder, and one line for other models."""
 
 import json
 import subprocess

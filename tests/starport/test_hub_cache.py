@@ -1,4 +1,4 @@
-"""Models by name in the Hugging Face cache: where it is looked for, what counts as there, what is said of the rest."""
+"""Models by name in the Hugging Face cache: where they are searched, when one counts as cached, and the messages."""
 
 import json
 import os
@@ -206,7 +206,7 @@ def test_shards_that_are_missing(cache):
     index = folder / "model.safetensors.index.json"
     for file, missing in (("a.safetensors", []), ("b.safetensors", ["b.safetensors"]), ("../b.safetensors", [])):
         index.write_text(json.dumps({"weight_map": {"wte.weight": file}}))
-        assert missing_files(folder) == missing  # what is no name at all, the loader says
+        assert missing_files(folder) == missing  # for names that are not strings the loader has a message
 
 
 def test_a_revision(cache):
@@ -331,7 +331,7 @@ def test_what_may_not_be_entered_and_what_is_no_file(cache, tmp_path, monkeypatc
     assert complaint("/dev/null") == "/dev/null: is a pipe or a device; give a model file or a folder"
     folder = tmp_path / "closed"
     folder.mkdir()
-    monkeypatch.setattr(os, "access", lambda path, mode: False)  # whoever is root may enter every folder
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may enter every folder
     assert complaint(str(folder)) == f"{folder}: permission denied; this folder cannot be entered"
 
     def denied(*_, **__):

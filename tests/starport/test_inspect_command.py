@@ -1,4 +1,4 @@
-"""`starchart inspect`: what it says of a model is what NumPy says, and a wrong model is shown, too."""
+"""`starchart inspect`: its numbers are NumPy's, and a wrong model is shown too."""
 
 import errno
 import hashlib

@@ -1,4 +1,4 @@
-"""What the command line offers around the packed engine: workers, the pack cache, the line that shows progress."""
+"""The packed engine on the command line: workers, the pack cache, the progress line."""
 
 import json
 import os
@@ -39,10 +39,15 @@ def cache_command(run, *arguments):
 
 
 def test_workers_change_nothing_but_their_number(run):
-    reports = [json.loads(run("--json", "--workers", str(workers)).stdout) for workers in (1, 2, 3, 50)]
+    runs = [run("--json", "--workers", str(workers)) for workers in (1, 2, 3, 50)]
+    reports = [json.loads(done.stdout) for done in runs]
     assert [report.pop("workers") for report in reports] == [1, 2, 3, 3]  # the model has three heads
     told = [{name: report[name] for name in ("generated_ids", "text", "fingerprint")} for report in reports]
     assert told == told[:1] * 4
+    *enough, few = [done.stderr.splitlines() for done in runs]
+    assert [len(lines) for lines in enough] == [1, 1, 1]  # the model
+    reason = "the model has 3 attention heads, and each process needs at least one"
+    assert few[0] == f"--workers 50: only 3 can be used; {reason}"
 
 
 def test_a_small_model_uses_one_process(run):
@@ -123,7 +128,7 @@ def packed(tmp_path, model, monkeypatch):
 
 
 def denying(function, denied):
-    """Return `function` for whom the path `denied` is forbidden. Whoever is root, as tests may be, can read all."""
+    """Return `function` for whom the path `denied` is forbidden. root, which may run the tests, can read everything."""
 
     def deny(path=".", *arguments, **options):
         if str(path) == str(denied):

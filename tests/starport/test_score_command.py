@@ -1,4 +1,4 @@
-"""`starchart score` as a person meets it: what it prints, and one clear line for whatever goes wrong."""
+"""`starchart score` as a program: what it prints, and one clear line for every error."""
 
 import io
 import json
@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import pytest
 
 from starport.cli import main
+from starport.terminal import console
 from tests.hanging import needs_pipes, no_hang
 from tests.scoring.transformers_score import transformers_score
 from tests.starport.terminal import run_on_terminal
@@ -143,57 +144,6 @@ def test_standard_input(capsys, monkeypatch, model, text):
     assert "standard input is closed; give files" in complaint(capsys, "-", "--model", model)
 
 
-@pytest.mark.parametrize(
-    ("content", "words"),
-    [
-        (b"", "contains no text"),
-        (f"\n{END_OF_TEXT}\r\n \n".encode(), "contains no text"),
-        (b"one\ncaf\xe9\n", "line 2 is not UTF-8"),
-    ],
-    ids=str,
-)
-def test_files_that_are_of_no_use(capsys, model, text, tmp_path, content, words):
-    bad = tmp_path / "bad.txt"
-    bad.write_bytes(content)
-    line = complaint(capsys, text, bad, "--model", model)
-    assert f"{bad}: " in line
-    assert words in line
-
-
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        (["none.txt"], "none.txt: cannot be read: there is no such file"),
-        (["."], ".: cannot be read: it is a folder, not a regular file"),
-        ([""], "cannot be read"),
-        (["a\0b"], "cannot be read"),
-        (["tale.txt", "tale.txt"], "given twice"),
-        ([], "FILE"),
-        (["tale.txt", "--context", "17"], "context must be at most 16"),
-        (["tale.txt", "--context", "1"], "context must be at least 2"),
-        (["tale.txt", "--context", "wide"], "wide"),
-        (["tale.txt", "--context", "2.5"], "2.5"),
-        (["tale.txt", "--context", "9" * 5000], "context"),
-        (["tale.txt", "--stride", "16"], "stride must be from 1 to 15"),
-        (["tale.txt", "--stride", "0"], "stride must be from 1 to 15"),
-        (["tale.txt", "--context", "4", "--stride", "4"], "stride must be from 1 to 3"),
-        (["tale.txt", "--engine", "warp"], "warp"),
-        (
-            ["tale.txt", "--engine", "reference", "--precision", "fast"],
-            "--precision fast: the reference engine has full",
-        ),
-        (["tale.txt", "--engine", "reference", "--workers", "2"], "computes in 1 process, not 2"),
-        (["tale.txt", "--workers", "0"], "workers"),
-        (["tale.txt", "--model", "no/such/folder"], "no/such/folder"),
-    ],
-    ids=lambda value: ascii(value)[:40],
-)
-def test_bad_options(capsys, monkeypatch, model, text, tmp_path, arguments, words):
-    monkeypatch.chdir(tmp_path)
-    given = [] if "--model" in arguments else ["--model", model]
-    assert words in complaint(capsys, *given, *arguments)
-
-
 def test_a_bad_recipe_is_refused_before_the_weights_are_read(capsys, text, tmp_path):
     folder = write_tiny_model(tmp_path / "m")
     (folder / "model.safetensors").unlink()
@@ -249,6 +199,28 @@ def test_progress_is_shown_on_a_terminal(tmp_path, model):
     assert percents[-1] > 90
     assert "reading" not in shown.partition("scoring")[2]
     assert shown.rstrip(" ").endswith("\r")  # the line is empty in the end
+
+
+def test_what_takes_long_says_how_far_it_is_where_there_is_no_terminal(capsys, monkeypatch, model, tmp_path):
+    text = tmp_path / "tale.txt"
+    text.write_text("x y z " * 50)
+    assert main(["score", str(text), "--model", str(model)]) == 0
+    quick = capsys.readouterr()
+    assert len(quick.err.splitlines()) == 1  # the model
+    monkeypatch.setattr(console, "SECONDS_APART", 0.0)
+    assert main(["score", str(text), "--model", str(model)]) == 0
+    slow = capsys.readouterr()
+    assert slow.out == quick.out
+    lines = [line for line in slow.err.splitlines() if line.startswith("scoring")]
+    assert lines[0] == f"scoring {text}: 0 %"
+    assert lines[-1] == f"scoring {text}: 99 %"
+    seconds = iter(range(0, 10**6, 10))  # ten between two questions
+    monkeypatch.setattr(console, "SECONDS_APART", 500.0)
+    monkeypatch.setattr(console.time, "monotonic", lambda: next(seconds))
+    assert main(["score", str(text), "--model", str(model)]) == 0
+    rare = [line for line in capsys.readouterr().err.splitlines() if line.startswith("scoring")]
+    assert 3 <= len(rare) <= 7  # 300 updates in 3000 seconds and a few
+    assert set(rare) < set(lines)
 
 
 @needs_pipes

@@ -1,4 +1,4 @@
-"""Texts that people have: with a byte-order mark, in UTF-16, or still to be typed into a pipe."""
+"""Texts with a byte-order mark, in UTF-16, or from a pipe that stays open."""
 
 import codecs
 import io
@@ -136,7 +136,7 @@ def test_a_pipe_that_stays_open_is_named(model, arguments):
     command = [*RUN, *arguments, "--model", model, "--max-new-tokens", "1", "--json"]
     pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
     with started(command, **pipes) as running:
-        ending = Timer(60, running.kill)  # where nothing is said, the test must end all the same
+        ending = Timer(60, running.kill)  # so that the test ends if nothing is printed
         ending.start()
         assert running.stderr.readline() == b"reading standard input until it ends; or give the prompt as an argument\n"
         output, errors = running.communicate(b"the one\n", timeout=60)

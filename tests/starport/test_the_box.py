@@ -1,4 +1,4 @@
-"""The model in the box: whole, small enough to carry, and found by its name."""
+"""The model in the box: complete, small, and found by its name."""
 
 import json
 import os

@@ -115,41 +115,6 @@ def test_other_vocabularies(capsys, tmp_path, gpt2_folder):
     assert as_json(capsys, "the one")["ids"] == expected  # a folder called gpt2 wins
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ([], "give one of: a text, - for standard input, or --decode IDS"),
-        (["a", "--decode", "1"], "give one of: a text, - for standard input, or --decode IDS"),
-        ([""], "the text is empty; give a text"),
-        (["-"], "standard input is empty; give a text"),
-        (["a\udcff"], "the text: line 1 is not UTF-8: byte 1 is 0xff; convert it first"),
-        (["--decode", ""], "--decode: '' is not a token id; give whole numbers with commas between, such as 7454,2402"),
-        (["--decode", "1,,2"], "--decode: '' is not a token id"),
-        (["--decode", "1,x"], "--decode: 'x' is not a token id"),
-        (["--decode", "1.0"], "--decode: '1.0' is not a token id"),
-        (["--decode", "1_0"], "--decode: '1_0' is not a token id"),
-        (["--decode", "1,٣"], "--decode: '٣' is not a token id"),
-        (["--decode", "9" * 5000], "--decode: '999"),
-        (["--decode", "1\n2"], r"--decode: '1\n2' is not a token id"),
-        (["--decode", "1,50257"], "token id 50257 is not in the vocabulary; ids go from 0 to 50256"),
-        (["--decode", "0,-1"], "token id -1 is not in the vocabulary"),
-        (["--decode", "50257", "--json"], "token id 50257 is not in the vocabulary"),
-        (["a", "--model", "./nothing"], "no such file or folder: ./nothing"),
-        (["a", "--model", ""], "no such file or folder: ''"),
-        (["a", "--model", "gpt2", "--revision", "x y"], "--revision 'x y' is not the name of a branch"),
-    ],
-    ids=str,
-)
-def test_what_is_wrong_is_one_line(capsys, monkeypatch, arguments, message):
-    piped(monkeypatch, b"")
-    assert main(["tokenize", *arguments]) == 2
-    output = capsys.readouterr()
-    assert output.out == ""
-    assert output.err.startswith(f"starchart: {message}")
-    assert output.err.count("\n") == 1
-    assert len(output.err) < 300
-
-
 def test_bytes_that_are_not_utf8(capsys, monkeypatch):
     piped(monkeypatch, b"abc \xe2\x98")
     assert main(["tokenize", "-"]) == 2

@@ -40,28 +40,3 @@ def test_a_vocabulary_is_replaced_only_when_asked(text, tmp_path, capsys):
     assert not (tmp_path / "merges.txt").exists()
     assert main([*command, "--overwrite"]) == 0
     assert Tokenizer.from_pretrained(tmp_path).vocab_size == 260
-
-
-@pytest.mark.parametrize(
-    ("content", "options", "words"),
-    [
-        (b"", [], "give more text"),
-        (b"abc", [], "give more text"),
-        (b"caf\xe9 caf\xe9", [], "line 1 is not UTF-8"),
-        (b"aa aa", ["--vocab-size", "256"], "--vocab-size 256"),
-        (b"aa aa", ["--vocab-size", "-1"], "--vocab-size -1"),
-        (b"aa aa", ["--min-frequency", "0"], "--min-frequency 0"),
-        (b"aa aa", ["--out", ""], "--out is empty"),
-        (b"aa aa", ["--out", "bad.txt/new"], "cannot be written"),
-        (b"aa aa", ["none.txt"], "none.txt: cannot be read"),
-    ],
-    ids=str,
-)
-def test_refused(tmp_path, monkeypatch, capsys, content, options, words):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "bad.txt").write_bytes(content)
-    assert main(["train-tokenizer", "--out", "new", *options, "bad.txt"]) == 2
-    error = capsys.readouterr().err
-    assert words in error
-    assert error.count("\n") == 1
-    assert not (tmp_path / "new").exists()

@@ -1,4 +1,4 @@
-"""Independent tokenizers to compare with: tiktoken with GPT-2's vocabulary, and texts that try everything."""
+"""Independent tokenizers to compare with: tiktoken with GPT-2's vocabulary, and texts of all kinds of characters."""
 
 import os
 import random

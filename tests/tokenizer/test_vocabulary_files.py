@@ -1,4 +1,4 @@
-"""Vocabularies on disk: what is read, and that every damaged file is refused in one line that names it."""
+"""Vocabularies on disk: which files are read; every damaged file is refused in one line that names it."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""`starchart train` and what cannot be trained on: one clear line, exit code 2, and nothing half written."""
+"""`starchart train` with bad input: one clear line, exit code 2, and no partial file."""
 
 import json
 import os
@@ -24,7 +24,7 @@ def text(tmp_path):
 
 @pytest.fixture
 def refused(capsys):
-    """Train in vain, and return the one line that says why."""
+    """Run a training that is refused, and return the one line that says why."""
 
     def refuse(*arguments):
         capsys.readouterr()

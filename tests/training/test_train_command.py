@@ -1,4 +1,4 @@
-"""`starchart train`: what it leaves behind, that it learns, and that it goes on exactly where it stopped."""
+"""`starchart train`: its files, that the loss falls, and that a resumed run continues exactly."""
 
 import json
 import math
@@ -152,7 +152,7 @@ def first_moments(folder):
 
 
 def run_on_two(*arguments, succeeds=True):
-    """Run `starchart train` on two processes, and return what it tells."""
+    """Run `starchart train` on two processes, and return what it prints."""
     command = [*TORCHRUN, "-m", "starport", "train", *arguments]
     with started(command, env=VARIABLES, stderr=subprocess.PIPE) as process:
         told = process.communicate(timeout=200)[1].decode()

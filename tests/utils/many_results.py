@@ -16,7 +16,7 @@ FUNCTIONS = {f.__name__: f for f in (exp, log, log1p, tanh, erf, erfc, normal_cd
 
 
 def digest() -> str:
-    """Return the SHA-256 of the results for 1,500 usual arguments and 500 of every magnitude, of each function."""
+    """Return the SHA-256 of each function's results for 1,500 usual arguments and 500 of all magnitudes."""
     random = Random(2019)
     usual = [16.0 * random.random() - 10.0 for _ in range(1500)]
     every_magnitude = [ldexp(random.random() - 0.5, 8 * (i % 250) - 1000) for i in range(500)]

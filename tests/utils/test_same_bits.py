@@ -1,6 +1,6 @@
-"""The same bits on every machine and every Python: exact results kept here, and other interpreters asked.
+"""The same bits on every machine and every Python: exact results stored here, and the same from other interpreters.
 
-Whether the values are true is the business of the other tests in this folder. A difference here alone means that the
+The other tests in this folder check that the values are right. If only this test fails, the
 arithmetic is not that of IEEE 754: extended precision, a fused multiply-add, subnormals flushed to zero.
 """
 

@@ -1,4 +1,4 @@
-"""The front door of the proof: what it prints, what it writes, how it ends, and that nothing slips through."""
+"""`compare.py`: what it prints and writes, its exit codes, and that no failure is overlooked."""
 
 import io
 import json
@@ -25,7 +25,9 @@ GOOD = Check(
     {"right": 0.9999, "=PyTorch": 0.25},
 )  # fmt: skip
 BETTER = Check("utils", "two", True, "", {}, Measure(0.1, 1.0, "ulp"))
-EXACT = Check("utils", "four", True, "", {}, Measure(0.5, 0.5, "ulp"))  # correctly rounded: no nearness to be proud of
+EXACT = Check(
+    "utils", "four", True, "", {}, Measure(0.5, 0.5, "ulp")
+)  # correctly rounded: its ratio of 100 % is no warning
 BAD = Check("layers", "three", False, "h.0.ln_1 differs", {}, Measure(2.0, 1.0, "ulp"))
 NOT_RUN = Check("published", "facts", True, "not run: no weights here", note="looked everywhere", run=False)
 
@@ -37,7 +39,7 @@ def model(tmp_path_factory):
 
 @pytest.fixture
 def components(monkeypatch):
-    """Put components that find what a test says in the place of the real ones."""
+    """Replace the components by some with the results that a test chooses."""
 
     def put(**found):
         for name in list(COMPONENTS):
@@ -271,12 +273,23 @@ def test_the_front_door_from_a_bare_python():
     assert "pip install mpmath numpy torch`" in run.stderr
 
 
+def test_nothing_that_could_be_checked_is_no_proof(model, components, capsys):
+    components(utils=[GOOD], published=[NOT_RUN])
+    assert compare(model, "--only", "published") == 2
+    told = capsys.readouterr()
+    assert told.err == "starchart: nothing was checked: no weights here\n"
+    assert ["-", "all", "0", "0", "1"] in [line.split()[:5] for line in told.out.splitlines()]
+    assert compare(model, "--only", "published", "--json", "-") == 2
+    assert json.loads(capsys.readouterr().out)["passed"] is False
+    assert compare(model) == 0
+
+
 def test_the_front_door_proves(model, tmp_path):
     run = subprocess.run(
         [sys.executable, "-I", "-S", str(ROOT / "compare.py"), "--only", "published", "--model", model],
         check=False, capture_output=True, text=True, timeout=60, env={"HF_HUB_CACHE": str(tmp_path)},
     )  # fmt: skip
-    assert (run.returncode, run.stderr) == (0, "")
+    assert (run.returncode, run.stderr) == (2, "starchart: nothing was checked: no official weights here\n")
     assert "not run: no official weights here" in run.stdout
     assert ["-", "all", "0", "0", "1"] in [line.split()[:5] for line in run.stdout.splitlines()]
     assert "ours / bound" not in run.stdout

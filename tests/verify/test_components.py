@@ -1,4 +1,4 @@
-"""Each component passes on a tiny model; break an operation, and the check that is about it fails and says where."""
+"""Each component passes on a tiny model; if an operation is broken, its check fails and names it."""
 
 from dataclasses import replace
 

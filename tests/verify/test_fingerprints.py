@@ -1,4 +1,4 @@
-"""Fingerprints: the page and its check, and that nothing of the platform's own arithmetic is in them."""
+"""Fingerprints: the page and its check, and that they do not depend on the platform's arithmetic."""
 
 import re
 import subprocess
@@ -72,7 +72,7 @@ from starport.verify.fingerprints import WAYS, fingerprints
 for way in WAYS:
     print(sorted(fingerprints(Path({model!r}), way, 1, ("the one", "on")).values()))
 """
-# Every function of the platform that rounds as it likes, one ulp off, and sum() of floats as well.
+# Every function whose rounding depends on the platform, and sum() of floats, made wrong by one ulp.
 OFF_BY_ONE_ULP = """
 import builtins, math
 def off(function):

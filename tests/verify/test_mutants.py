@@ -1,4 +1,4 @@
-"""The list of mutants fits the source: running them is a matter of minutes, `python bench/mutants.py`."""
+"""The list of mutants fits the source. Running them takes minutes: `python bench/mutants.py`."""
 
 import ast
 

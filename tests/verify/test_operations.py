@@ -1,4 +1,4 @@
-"""The proof of the operations can fail: each is broken, and its own check says so."""
+"""The checks of the operations can fail: each operation is broken once, and its check fails."""
 
 import math
 from fractions import Fraction
@@ -26,7 +26,7 @@ def _fewer_inputs(monkeypatch):
 
 @pytest.fixture
 def _fewer_rows(monkeypatch):
-    """For operations that are broken. Of few rows the worst error is an accident, and PyTorch's may be smaller."""
+    """Few rows, for broken operations only: with few rows PyTorch's largest error may be smaller by chance."""
     for module in (rows, products):
         monkeypatch.setattr(module, "rows", lambda name, count=16, **kinds: named_rows(name, count=count, **kinds))
 

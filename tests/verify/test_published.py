@@ -1,4 +1,4 @@
-"""Published facts, on a stand-in folder: no official weights can be had in a test."""
+"""Published facts, on a small model in a folder called gpt2, since tests have no official weights."""
 
 import json
 import math

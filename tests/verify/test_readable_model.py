@@ -1,4 +1,4 @@
-"""A model in any form is proved: as it is where the peers can read it, else as it is written to safetensors."""
+"""A model in any format can be checked: as it is if the peers can read it, else written to safetensors."""
 
 import os
 import signal
@@ -20,7 +20,7 @@ from tests.tiny_model import write_tiny_model
 
 @pytest.fixture(autouse=True)
 def _own_temporary_folder(tmp_path, monkeypatch):
-    """PyTorch has a folder in it too. Ours begin with tmp."""
+    """PyTorch makes a folder there too. Ours begin with tmp."""
     (tmp_path / "temporary").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
 

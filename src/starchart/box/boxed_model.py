@@ -1,12 +1,13 @@
-"""From a folder, or the name of a model, to the folder that holds its files: nothing is downloaded here."""
+"""From the name of a model, or a folder, to the folder with its files. Nothing is downloaded here."""
 
 import os
+from difflib import get_close_matches
 from pathlib import Path
 
 from starchart.box.unzipped import unzipped
 from starchart.errors import CheckpointError, StarchartError
 from starchart.files.json_file import shown
-from starchart.hub_cache import MAIN, cache_folder, cached_folders, is_revision, repository_of
+from starchart.hub_cache import MAIN, ORGANISATIONS, cache_folder, cached_folders, is_revision, repository_of
 
 NAMES = ("towel",)
 
@@ -21,9 +22,9 @@ def model_folder(
     """Return the folder of the model `name`: a path that exists, else a model in the box, else one in the HF cache.
 
     The cache is that of the Hugging Face Hub's tools; `revision` is a branch, a tag or a commit there (None: main).
-    A folder of the box or of the cache counts where a file in it has one of `endings`. What cannot be the name of a
-    model of the hub is returned as a path. Raises `error` for a model of the hub that is not cached, and for a revision
-    of anything else.
+    A folder of the box or of the cache counts only if a file in it has one of `endings`. What cannot be the name of a
+    model of the hub is returned as a path. Raises `error` for a model of the hub that is not cached, for a name that
+    differs little from a known one, and for a revision of anything that is not a model of the hub.
 
     >>> model_folder("towel").name
     'towel'
@@ -38,6 +39,8 @@ def model_folder(
                 return folder
         if repository := repository_of(name):
             raise error(_not_cached(name, repository, revision, cached))
+        if revision is None and (near := get_close_matches(name, [*NAMES, *ORGANISATIONS], 1, 0.75)):
+            raise error(f"no model {shown(name)}: there is no such file or folder; did you mean {near[0]!r}?")
     if revision is not None:
         raise error(f"revision {shown(revision)}: {shown(str(name))} is not a model of the hub; leave the revision out")
     return Path(name)

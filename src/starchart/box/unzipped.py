@@ -1,8 +1,8 @@
-"""The files of the box where the package itself lies in a zip file, such as starchart.pyz: they are unpacked first.
+"""The files of the box if the package itself is in a zip file, such as starchart.pyz: they are unpacked first.
 
-Weights are mapped from a real file, and worker processes open it again by its path. So the files go into the cache
-folder, or into a temporary one where nothing can be kept. The whole folder is written aside and renamed: of programs
-that start together the first one wins, and no file changes that another has open. Files that are there already are
+Weights are read from a real file, which worker processes open again by its path. So the files go into the cache
+folder, or into a temporary one where nothing can be kept. The whole folder is written aside and renamed: if several
+programs start together, the first rename counts, and no file that is open changes. Files that are there already are
 compared with what the zip file says of them, and written again where they differ.
 """
 
@@ -48,7 +48,7 @@ def unzipped(folder: Path) -> Path:
 
 
 def _key(entries: list[ZipInfo]) -> str:
-    """Return what names these contents: another version of the zip file has a folder of its own."""
+    """Return a name for these contents: every version of the zip file has a folder of its own."""
     return sha256(repr([(entry.filename, entry.file_size, entry.CRC) for entry in entries]).encode()).hexdigest()[:16]
 
 

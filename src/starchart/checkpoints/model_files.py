@@ -36,7 +36,7 @@ UNREAD = ("tf_model.h5", "flax_model.msgpack")
 _NO_WEIGHTS = (".json", ".txt", ".md", ".part", ".incomplete", ".tmp")
 _SHARD = re.compile(r"-[0-9]{5}-of-([0-9]{5})\.(safetensors|bin)")
 _SHORTEST = 8  # bytes; no format has so short a file
-_ENDS = 1000  # bytes at the beginning and at the end of a file that tell its format
+_ENDS = 1000  # bytes at the beginning and at the end of a file, by which its format is recognised
 
 
 def find_weights(model: Path) -> tuple[Path, Format]:

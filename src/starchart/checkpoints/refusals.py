@@ -1,8 +1,8 @@
 """Checkpoints that are refused whatever their format is.
 
-Files that are not weights but often lie in their place, files with more tensors than any GPT-2 has (each costs time and
-memory before it is known what it is), and models that a format cannot represent: read again from such a file, they
-would be other models.
+Three kinds: files that are often in the place of weights; files with more tensors than any GPT-2 has, since each costs
+time and memory before it is known what it is; and models that a format cannot represent, since its file would hold
+another model.
 """
 
 from collections.abc import Mapping

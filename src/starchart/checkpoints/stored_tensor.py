@@ -3,7 +3,7 @@
 The reader of a format finds out where its tensors are in the file and returns StoredTensors. Their numbers are read
 here, whatever the format is. No file stays open between two reads, so a tensor that was not read yet can be sent to
 another process. Files are not mapped into memory: if another program cuts a mapped file short, the process is killed; a
-read can say what is wrong.
+read only raises an error.
 
 Files have the matrix of a linear layer as [in][out] (safetensors, NumPy) or as [out][in] (GGUF, llm.c). If the source
 and the destination have the same order, a tensor is copied in parts; otherwise the whole matrix is in memory, as
@@ -33,8 +33,8 @@ from starchart.files.regular_file import open_regular_file
 from starchart.files.zip.member import ZipMember, read_member
 from starchart.utils.matrix import Matrix, Vector
 
-Stamp: TypeAlias = tuple[int, ...]  # size and times of a file; another file in its place has others
-# So many that the work per row is small beside the work per number, so few that they need little memory.
+Stamp: TypeAlias = tuple[int, ...]  # size and times of a file: they differ if another file replaces it
+# Enough that the work per row does not matter, and few enough to need little memory.
 _NUMBERS_AT_ONCE = 1 << 15
 _WIDER = {"F16": "BF16 and F32 hold", "BF16": "F32 holds", "F32": "F64 holds"}
 
@@ -195,6 +195,6 @@ def _numbers(tensor: StoredTensor, transposed: bool) -> Iterator["array[float]"]
     numbers: array[float] = array("d" if tensor.dtype == "F64" else "f")
     for part in read_parts(tensor):
         numbers += part
-    line = tensor.shape[0] if tensor.transposed else tensor.shape[1]  # numbers in a line of the file
+    line = tensor.shape[0] if tensor.transposed else tensor.shape[1]  # numbers in a row of the file
     for place in range(line):
         yield numbers[place::line]

@@ -1,7 +1,7 @@
 """Weights: named tensors become GPTModelWeights, if they fit the configuration; one error lists all that do not fit.
 
 The head is chosen as in transformers 5.23. A tied model uses wte if the file has no `lm_head.weight`, or one that
-equals wte; if the two differ, the file counts and not tie_word_embeddings. A tied model with an lm_head and no wte uses
+equals wte; if the two differ, the file's lm_head is used. A tied model with an lm_head and no wte uses
 that for both. A model that is not tied needs both.
 """
 
@@ -22,7 +22,7 @@ _TABLE, _HEAD = "wte.weight", "lm_head.weight"
 _ROWS_AT_ONCE = 1024
 _BLOCK = re.compile(r"h\.([0-9]+)\.")
 _TENSORS_OF_A_BLOCK = 12
-_NAMED = 5  # so many tensors of a kind are named in an error
+_NAMED = 5  # at most so many tensors of a kind are named in an error
 # Sizes of the configuration that the shape of a tensor shows: key, letter, tensor, axis.
 _TELLTALES = (
     ("vocab_size", "V", "wte.weight", 0),
@@ -96,7 +96,7 @@ def refuse_other_model(tensors: Mapping[str, StoredTensor], config: GPT2Config, 
 
     One number is plainer than the hundred wrong shapes that follow from it. This check comes before any loop over
     n_layer, which can be any number in an untrusted file. A file with too few tensors for its blocks is refused here
-    too, because each block takes the time of twelve tensors.
+    too, because all that follows takes time for every block.
     """
     if not any(map(_BLOCK.match, tensors)):
         held = _listed([shown(name) for name in tensors]) if tensors else "no tensors at all"

@@ -1,1 +1,1 @@
-"""Engines: the operations that the one definition of GPT-2 runs on."""
+"""Engines: objects with the operations that the definition of GPT-2 calls."""

@@ -1,4 +1,4 @@
-"""How many processors and how much memory this process may use, by the system and by the limits of a container."""
+"""How many processors and how much memory this process may use: the system's limits and a container's."""
 
 import os
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The reference engine: lists of floats and correctly rounded sums. Slow and short; all other engines are tested by it.
+"""The reference engine: lists of floats and correctly rounded sums. Slow and short; others are compared with it.
 
 It is a list of imports: each operation is the function of the same name in utils, embeddings or layers.
 """

@@ -75,7 +75,7 @@ class GGUFFields:
         if count > left:
             raise self.refusal(f"{what} takes {count} bytes, but the file ends after {left}; fetch it again")
         if self.position + count > MAX_HEAD_BYTES:
-            raise self.refusal(f"{what} reaches past the first {MAX_HEAD_BYTES} bytes; no GPT-2 has so long a head")
+            raise self.refusal(f"{what} reaches past the first {MAX_HEAD_BYTES} bytes; no GPT-2 has so long a header")
         data = self._file.read(count)
         if len(data) != count:
             raise self.refusal(f"has become shorter while it was read; {what} is missing; fetch it again")

@@ -5,7 +5,7 @@ Token i, of probability p_i, arrives at the time q_i / p_i, where the q_i are in
     winner = argmax_i p_i / q_i,    q_i = -log(1 - u_i),    u_i uniform in [0, 1),    P(token i wins) = p_i
 
 Torch takes two random words for every token of the vocabulary, even one that was filtered out, and so does this file.
-But it works out p and q only for the tokens that can still win; the test runs the full race beside it. The weights
+But it computes p and q only for the tokens that can still win; a test compares it with the full race. The weights
 exp(logit - largest) serve as p, since dividing all of them by their sum changes no winner. Torch runs the race in
 float32: doubles can give another winner only when the two best scores agree to about 1e-7 (some twice in 10^8 draws).
 
@@ -23,9 +23,11 @@ from starchart.utils.elementary.exp import exp
 from starchart.utils.elementary.log import log, log1p
 
 BINS = 256  # of u: one for every value of its leading 8 bits
-SLACK = 1e-9  # of log(score): far above the rounding of exp, log and log1p (1e-15), too small to let more tokens in
+SLACK = (
+    1e-9  # margin of log(score): far above the rounding of exp, log and log1p (1e-15), too small to let more tokens in
+)
 TWO_TO_MINUS_53 = 1.0 / (1 << 53)
-AT_ONCE = 1.0 / (1 << 500)  # stands for q = 0, when u = 0 (once in 2^53 words): sooner than any other, and no 0 / 0
+AT_ONCE = 1.0 / (1 << 500)  # in place of q = 0, from u = 0 (once in 2^53): the shortest time, and no 0 / 0
 
 
 def exponential_race(logits: Sequence[float], tokens: Sequence[int], generator: TorchGenerator) -> int:  # [V] -> id
@@ -33,10 +35,10 @@ def exponential_race(logits: Sequence[float], tokens: Sequence[int], generator: 
 
     The largest logit must be finite and belong to one of `tokens`. Of equal scores the first wins, as in torch.
 
-    A token can win only if its score is at least that of every other, so at least the best of a few: the likeliest
-    token and those that start with u < 1/256. In logarithms: logit - largest - log(q) >= log(best of the few). With
-    the shortest time of its bin for q that is one comparison a token, and only those that pass (some 250 of 50257)
-    need exp and log1p.
+    A token wins only if no other score is larger. So it must reach the best score of a few tokens: the most probable
+    one, and those with u < 1/256. In logarithms: logit - largest - log(q) >= log(best of the few). The shortest time of
+    its bin is a lower bound of q, so one comparison excludes most tokens; the rest (about 250 of 50257) need exp and
+    log1p.
     """
     count = len(logits)
     bits = generator.bits(2 * count)

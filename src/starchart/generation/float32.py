@@ -1,4 +1,4 @@
-"""Rounding to float32, where transformers works in float32: ties and cuts then fall where they fall there.
+"""Rounding to float32: transformers samples in float32, and the same roundings give the same ties and cuts.
 
 `array` and `struct` round to the nearest float32, ties to even, as IEEE-754 says, on every machine.
 """

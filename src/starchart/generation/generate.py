@@ -1,6 +1,6 @@
 """The loop: read the prompt once, then draw a token, read it, draw the next.
 
-What a token costs does not depend on how it was drawn; what was read before is remembered in the cache.
+Every token is read once: what attention needs of it stays in the cache.
 """
 
 import secrets
@@ -20,7 +20,7 @@ class Logits(Protocol):
     """The logits after one token, [V], which an engine may compute in part."""
 
     def top(self, count: int) -> Sequence[float]:
-        """Return the row, whole for 0; else -inf may stand for what is below the `count` largest, see `Engine`."""
+        """Return the row. Unless `count` is 0, logits below the `count` largest may be -inf; see `Engine`."""
 
 
 Read: TypeAlias = Callable[[Sequence[int], Cache | None], tuple[Logits, Cache]]
@@ -28,7 +28,7 @@ Read: TypeAlias = Callable[[Sequence[int], Cache | None], tuple[Logits, Cache]]
 
 @dataclass(frozen=True)
 class Limits:
-    """When to stop, and what to do where the model can read no further."""
+    """When to stop, and what to do when the context is full."""
 
     n_positions: int
     end_of_text: Sequence[int] = ()  # ids that end a text
@@ -37,14 +37,16 @@ class Limits:
 
     def __post_init__(self) -> None:
         if isinstance(self.max_new_tokens, bool) or not isinstance(self.max_new_tokens, int) or self.max_new_tokens < 1:
-            raise GenerationError(f"max_new_tokens must be a whole number of at least 1, not {self.max_new_tokens!r}")
+            raise GenerationError(
+                f"max_new_tokens must be a whole number of at least 1, not {self.max_new_tokens!r}", "max_new_tokens"
+            )
         if self.on_full not in ("stop", "slide"):
-            raise GenerationError(f"on_full must be 'stop' or 'slide', not {self.on_full!r}")
+            raise GenerationError(f"on_full must be 'stop' or 'slide', not {self.on_full!r}", "on_full")
 
 
 @dataclass(frozen=True)
 class Step:
-    """One new token, what it was drawn from, and why it was the last one, if it was."""
+    """One new token, the logits that it was drawn from, and the reason if it is the last one."""
 
     token: int
     drawn_from: Logits
@@ -61,8 +63,8 @@ def generate(ids: Sequence[int], read: Read, limits: Limits, settings: SamplingS
 
     `read(ids, cache)` is the model: it returns the logits after the last of `ids` and the cache with them in it; a
     cache of None is an empty one. The text ends after `max_new_tokens` ("length"), at a token of `end_of_text`
-    ("end_of_text", the token is yielded too) or when `n_positions` are read ("context"); with on_full="slide" the
-    model goes on then from the last n_positions/2 tokens, read afresh. Raises GenerationError for a prompt that is
+    ("end_of_text", the token is yielded too) or when `n_positions` are read ("context"). With on_full="slide" the
+    model then reads the last n_positions/2 tokens again and goes on. Raises GenerationError for a prompt that is
     longer than the model reads.
     """
     seed = secrets.randbits(32) if settings.seed is None else settings.seed
@@ -91,7 +93,8 @@ def _fitting(ids: Sequence[int], limits: Limits) -> list[int]:
         return _recent(ids, limits)
     raise GenerationError(
         f"the prompt has {len(ids)} tokens and this model reads at most {limits.n_positions};"
-        " shorten it, or keep its last part alone with on_full slide"
+        " shorten it, or let it read only the last part with on_full slide",
+        "on_full",
     )
 
 

@@ -1,7 +1,7 @@
 """Temperature, top-k and top-p: what may still be drawn from one row of logits, as transformers decides it.
 
 The order is fixed: temperature, then top-k, then top-p. A filter returns the ids of the tokens that stay, smallest id
-first; transformers writes -inf over the others, which comes to the same. Logits are float32 numbers here, as there,
+first; transformers sets the others to -inf, which has the same effect. Logits are float32 numbers here, as there,
 so that ties and cuts agree. Left out: the other processors of transformers (repetition penalty, typical, min-p, ...).
 
 Sources: temperature, Ackley, Hinton & Sejnowski 1985, "A Learning Algorithm for Boltzmann Machines"; top-k, Fan,
@@ -18,7 +18,7 @@ from starchart.utils.elementary.exp import exp
 
 
 def divide_by_temperature(logits: Sequence[float], temperature: float) -> list[float]:  # [V] -> [V]
-    """Return logits / temperature in float32: below 1 the likely gain, above 1 all draw closer.
+    """Return logits / temperature in float32: below 1 their differences grow, above 1 they shrink.
 
     >>> divide_by_temperature([1.0, -3.0], 0.5)
     [2.0, -6.0]
@@ -40,10 +40,10 @@ def top_k(logits: Sequence[float], k: int) -> list[int]:  # [V] -> ids of the to
 def top_p(logits: Sequence[float], tokens: Sequence[int], p: float) -> list[int]:  # [V], ids -> ids of the tokens kept
     """Keep the fewest likely tokens, among `tokens`, whose probabilities together reach p, where 0 < p < 1.
 
-    From the least likely up, transformers removes a token while the probability so far, its own included, is at most
-    1 - p, both sides in float32; the likeliest always stays. Here the walk goes from the likeliest down to the first
-    token that transformers removes. Where equal logits straddle the cut the later ids stay, as a stable sort has it;
-    torch's sort is not stable and may keep others of the equal ones.
+    transformers starts from the least probable token, and removes tokens as long as their cumulative probability is at
+    most 1 - p, in float32; the most probable token always stays. This function starts from the most probable token and
+    stops before the first one that transformers removes. If equal logits are on both sides of the cut, the tokens with
+    the larger ids stay, as with a stable sort; torch's sort is not stable and may keep others of them.
 
     Probabilities 0.5, 0.3, 0.2, and p = 0.6: the first two are needed.
 
@@ -67,7 +67,7 @@ def top_p(logits: Sequence[float], tokens: Sequence[int], p: float) -> list[int]
 def _heavy_tokens(logits: Sequence[float], weights: dict[int, float], removed_weight: float) -> list[int]:
     """Return the tokens that top-p might keep, the smallest logit first, equal logits by id.
 
-    Tokens of weight <= removed_weight / n weigh at most removed_weight together, so all of them fall and need no
+    n tokens of weight <= removed_weight / n weigh at most removed_weight together, so they are all removed and need no
     sorting. The factor 0.999 leaves room for every rounding.
     """
     lightest = 0.999 * removed_weight / len(weights)

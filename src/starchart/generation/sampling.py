@@ -19,8 +19,8 @@ from starchart.generation.float32 import LARGEST_FLOAT32, SMALLEST_FLOAT32, floa
 from starchart.generation.logits_filters import divide_by_temperature, top_k, top_p
 from starchart.generation.torch_random import TorchGenerator, check_seed
 
-_TIE = 1.0 / (1 << 21)  # two roundings to float32 make no more equal than numbers that differ by 2^-22 of their size
-_HOT = 1e6  # from here on logits that are far apart may tie, as the smallest float32 numbers do
+_TIE = 1.0 / (1 << 21)  # relative: two roundings to float32 cannot make numbers equal that differ by more than 2^-22
+_HOT = 1e6  # from here on logits that differ much may become equal: their quotients are subnormal
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class SamplingSettings:
 
     @property
     def tokens_needed(self) -> int:
-        """How many of the likeliest tokens can be drawn, with those that tie with the last; 0: any token can."""
+        """How many of the most probable tokens can be drawn, and any that tie with the last; 0: all."""
         if self.temperature == 0:
             return 1
         return self.top_k if self.temperature < _HOT else 0
@@ -46,9 +46,13 @@ class SamplingSettings:
     def __post_init__(self) -> None:
         _check_temperature(self.temperature)
         if not isinstance(self.top_k, int) or isinstance(self.top_k, bool) or self.top_k < 0:
-            raise GenerationError(f"top_k {self.top_k!r} is not a whole number of at least 0: use 0 to keep all tokens")
+            raise GenerationError(
+                f"top_k {self.top_k!r} is not a whole number of at least 0: use 0 to keep all tokens", "top_k"
+            )
         if not _is_number(self.top_p) or not 0 < self.top_p <= 1:
-            raise GenerationError(f"top_p {self.top_p!r} is not above 0 and at most 1: use 1 to keep all tokens")
+            raise GenerationError(
+                f"top_p {self.top_p!r} is not above 0 and at most 1: use 1 to keep all tokens", "top_p"
+            )
         if self.seed is not None:
             check_seed(self.seed)
 
@@ -74,7 +78,9 @@ def sample(logits: Sequence[float], settings: SamplingSettings, generator: Torch
         row = [row[token] for token in ids]
     if settings.temperature != 1:
         row = divide_by_temperature(row, settings.temperature)
-        _check_largest(row, f"after division by temperature {settings.temperature!r}: use one nearer to 1, or 0")
+        _check_largest(
+            row, f"after division by temperature {settings.temperature!r}: use one nearer to 1, or 0", "temperature"
+        )
     kept = _kept(row, settings)
     if len(ids) == len(logits):
         return exponential_race(row, kept, generator)
@@ -85,7 +91,7 @@ def sample(logits: Sequence[float], settings: SamplingSettings, generator: Torch
 
 
 def _near_the_top(row: Sequence[float], k: int) -> list[int]:  # [V] -> ids, smallest first
-    """Return the k likeliest tokens, and all that may tie with the last of them once they are divided and rounded."""
+    """Return the tokens of the k largest logits, and those that may tie with the last after division and rounding."""
     last = nlargest(k, row)[-1]
     least = last - abs(last) * _TIE - SMALLEST_FLOAT32 if last > -inf else last
     return [token for token, logit in enumerate(row) if logit >= least]
@@ -109,17 +115,18 @@ def _check_logits(row: Sequence[float]) -> None:
     _check_largest(row, f"in float32: {advice}")
 
 
-def _check_largest(row: Sequence[float], advice: str) -> None:
+def _check_largest(row: Sequence[float], advice: str, setting: str = "") -> None:
     if not -inf < max(row) < inf:
-        raise GenerationError(f"the largest logit is {max(row)} {advice}")
+        raise GenerationError(f"the largest logit is {max(row)} {advice}", setting)
 
 
 def _check_temperature(temperature: float) -> None:
     fits = _is_number(temperature) and 0 <= temperature <= LARGEST_FLOAT32
     if not fits or (temperature and not float32(temperature)):
         raise GenerationError(
-            f"temperature {temperature!r} is not allowed: give 0 for the likeliest token every time, or a number from"
-            " 1e-45 to 3.4e38, such as 0.8"
+            f"temperature {temperature!r} is not allowed: give 0 for the most probable token every time, or a number"
+            " from 1e-45 to 3.4e38, such as 0.8",
+            "temperature",
         )
 
 

@@ -1,8 +1,8 @@
 """Stop texts: where a text that arrives in pieces has to end.
 
-The text ends before the first place where a stop text begins, however it was cut into pieces. Text goes out as soon
-as no stop text can begin in it; only an end that may still grow into a stop text is held back. Left out: stop token
-ids (`generate` has those) and any reading of case, accents or white space: characters are compared as they are.
+The text ends before the first stop text in it, even if the stop text is spread over several pieces. Text is returned
+as soon as no stop text can begin in it; only an end that may be the beginning of a stop text is held back. Characters
+are compared exactly: case, accents and white space count. Stop token ids are in `generate`.
 """
 
 from collections.abc import Sequence
@@ -13,8 +13,8 @@ from starchart.errors import GenerationError
 class StopTexts:
     """A filter between the pieces of a text and its reader.
 
-    `stopped` turns true when a stop text has been found; nothing comes out after that. Raises GenerationError for an
-    empty stop text.
+    `stopped` becomes true when a stop text is found; nothing comes out after that. Raises GenerationError for an empty
+    stop text.
 
     >>> stops = StopTexts(["THE END"])
     >>> [stops.push(piece) for piece in ["and so. ", "T", "HE E", "ND of it"]], stops.stopped
@@ -22,8 +22,10 @@ class StopTexts:
     """
 
     def __init__(self, stops: Sequence[str]) -> None:
-        if isinstance(stops, str) or not all(isinstance(stop, str) and stop for stop in stops):
-            raise GenerationError(f"stop texts {stops!r} are not a list of texts that have at least one character each")
+        if isinstance(stops, str) or not all(isinstance(stop, str) for stop in stops):
+            raise GenerationError(f"stop {stops!r} is not a list of texts", "stop")
+        if "" in stops:
+            raise GenerationError("stop '' is empty; give a text of at least one character", "stop")
         self._stops = tuple(stops)
         self._held = ""
         self.stopped = False
@@ -36,7 +38,7 @@ class StopTexts:
         self._held += piece
         found = self._found()
         growing = self._growing()
-        self.stopped = found is not None and found <= growing  # else a stop text that began earlier may still come
+        self.stopped = found is not None and found <= growing  # else one that began earlier may still be completed
         safe = min(growing, len(self._held) if found is None else found)
         text, self._held = self._held[:safe], self._held[safe:]
         return text

@@ -50,7 +50,9 @@ class TorchGenerator:
 def check_seed(seed: int) -> None:
     """Raise GenerationError unless torch takes this number as a seed."""
     if not isinstance(seed, int) or isinstance(seed, bool) or not SMALLEST_SEED <= seed <= LARGEST_SEED:
-        raise GenerationError(f"seed {seed!r} is not a whole number from -2^63 to 2^64 - 1: choose one in that range")
+        raise GenerationError(
+            f"seed {seed!r} is not a whole number from -2^63 to 2^64 - 1: choose one in that range", "seed"
+        )
 
 
 def _initial_state(seed: int) -> list[int]:

@@ -1,1 +1,1 @@
-"""Attention, which carries information between tokens, and the feed-forward network, which works on each alone."""
+"""The parts of a transformer block: attention (between tokens), feed-forward network (each token by itself)."""

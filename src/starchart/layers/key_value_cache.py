@@ -14,7 +14,7 @@ Heads: TypeAlias = "list[list[array[float]]]"  # [H][S][D]
 
 
 class KeyValueCache:
-    """Keys and values [H][S][D], as arrays of doubles: 8 bytes a number, the same bits as floats.
+    """Keys and values [H][S][D], as arrays of doubles: 8 bytes per number, and the bits of Python's floats.
 
     A cache is used once. `append` moves its contents into a new cache, and the old one raises ConsumedCacheError from
     then on. `fork` makes a copy first, for two continuations of one text.

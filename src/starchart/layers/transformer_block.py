@@ -26,7 +26,7 @@ class TransformerBlockWeights:
 
 @dataclass(frozen=True)
 class TransformerBlockSettings:
-    """What a block needs beside its weights."""
+    """What a block needs besides its weights."""
 
     n_head: int
     attention_scale: float

@@ -1,4 +1,4 @@
-"""What a GPT-2 remembers of the tokens it has read: one cache for each block, and how many tokens they hold."""
+"""The cache of a GPT-2: the key-value cache of each block, and the number of tokens read so far."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from starchart.model.config import GPT2Config
 
 @dataclass(frozen=True)
 class Cache:
-    """A value: `gpt_model` takes one and returns the next. Used once; `fork_cache` makes two futures of one past."""
+    """`gpt_model` uses up the cache that it is given, and returns a new one. `fork_cache` copies one that is unused."""
 
     length: int  # S, tokens read so far
     layers: tuple[LayerCache, ...]

@@ -19,7 +19,7 @@ def gpt_decoder(
     ops: Engine,
     tap: Tap,
 ) -> tuple[Array, tuple[LayerCache, ...]]:  # [T][C] -> [T][C]
-    """Return the stream after the last block, and the caches of all blocks with the T tokens in them."""
+    """Return the residual stream after the last block, and the caches of all blocks with the T tokens in them."""
     new_caches = []
     for n, (weights, cache) in enumerate(zip(blocks, caches, strict=True)):
         x, cache = transformer_block(x, weights, cache, block_settings(config, n), ops, under(tap, f"h.{n}."))

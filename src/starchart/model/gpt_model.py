@@ -43,7 +43,7 @@ def gpt_model(
     tap: Tap = no_tap,
     last_only: bool = False,
 ) -> tuple[Array, Cache]:  # [T] -> [T][V], or [1][V] with last_only
-    """Return the logits after each of T tokens that follow those in `cache`, and the cache with them in it.
+    """Read T new tokens after those in `cache`. Return the logits after each, and the cache with the new tokens in it.
 
     `weights` are as `ops.prepare` returned them. S = cache.length + T must not exceed n_positions.
     """

@@ -1,1 +1,1 @@
-"""Text to token ids and back: GPT-2's byte-level byte-pair encoding, and its trainer. Knows nothing of the model."""
+"""Text to token ids and back: GPT-2's byte-level byte-pair encoding, and its trainer. Independent of the model."""

@@ -24,7 +24,9 @@ def to_alphabet(data: bytes) -> str:
 
 
 def from_alphabet(token: str) -> bytes:
-    r"""Return the bytes that a token of the vocabulary stands for; KeyError where a character is not of the alphabet.
+    r"""Return the bytes that a token of the vocabulary stands for.
+
+    Raises KeyError for a character that is not in the alphabet.
 
     >>> from_alphabet("\u0120star")
     b' star'

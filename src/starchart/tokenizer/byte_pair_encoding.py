@@ -1,4 +1,4 @@
-"""Byte-pair encoding: join the neighbours whose merge was learned first, again and again, until none is left to join.
+"""Byte-pair encoding: join the neighbours with the earliest merge, and repeat until no neighbours have a merge.
 
 Both functions do the same: of all pairs of neighbours that have a merge, join the one of lowest rank, the leftmost
 first. `merge_word` searches the word for it each time, which is fastest for words of ordinary length. `merge_long`

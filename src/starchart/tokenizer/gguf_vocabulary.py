@@ -27,7 +27,7 @@ from starchart.tokenizer.vocabulary import Vocabulary, make_vocabulary
 _PREFIX = "tokenizer.ggml."
 _TOKENS, _TYPES, _MERGES = _PREFIX + "tokens", _PREFIX + "token_type", _PREFIX + "merges"
 
-# For each setting that could change the ids, the value with which it does not.
+# For each setting that could change the ids, the value that does not change them.
 _SETTINGS = {"model": "gpt2", "pre": "gpt-2", "add_bos_token": False, "add_eos_token": False, "add_space_prefix": False}
 
 

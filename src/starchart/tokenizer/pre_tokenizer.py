@@ -40,9 +40,9 @@ _CHUNK_END = re.compile(f"[^{_S}](?=[{_S}])")
 
 
 def repair(text: str) -> str:
-    r"""Return the text as tiktoken takes it: a pair of surrogates is the character it stands for, a lone one is U+FFFD.
+    r"""Return the text as tiktoken reads it: a pair of surrogates becomes one character, a lone surrogate U+FFFD.
 
-    A text without surrogates is given back as it is. No other can be written in UTF-8.
+    A text without surrogates is returned unchanged. Surrogates cannot be written in UTF-8.
 
     >>> repair("\ud83c\udf1f \ud800") == "\U0001f31f \ufffd"
     True
@@ -68,14 +68,14 @@ def split_chunks(text: str) -> Iterator[list[str]]:
 
     A chunk is white space, or everything up to the next white space with at most one space before it. Each cut
     of this split is also one of the split into words, so the words of the chunks are the words of the text.
-    Chunks are fewer, and as text repeats itself, most can be looked up whole.
+    There are fewer chunks than words, and most occur many times, so that their ids can be looked up.
 
     >>> list(split_chunks("We've  2 stars!"))
     [["We've", ' ', ' 2', ' stars!']]
     """
     start = 0
     while start < len(text):
-        # A block may end where white space follows something else: there is a cut, and nothing looks across it.
+        # A block may end before white space that follows other text: words are always cut there.
         cut = _CHUNK_END.search(text, start + BLOCK)
         end = cut.end() if cut else len(text)
         yield _CHUNK.findall(text, start, end)

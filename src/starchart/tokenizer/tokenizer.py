@@ -1,7 +1,7 @@
 """The tokenizer of GPT-2: text -> ids -> text, byte-level, so that every text can be encoded and comes back exactly.
 
 Encoding: split into words (`pre_tokenizer`), take the UTF-8 bytes of each, merge them (`byte_pair_encoding`).
-Decoding: put the bytes of the tokens together. Nothing is normalized, nothing is unknown, no token is added.
+Decoding: put the bytes of the tokens together. There is no normalization and no unknown token, and no token is added.
 
 Source: Radford et al. 2019, section 2.2.
 """
@@ -25,7 +25,7 @@ from starchart.tokenizer.vocabulary_files import FILES, read_vocabulary, vocabul
 
 END_OF_TEXT = "<|endoftext|>"
 
-MAX_PIECES = 1 << 17  # remembered at a time; with MAX_LENGTH this bounds the memory: about 20 MB for English
+MAX_PIECES = 1 << 17  # cached at a time; with MAX_LENGTH this bounds the memory: about 20 MB for English
 MAX_LENGTH = 32  # characters; longer pieces hardly ever come twice
 
 # Checkpoints pad their vocabulary to a multiple of 64 or 128, for speed on GPUs. A larger difference means that the
@@ -41,9 +41,9 @@ def named_vocabulary(model: str | PathLike[str], revision: str | None = None) ->
 
 
 class _PieceIds(dict[str, tuple[int, ...]]):
-    """The ids of the pieces of text seen so far. A text is mostly the same pieces again, so most are found here.
+    """A cache: the ids of the pieces of text so far. Most pieces of a text occur many times.
 
-    When it is full it is emptied: what is frequent is soon back, and a look-up stays a plain look-up.
+    A full cache is emptied. Frequent pieces are soon in it again, and nothing has to count how often each is used.
     """
 
     def __init__(self, vocabulary: Vocabulary) -> None:
@@ -65,9 +65,9 @@ class _PieceIds(dict[str, tuple[int, ...]]):
 
 
 class Tokenizer:
-    """A vocabulary at work: text to ids and ids to text. `vocab_size` is one more than the largest id.
+    """Turns text into ids and ids into text. `vocab_size` is one more than the largest id.
 
-    `padding` is how many ids after that its file says are unused.
+    `padding` is the number of further ids, which its file declares unused.
 
     `special_tokens` maps the text of each special token to its id; `end_of_text` is the id of <|endoftext|>, or None.
     """
@@ -88,9 +88,10 @@ class Tokenizer:
     def from_pretrained(cls, model: str | PathLike[str], *, revision: str | None = None) -> Self:
         """Return the tokenizer of a folder, of a GGUF file, of GPT-2, of "towel", or of a cached model.
 
-        The vocabulary of GPT-2 is in the box as that of towel is; its names are "gpt2", "gpt2-medium", "gpt2-large",
-        "gpt2-xl" and "distilgpt2". A cached model is one of the Hugging Face Hub ("ORG/NAME") that is in its cache, at
-        `revision` (a branch, a tag or a commit). Nothing is downloaded. What exists under a name wins.
+        The vocabularies of towel and of GPT-2 are in the box; the names of GPT-2's are "gpt2", "gpt2-medium",
+        "gpt2-large", "gpt2-xl" and "distilgpt2". A cached model is one of the Hugging Face Hub ("ORG/NAME") that is in
+        its cache, at `revision` (a branch, a tag or a commit). Nothing is downloaded. A file or folder that exists is
+        used first.
 
         A folder holds vocab.json and merges.txt, or tokenizer.json alone, or a GGUF file. A GGUF file has its own.
 
@@ -109,7 +110,8 @@ class Tokenizer:
     def encode(self, text: str, *, allow_special: bool = False) -> list[int]:
         """Return the ids of a text. <|endoftext|> is one id only with `allow_special`, otherwise text like any other.
 
-        A lone surrogate, which no UTF-8 text can hold, counts as U+FFFD. Raises VocabularyError for what is no string.
+        A lone surrogate, which no UTF-8 text can hold, counts as U+FFFD. Raises VocabularyError if `text` is not a
+        string.
         """
         if not isinstance(text, str):
             raise VocabularyError(f"a text is wanted, not {type(text).__name__}; decode bytes, or use decode() for ids")
@@ -118,7 +120,7 @@ class Tokenizer:
             return self._encode(text)
         longest_first = sorted(self.special_tokens, key=len, reverse=True)
         ids = []
-        # Split at a group, the text between and the special tokens come in turn.
+        # With a group, re.split returns the text between the special tokens and these tokens in turn.
         for number, part in enumerate(re.split(f"({'|'.join(map(re.escape, longest_first))})", text)):
             ids.extend([self.special_tokens[part]] if number % 2 else self._encode(part))
         return ids
@@ -156,7 +158,7 @@ class Tokenizer:
     def stream(self, ids: Iterable[int]) -> Iterator[str]:
         """Yield the text of the tokens as they come, whole characters only; the pieces joined are `decode` of all ids.
 
-        A character may be spread over several tokens: it is given as soon as its last byte has come. No piece is
+        A character may be spread over several tokens: it is yielded as soon as its last byte has come. No piece is
         empty. Raises VocabularyError for an unknown id.
         """
         decoder = codecs.getincrementaldecoder("utf-8")("replace")

@@ -1,9 +1,9 @@
-"""The single-file form, tokenizer.json of Hugging Face tokenizers: taken if it says what GPT-2 does, else refused.
+"""The single-file form, tokenizer.json of Hugging Face tokenizers: accepted if it describes GPT-2's tokenizer.
 
 The format can hold other tokenizers and settings that change the ids. Those are refused by name, never ignored.
 
 An added token that is not special is refused on purpose, though the format allows it. The tokenizers library takes
-such a token out of every text. We take special tokens out of a text, and only when asked, so the ids would differ.
+such a token out of every text. Here only special tokens are taken out, and only on request, so the ids would differ.
 
 Source: the file format of the tokenizers library, a pipeline of normalizer, pre_tokenizer, model, post_processor and
 decoder.
@@ -15,7 +15,7 @@ from starchart.errors import VocabularyError
 from starchart.files.json_file import shown
 from starchart.tokenizer.vocabulary import Vocabulary, make_vocabulary
 
-# For each setting that could change the ids, the values with which it does not. The first is named in the message.
+# For each setting that could change the ids, the values that do not change them. Messages name the first.
 _MODEL: dict[str, tuple[Any, ...]] = {
     "type": ("BPE", None),  # the first files of the format have no type
     "dropout": (None, 0),
@@ -71,7 +71,7 @@ def _part(whole: dict[str, Any], part: str, settings: dict[str, tuple[Any, ...]]
 
 
 def _check_post_processor(value: object, name: str) -> None:
-    """Refuse one that adds tokens to those of the text. ByteLevel does not, nor a template of the text alone."""
+    """Refuse one that adds tokens. ByteLevel adds none, nor does a template that has only the text."""
     processor = value if isinstance(value, dict) else {}
     kind = processor.get("type")
     if value is not None and kind != "ByteLevel" and processor.get("single") != _TEXT_ALONE:

@@ -1,6 +1,6 @@
 """The training of a byte-level BPE: from texts to tokens and merges.
 
-Again and again, the most frequent pair of neighbouring tokens becomes a new token. Of pairs that are equally
+In every step the most frequent pair of neighbouring tokens becomes a new token. Of pairs that are equally
 frequent, the one with the smaller ids comes first. So the texts alone decide the result, and it equals that of
 the tokenizers library.
 
@@ -74,8 +74,8 @@ def count_words(texts: Iterable[str]) -> Counter[str]:
 class _Pairs:
     """The words as tokens, and of every pair of neighbours how often it occurs and in which words.
 
-    A heap has the pairs by frequency. Frequencies of pairs in it only fall; an entry that says more than the
-    true count is put right when it comes to the top.
+    A heap has the pairs by frequency. Frequencies of pairs in it only fall; an entry whose count is too
+    high is corrected when it comes to the top.
     """
 
     def __init__(self, words: list[list[int]], counts: list[int]) -> None:
@@ -91,7 +91,7 @@ class _Pairs:
         heapify(self._heap)
 
     def most_frequent(self, minimum: int) -> Pair | None:
-        """Take out the most frequent pair, of equals the one with the smallest ids; None if below the minimum."""
+        """Remove and return the most frequent pair, of equals that with the smallest ids; None below the minimum."""
         while self._heap:
             negative, pair = self._heap[0]
             if (count := self._frequency[pair]) != -negative:

@@ -15,7 +15,7 @@ from starchart.files.regular_file import open_regular_file
 def read_lines(files: Iterable[str | PathLike[str]]) -> Iterator[str]:
     """Yield the lines of UTF-8 text files or pipes, as `decoded_lines` does. Raises VocabularyError with the file.
 
-    The tokenizers library trains on files line by line; with these as its texts, so does ours. A device is refused,
+    The tokenizers library trains on files line by line; the trainer here gets the same lines. A device is refused,
     since it may never end.
     """
     for file in files:
@@ -43,7 +43,7 @@ def decoded_lines(lines: Iterable[bytes], source: str) -> Iterator[str]:
 def save_vocabulary(folder: str | PathLike[str], ids: Mapping[str, int], merges: Iterable[tuple[str, str]]) -> None:
     """Write vocab.json and merges.txt, byte for byte as the tokenizers library does.
 
-    Both are written aside first and then renamed, so that a full disk leaves what was there. Raises
+    Both are written aside first and then renamed, so that a full disk does not damage existing files. Raises
     VocabularyError if a file cannot be written.
     """
     place = Path(folder)

@@ -1,7 +1,7 @@
 """A vocabulary as the tokenizer uses it: the bytes of every id, the merges as pairs of ids, and the special tokens.
 
 The tokens and merges that come in are written in GPT-2's alphabet. Whatever could make an encoding or a decoding
-fail later is refused here, so that a tokenizer that was made works on every text.
+fail later is refused here, so a tokenizer that was made works on every text.
 """
 
 from collections.abc import Iterable, Mapping
@@ -18,14 +18,14 @@ MAX_TOKENS = 1 << 19  # ten times GPT-2's, and as many merges: 110 MB
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """Tokens and merges, checked, in the form that encoding and decoding look them up."""
+    """Checked tokens and merges, in the form that encoding and decoding need."""
 
     token_bytes: dict[int, bytes]  # id -> what it decodes to
     byte_ids: list[int]  # byte -> id of the token that is this byte alone
     ranks: dict[Pair, int]  # two neighbouring ids -> the place of their merge
     merged: list[int]  # the place of a merge -> the id it makes
     special_tokens: dict[str, int]  # text -> id; made by no merge
-    padding: int = field(default=0, compare=False)  # ids after the last that the file itself says are unused
+    padding: int = field(default=0, compare=False)  # ids after the last one, which the file declares unused
 
 
 def make_vocabulary(
@@ -39,9 +39,9 @@ def make_vocabulary(
 ) -> Vocabulary:
     """Return a checked vocabulary from tokens with their ids and the merges in the order they were learned.
 
-    special: the tokens that stand for their own text. None where nobody lists them, as in vocab.json: then they
-    are the tokens that are neither a byte nor made by a merge. The names are for the messages: `merge_name` and a
-    number, counted from `first`, point at a merge.
+    special: the tokens that are written as their own text. None if the file does not list them, as vocab.json: then
+    they are the tokens that are neither a byte nor made by a merge. `ids_name` and `merge_name` are for error messages;
+    a merge is named by `merge_name` and its number, counted from `first`.
 
     Raises VocabularyError: an id that is not an integer from 0 to MAX_ID or is given twice, a byte without a token, a
     merge that is there twice, has no id for its result, or uses a token that no earlier merge makes.
@@ -102,7 +102,7 @@ def _fault(left: str, right: str, ids: Mapping[str, int]) -> str:
 
 
 def _literal_bytes(token: str, is_special: bool, name: str) -> bytes:
-    """Return the bytes of a token that no merge makes: its own text if it is special, else what the alphabet says."""
+    """Return the bytes of a token that no merge makes: its own text if it is special, else by the alphabet."""
     try:
         return token.encode() if is_special else from_alphabet(token)
     except (UnicodeEncodeError, KeyError):

@@ -1,8 +1,8 @@
 """A vocabulary from files: vocab.json with merges.txt, tokenizer.json, encoder.json with vocab.bpe, or a GGUF file.
 
-vocab.json is one object, token -> id. merges.txt has a version line, then one merge a line: two tokens and a space
+vocab.json is one object, token -> id. merges.txt has a version line, then one merge per line: two tokens and a space
 between. encoder.json and vocab.bpe are the same two, as OpenAI named them. added_tokens.json, if it is there, has
-special tokens that were added later. Of GPT-2's own vocabulary merges.txt is enough: the ids follow from it.
+special tokens that were added later. For GPT-2's own vocabulary merges.txt is enough: the ids follow from it.
 
 Every fault is a VocabularyError that names the file, and the line where there is one.
 """
@@ -28,8 +28,8 @@ FILES = (*chain(*_PAIRS), "tokenizer.json", ".gguf")  # endings of the files tha
 def read_vocabulary(model: str | PathLike[str]) -> Vocabulary:
     """Return the vocabulary in a folder, or in or beside a file of weights.
 
-    A GGUF file is asked first if it is the file that was named, and last if it is the only one in a folder. Where a
-    folder has several of the other forms, vocab.json and merges.txt are read; then tokenizer.json.
+    A GGUF file is tried first if it is the file that was named, and last if it is the only one in a folder. If a folder
+    has several of the other forms, vocab.json with merges.txt come first, then tokenizer.json, then encoder.json.
 
     Raises VocabularyError; NoVocabularyError where there is none at all.
     """
@@ -66,15 +66,15 @@ def read_vocabulary(model: str | PathLike[str]) -> Vocabulary:
 
 
 def _warn_of_others(*files: Path) -> None:
-    """Warn of files that come first and are no regular files."""
+    """Warn of files with priority that are not regular files."""
     for file in files:
         is_file_or_warn(file)
 
 
 def vocabulary_from_merges(merges: Path, last: str) -> Vocabulary:
-    """Return the vocabulary of a merges.txt whose ids are given out in GPT-2's order.
+    """Return the vocabulary of a merges.txt whose ids are assigned in GPT-2's order.
 
-    That is the 256 bytes in the order of their characters, then one token a merge, then the special token `last`.
+    That is the 256 bytes in the order of their characters, then one token per merge, then the special token `last`.
     Raises VocabularyError.
     """
     pairs, first_line = _read_merges(merges)

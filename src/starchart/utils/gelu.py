@@ -27,7 +27,9 @@ def gelu_new(x: float, root: float = 0.7978845608028654) -> float:
 
 
 def gelu_fast(x: float) -> float:
-    """Return gelu_new with the constant of transformers' FastGELUActivation, which differs from it by up to 4e-12.
+    """Return gelu_new with 0.7978845608 for sqrt(2/pi), as transformers' FastGELUActivation has it.
+
+    The constants differ by 3.6e-12 of their size, the results by at most 9.2e-13.
 
     >>> gelu_fast(-1.0)
     -0.15880800939252307

@@ -1,4 +1,4 @@
-"""Layer normalisation: every token's channels are shifted to mean 0, scaled to variance 1, then to a learned size.
+"""Layer normalisation: every token's channels get mean 0 and variance 1, then a learned scale and shift.
 
     y_c = weight_c (x_c - mean) / sqrt(variance + epsilon) + bias_c
 
@@ -28,7 +28,7 @@ def layer_norm(x: Matrix, weight: Vector, bias: Vector, epsilon: float) -> list[
 
 
 def _normalise(row: Vector, weight: Vector, bias: Vector, epsilon: float) -> list[float]:  # [C] -> [C]
-    centred = _remove_mean(_remove_mean(row))  # twice: a mean of 1e6 is rounded by more than a small row may be off
+    centred = _remove_mean(_remove_mean(row))  # twice: the first leaves the rounding error of a large mean
     variance = exact_sum(map(mul, centred, centred)) / len(centred)
     deviation = sqrt(variance + epsilon)
     return [value / deviation * w + b for value, w, b in zip(centred, weight, bias, strict=True)]
@@ -41,7 +41,7 @@ def _remove_mean(row: Vector) -> list[float]:  # [C] -> [C]
 
 @dataclass(frozen=True)
 class LayerNormWeights:
-    """The learned size and shift of every channel."""
+    """The learned scale and shift of every channel."""
 
     weight: Annotated[Vector, "C"]  # gamma in the paper
     bias: Annotated[Vector, "C"]  # beta

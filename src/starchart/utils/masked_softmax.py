@@ -1,8 +1,9 @@
 """Softmax under the causal mask: a token looks at itself and at the tokens before it, never ahead.
 
-    masked_softmax(s)_t = softmax(s_t1, ..., s_tn), then zeros,    n = S - T + t for the t-th of the last T of S tokens
+    masked_softmax(s)_t = (softmax(s_t0, ..., s_tm), 0, ..., 0),    m = S - T + t
 
-Adding -inf to a hidden score gives it probability 0. So hidden scores are left out and get 0.
+Row t of T new tokens (t from 0) belongs to token m of the S tokens so far, so it sees the columns 0 to m. Other
+programs add -inf to the scores after m, whose probabilities become 0; here they are left out, and their results are 0.
 Source: Vaswani et al. 2017, section 3.2.3.
 """
 
@@ -13,8 +14,7 @@ from starchart.utils.softmax import softmax
 def masked_softmax(scores: Matrix) -> list[list[float]]:  # [T][S] -> [T][S]
     """Return the softmax of each row over its visible part, 0 elsewhere.
 
-    The T rows belong to the last T of S tokens, so row t (from 0) sees the first S - T + t + 1 columns. With T = S this
-    is the usual lower triangle; with T = 1 (one new token and a cache) nothing is hidden.
+    With T = S that is the usual lower triangle; with T = 1 (one new token and a cache) nothing is masked.
 
     >>> masked_softmax([[5.0, 9.0], [3.0, 3.0]])
     [[1.0, 0.0], [0.5, 0.5]]

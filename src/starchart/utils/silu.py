@@ -9,8 +9,9 @@ from starchart.utils.elementary.exp import exp
 
 
 def silu(x: float) -> float:
-    """Return x times the logistic sigmoid of x: -0.0 below -709.78, where it is under 1e-305; nan at -inf.
+    """Return x times the logistic sigmoid of x.
 
+    It is -0.0 below -709.78, where the exact result is between -1e-305 and 0, and nan at -inf.
     Error: below 2.6 ulp; proof in docs/BOUNDS.md#silu.
 
     >>> silu(1.0)

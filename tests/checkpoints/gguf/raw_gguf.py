@@ -1,4 +1,4 @@
-"""GGUF files made by hand, true ones and lying ones. Nothing here uses starchart or the gguf package."""
+"""GGUF files made by hand, valid ones and false ones. Nothing here uses starchart or the gguf package."""
 
 import struct
 from collections.abc import Sequence
@@ -9,13 +9,13 @@ ARCHITECTURE = b"general.architecture"
 
 
 def text(value: bytes | str, length: int | None = None) -> bytes:
-    """Return a text; its length may lie."""
+    """Return a string; its length may be false."""
     data = value.encode() if isinstance(value, str) else value
     return struct.pack("<Q", len(data) if length is None else length) + data
 
 
 def entry(key: bytes | str, kind: int, value: object) -> bytes:
-    """Return an entry of metadata. The value of an array is its type and its items; bytes are put there as they are."""
+    """Return an entry of metadata. The value of an array is its type and its items; bytes are used unchanged."""
     return text(key) + struct.pack("<I", kind) + (value if isinstance(value, bytes) else encoded(kind, value))
 
 
@@ -30,7 +30,7 @@ def encoded(kind: int, value: object) -> bytes:
 
 
 def tensor(name: bytes | str, lengths: Sequence[int], kind: int, offset: int, axes: int | None = None) -> bytes:
-    """Return the entry of a tensor; its number of axes may lie."""
+    """Return the entry of a tensor; its number of axes may be false."""
     axes = len(lengths) if axes is None else axes
     return text(name) + struct.pack(f"<I{len(lengths)}QIQ", axes, *lengths, kind, offset)
 
@@ -46,7 +46,7 @@ def gguf_file(
     alignment: int = 32,
     architecture: str | None = "gpt2",
 ) -> bytes:
-    """Return the bytes of a file. `counts` of tensors and entries may lie."""
+    """Return the bytes of a file. `counts` of tensors and entries may be false."""
     entries = [*([entry(ARCHITECTURE, TEXT, architecture)] if architecture is not None else []), *entries]
     head = (
         magic + struct.pack("<IQQ", version, *(counts or (len(tensors), len(entries)))) + b"".join((*entries, *tensors))

@@ -1,4 +1,4 @@
-"""Small GGUF files that the gguf package writes, and all that is done with such a file, for the fuzzers."""
+"""Small GGUF files that the gguf package writes, and a function that reads everything in one, for the fuzzers."""
 
 import tempfile
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Files that the gguf package writes: logits bit for bit where nothing is lost, numbers bit for bit where they are."""
+"""Files that the gguf package writes: the same bits of every number, and of the logits in lossless types."""
 
 import dataclasses
 import json

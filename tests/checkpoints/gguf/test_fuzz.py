@@ -1,4 +1,4 @@
-"""Damage at random to true files: each is refused with one line, or read. Nothing else may happen."""
+"""Random damage to valid files: each is refused with one line, or read. Nothing else may happen."""
 
 import os
 import random
@@ -32,7 +32,7 @@ def path():
 
 
 def refusal(read, path, refusals):
-    """Read a file and return the message with which it is refused, or None. It fails the test if it fails otherwise."""
+    """Read a file and return the message with which it is refused, or None. Any other error fails the test."""
     try:
         read(path)
     except refusals as error:
@@ -66,11 +66,11 @@ def test_damaged_files(path):
         open_and_read(path)
     cases = [damage(true, rng) for _ in range(CASES // 2)]
     found = messages(cases, path, open_and_read, (CheckpointError, VocabularyError))
-    assert 0.5 * len(cases) < len(found) < len(cases)  # the rest has other numbers, or names nobody reads
+    assert 0.5 * len(cases) < len(found) < len(cases)  # in the rest, numbers or unused names are different
 
 
 def lying_file(rng: random.Random, lies: float = 0.04) -> bytes:
-    """Return a file whose every field may lie; `lies` is how often."""
+    """Return a file in which every field may be false, with probability `lies`."""
 
     def lie(value, codes="Q"):
         if rng.random() >= lies:
@@ -114,9 +114,11 @@ def test_files_whose_fields_lie(path):
     cases = [lying_file(rng) for _ in range(CASES)]
     found = messages(cases, path, load_checkpoint, CheckpointError)
     assert len(found) == CASES  # none is a whole GPT-2
-    assert len({re.sub(r"\d+|'[^']*'", "", message) for message in found}) > 40  # and many kinds of lie are there
+    assert (
+        len({re.sub(r"\d+|'[^']*'", "", message) for message in found}) > 40
+    )  # and there are many kinds of false fields
     found = messages(cases, path, read_gguf_vocabulary, VocabularyError)
-    assert len(found) > 0.95 * CASES  # the others have no vocabulary, as the number of entries lies
+    assert len(found) > 0.95 * CASES  # the others have no vocabulary, as their number of entries is false
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -1,4 +1,4 @@
-"""Every way in which a GGUF file can lie: one CheckpointError that names the file, and the field or tensor."""
+"""Every false statement in a GGUF file: one CheckpointError that names the file, and the field or tensor."""
 
 import struct
 import tracemalloc

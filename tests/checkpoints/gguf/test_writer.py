@@ -1,4 +1,4 @@
-"""What is written is what the gguf package reads: metadata, vocabulary, tensors."""
+"""The gguf package reads what we write: metadata, vocabulary, tensors."""
 
 import numpy as np
 import pytest

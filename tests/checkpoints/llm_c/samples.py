@@ -1,4 +1,4 @@
-"""Files of llm.c, written with PyTorch as its train_gpt2.py documents them; true files for the fuzzer."""
+"""Files of llm.c, written with PyTorch as its train_gpt2.py documents them: valid files for the fuzzer."""
 
 import io
 from collections.abc import Mapping

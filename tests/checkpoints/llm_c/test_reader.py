@@ -1,4 +1,4 @@
-"""Files of llm.c: every number, the configuration, logits equal to those of the same model, and every lie refused."""
+"""Files of llm.c: every number, the configuration, the same logits as the model, and every false header refused."""
 
 import os
 import struct
@@ -71,7 +71,7 @@ def test_a_header_of_safetensors_of_20240326_bytes_is_none_of_llm_c():
 
 
 def changed(**slots):
-    """Return a true file with other numbers in its header."""
+    """Return a valid file with other numbers in its header."""
     data = bytearray(llm_c_file(state_dict(TINY), TINY))
     names = ("magic", "version", "positions", "vocabulary", "layers", "heads", "channels", "padded")
     for name, value in slots.items():

@@ -1,4 +1,4 @@
-"""Headers of .npy arrays: all that NumPy writes and others may, and every lie refused. Nothing is ever evaluated."""
+"""Headers of .npy arrays: every form that is allowed, and every false one refused. Nothing is ever evaluated."""
 
 import io
 import random

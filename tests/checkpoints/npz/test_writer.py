@@ -1,4 +1,4 @@
-"""What is written is what NumPy reads, without pickles."""
+"""NumPy reads what we write, without pickles."""
 
 import zipfile
 

@@ -1,4 +1,4 @@
-"""Floats to bytes: rounded once, to nearest even, bit for bit what NumPy and torch make of them."""
+"""Floats to bytes: rounded once, to nearest even, with the bits that NumPy and torch give."""
 
 import random
 import struct

@@ -1,4 +1,4 @@
-"""Files of torch.save made by hand, opcode by opcode, so that they can lie. Nothing here uses starchart or torch.
+"""Files of torch.save made by hand, opcode by opcode, so that they can be false. Nothing here uses starchart or torch.
 
 The archive is written by Python's zipfile, the pickles around the one in question by Python's pickle.
 """

@@ -1,4 +1,4 @@
-"""True files of torch.save, and what reads all of them."""
+"""Valid files of torch.save, and a function that reads all of them."""
 
 import io
 from collections import OrderedDict

@@ -1,4 +1,4 @@
-"""Pickles that would take memory and time without end: one CheckpointError each, soon and for little."""
+"""Pickles that would take unlimited memory and time: one CheckpointError each, quickly and with little memory."""
 
 import tracemalloc
 

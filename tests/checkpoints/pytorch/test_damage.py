@@ -1,4 +1,4 @@
-"""Files of torch.save, damaged at random: refused with a CheckpointError, or read. Nothing else may happen."""
+"""Files of torch.save with random damage: refused with a CheckpointError, or read. Nothing else may happen."""
 
 import random
 import struct
@@ -39,7 +39,7 @@ def pickles():
 
 
 def damage_pickle(data, rng):
-    """Change, take out or put in single opcodes and arguments, which damage at random places seldom does."""
+    """Change, remove or insert single opcodes and arguments; damage at random places seldom does that."""
     changed = bytearray(data)
     for _ in range(rng.randint(1, 3)):
         at = rng.randrange(2, len(changed))

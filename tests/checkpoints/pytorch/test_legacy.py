@@ -1,4 +1,4 @@
-"""Files of the older format that lie: one CheckpointError each."""
+"""False statements in files of the older format: one CheckpointError each."""
 
 import io
 import pickle

@@ -23,7 +23,7 @@ from tests.checkpoints.raw_file import write
 
 
 class Reduces:
-    """Is unpickled by a call of what it is given."""
+    """Its pickle calls the function that it is given."""
 
     def __init__(self, function, *arguments):
         self.call = function, arguments
@@ -39,7 +39,9 @@ def attacks(marker):
     """Give attacks that make a file: what Python's pickle would do on loading, and what our message names."""
     touch = f"touch {marker}"
     write_it = f"open({str(marker)!r}, 'w').close()"
-    system = Reduces(getattr, Reduces(builtins.__import__, "os"), "system")  # the function itself is the fruit of calls
+    system = Reduces(
+        getattr, Reduces(builtins.__import__, "os"), "system"
+    )  # the function itself is the result of calls
     yield "os.system", Reduces(os.system, touch), "'posix', 'system'"
     yield "eval", Reduces(eval, write_it), "'eval'"
     yield "exec", Reduces(exec, write_it), "'exec'"
@@ -73,7 +75,7 @@ def test_the_attacks_are_real(attack, tmp_path):
     assert marker.exists()
 
 
-# By hand: opcodes that torch.save would not write, and arguments that no pickler would give.
+# By hand: opcodes that torch.save does not write, and arguments that no pickler writes.
 NAMED = "which weights do not need; nothing of it was run"
 RUNS = {
     "GLOBAL of os.system": (name("os", "system") + group(text("touch MARKER")) + b"R", NAMED),
@@ -92,8 +94,8 @@ RUNS = {
     "a module": (name("torch.nn.modules.linear", "Linear"), NAMED),
     "an unknown storage": (name("torch", "QInt8Storage"), NAMED),
     "an empty name": (b"c\n\n", NAMED),
-    "a name without end": (b"c" + b"a" * 300, "holds a name that is no name"),
-    "a name that is not ASCII": (b"c\xff\xfe\nsystem\n", "holds a name that is no name"),
+    "a name without end": (b"c" + b"a" * 300, "has a name that is not ASCII, or is too long"),
+    "a name that is not ASCII": (b"c\xff\xfe\nsystem\n", "has a name that is not ASCII, or is too long"),
     "PERSID": (b"Pos.system\n", "(PERSID)"),
     "EXT1": (b"\x82\xf0", "(EXT1)"),
     "EXT2": (b"\x83\xf0\xf0", "(EXT2)"),

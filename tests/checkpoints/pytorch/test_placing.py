@@ -1,4 +1,4 @@
-"""Tensors that are not where they say, or not as a matrix is: refused by name."""
+"""Tensors that are outside their storage, or not laid out as a matrix: refused by name."""
 
 import pytest
 import torch

@@ -52,7 +52,7 @@ every_format = pytest.mark.parametrize("options", FORMATS.values(), ids=FORMATS)
 
 
 def opened(folder, value, **options):
-    """Return what our reader makes of a value that torch saves."""
+    """Return what our reader returns for a value that torch saves."""
     return open_pytorch(write(folder, saved(value, **options), "pytorch_model.bin"))
 
 

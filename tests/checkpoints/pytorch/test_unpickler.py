@@ -1,4 +1,4 @@
-"""Pickles that are no true description of tensors: one CheckpointError each."""
+"""Pickles that do not describe tensors correctly: one CheckpointError each."""
 
 import pickle
 

@@ -1,4 +1,4 @@
-"""Archives that lie: what torch.save wrote, with one thing changed. Nothing is unpacked, and no member twice."""
+"""False archives: what torch.save wrote, with one thing changed. Nothing is unpacked, and no member twice."""
 
 import io
 import struct
@@ -36,7 +36,7 @@ def local(name):
 
 
 def patched(*changes):
-    """The true file, with (place, format, number) written over it."""
+    """The valid file, with (place, format, number) written over it."""
     data = bytearray(TRUE)
     for at, form, number in changes:
         struct.pack_into("<" + form, data, at, number)
@@ -44,7 +44,7 @@ def patched(*changes):
 
 
 def both(name, at_entry, at_local, form, number):
-    """The true file, with a field changed in the directory and in the header of a member."""
+    """The valid file, with a field changed in the directory and in the header of a member."""
     return patched((entry(name) + at_entry, form, number), (local(name) + at_local, form, number))
 
 
@@ -53,7 +53,7 @@ def renamed(old, new):
 
 
 def zipped(*members, comment=b"", compression=zipfile.ZIP_STORED):
-    """An archive of Python's zipfile with these members, (name, data) each, after a true pickle."""
+    """An archive of Python's zipfile with these members, (name, data) each, after a valid pickle."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", compression) as out, warnings.catch_warnings(action="ignore"):
         for name, data in (("archive/data.pkl", state_dict(a=tensor())), *members):
@@ -86,7 +86,7 @@ LIES = {
         patched((END + 8, "H", 1), (END64 + 24, "Q", 1)),
         "is one part of a zip in several parts",
     ),
-    # Two truths
+    # Contradictions
     "counts differ": (patched((END64 + 32, "Q", COUNT + 1)), "is one part of a zip in several parts"),
     "lengths differ": (patched((END64 + 40, "Q", 2**63)), "the two records at its end contradict each other"),
     "places differ": (patched((END64 + 48, "Q", START + 1)), "the two records at its end contradict each other"),

@@ -1,4 +1,4 @@
-"""The header beside the safetensors library: what it refuses is refused here, what it reads is read here.
+"""Headers, compared with the safetensors library: both refuse the same ones, and read the same ones.
 
 The exceptions are in `STRICTER`, and on the page of the format.
 """

@@ -1,4 +1,4 @@
-"""Every way in which the header of a safetensors file can lie: one CheckpointError that names file and tensor."""
+"""Every false statement in the header of a safetensors file: one CheckpointError that names file and tensor."""
 
 import json
 import tracemalloc
@@ -120,7 +120,7 @@ LIES = {
     "bytes left over": (raw_file(TRUE, bytes(29)), "1 bytes after tensor 'b' belong to no tensor"),
     "bytes and no tensors": (raw_file({}, b"x"), "1 bytes after the header belong to no tensor"),
     "data cut off": (raw_file(TRUE, bytes(27)), "'b': its data_offsets [24, 28] end at byte "),
-    # Names that would spoil a message
+    # Names that would break a message
     "a name of many lines": (raw_file({"a\nb\x1b[2J": None}), r"'a\nb\x1b[2J'"),
     "half a surrogate": (
         raw_file(b'{"\\ud800": null}'),
@@ -192,7 +192,7 @@ def test_a_lying_length_allocates_nothing(length, tmp_path):
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert peak < 200_000  # the file is 150 bytes long, the smallest of the lies 90 MB
+    assert peak < 200_000  # the file is 150 bytes long, the smallest false size 90 MB
 
 
 def test_where_a_file_is_cut_off_is_counted_from_its_beginning(tmp_path):

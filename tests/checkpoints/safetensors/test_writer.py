@@ -1,4 +1,4 @@
-"""What is written is what the safetensors library and transformers read, bit for bit."""
+"""The safetensors library and transformers read what we write, bit for bit."""
 
 import json
 

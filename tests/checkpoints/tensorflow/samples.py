@@ -1,4 +1,4 @@
-"""True indexes for the fuzzer, with TensorFlow's own data files beside them."""
+"""Valid indexes for the fuzzer, with TensorFlow's own data files beside them."""
 
 import shutil
 from pathlib import Path
@@ -22,8 +22,8 @@ def samples() -> list[bytes]:
 def open_and_read(path: Path) -> None:
     """Open an index and read all tensors.
 
-    Damage shows in the checksums of the blocks, and the reader looks no further. So if the file is refused it is read
-    again with checksums that are true.
+    Damage makes the checksums of the blocks wrong, and then the reader stops. So a file that is refused is read again
+    with correct checksums.
     """
     lay_data(path.parent)
     try:

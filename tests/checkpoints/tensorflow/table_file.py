@@ -1,4 +1,4 @@
-"""Indexes of TensorFlow made by hand, true ones and lying ones, from the format's specification.
+"""Indexes of TensorFlow made by hand from the format's specification, valid ones and false ones.
 
 Nothing here uses starchart; `test_reader` shows that these functions rebuild TensorFlow's own files byte for byte.
 """
@@ -63,7 +63,7 @@ def entry(axes: Sequence[int], offset: int, size: int, dtype: int = FLOAT, shard
 
 
 def record(shared: int, key: bytes, value: bytes, length: int | None = None) -> bytes:
-    """Return an entry of a block, of which the length of the value may lie."""
+    """Return an entry of a block, whose length of the value may be false."""
     return varint(shared) + varint(len(key)) + varint(len(value) if length is None else length) + key + value
 
 
@@ -122,7 +122,7 @@ def table(entries: Sequence[tuple[bytes, bytes]], last: bytes | None = None) -> 
 
 
 def resealed(data: bytes) -> bytes:
-    """Return the table with true checksums in the index block and the first data block, where they can be found."""
+    """Return the table with correct checksums in the index block and the first data block, if these can be found."""
     changed = bytearray(data)
     try:
         place = len(data) - 48

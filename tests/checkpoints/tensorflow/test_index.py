@@ -1,4 +1,4 @@
-"""Every way in which an index of TensorFlow can lie: one CheckpointError that names the file."""
+"""Every false statement in an index of TensorFlow: one CheckpointError that names the file."""
 
 import tracemalloc
 
@@ -122,15 +122,15 @@ LIES = {
     # Entries of a block
     "a key shared with none": (
         with_block(record(1, b"a", b"") + restarts([0])),
-        "a key shares 1 bytes with that before",
+        "a key shares 1 bytes with the key before it",
     ),
     "more shared than there is": (
         with_block(record(0, b"", header()) + record(0, b"a", b"") + record(2, b"", b"") + restarts([0])),
-        "a key shares 2 bytes with that before it; it can share 1",
+        "a key shares 2 bytes with the key before it; it can share at most 1",
     ),
     "shared at a restart point": (
         with_block(record(0, b"a", b"") + record(1, b"b", b"") + restarts([0, 4])),
-        "a key shares 1 bytes with that before it; it can share 0",
+        "a key shares 1 bytes with the key before it; it can share at most 0",
     ),
     "a value past the block": (
         with_block(record(0, b"", b"abc", length=4) + restarts([0])),

@@ -1,4 +1,4 @@
-"""Zips made by hand, true ones and lying ones, from PKWARE's APPNOTE. Nothing here uses starchart or zipfile."""
+"""Zips made by hand, valid ones and false ones, from PKWARE's APPNOTE. Nothing here uses starchart or zipfile."""
 
 import struct
 import zlib
@@ -11,9 +11,9 @@ STORED, DEFLATED = 0, 8
 
 @dataclass
 class Member:
-    """A member: what is in the file, and what the two headers say of it. `lies` holds fields by name.
+    """A member: its bytes in the file, and what its two headers say. `lies` are false fields by name.
 
-    A lie about `crc`, `packed`, `size`, `method`, `flags`, `name` or `extra` is in both headers; with `local_` before
+    A false `crc`, `packed`, `size`, `method`, `flags`, `name` or `extra` is in both headers; with `local_` before
     its name in one. `header` is where the directory says that the local header is; `raw` are other bytes in the file.
     """
 
@@ -37,13 +37,13 @@ class Member:
         return true | both | (own if where == "local" else {})
 
     def packed(self) -> bytes:
-        """Return the bytes that are in the file, whatever is said of them."""
+        """Return the bytes that are in the file, whatever the headers say."""
         data: bytes = self.lies.get("raw", self.bytes_in_file())
         return data
 
 
 def raw_zip(members: Sequence[Member], **lies: Any) -> bytes:
-    """Return a zip. `lies` are fields of the record at its end, or `between`: bytes before that record."""
+    """Return a zip. `lies` are false fields of the record at its end, or `between`: bytes before that record."""
     data, headers = b"", []
     for member in members:
         headers.append(len(data))

@@ -1,4 +1,4 @@
-"""Zips: members are where zipfile says they are, and every lie of a directory is refused in one line."""
+"""Zips: members are where zipfile finds them, and every false directory is refused in one line."""
 
 import io
 import struct

@@ -1,7 +1,7 @@
 """A small Hugging Face Hub on this machine, with a second server that stands for the storage of its large files.
 
 It answers what huggingface_hub asks: the list of files of a model at a revision, the tree of a commit, and files, with
-the headers, redirects, ranges and error codes of the real one. What goes wrong is a function in `faults`.
+the headers, redirects, ranges and error codes of the real one. `faults` are functions that answer wrongly on purpose.
 """
 
 import hashlib
@@ -178,7 +178,7 @@ class Handler(BaseHTTPRequestHandler):
             self.send(200, body, Accept_Ranges="bytes", **headers)
 
     def break_off(self, body: bytes, total: int) -> None:
-        """Promise `total` bytes, send `body`, and hang up."""
+        """Announce `total` bytes, send `body`, and close the connection."""
         self.send_response(200)
         self.send_header("Content-Length", str(total))
         self.end_headers()
@@ -188,7 +188,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def entry(name: str, body: bytes) -> dict[str, object]:
-    """Return what the hub says of a file, in the words of its list of siblings and of its tree."""
+    """Return the entry of a file, in the form of the hub's list of siblings and of its tree."""
     sizes: dict[str, object] = {"size": len(body), "blobId": git_sha1(body), "oid": git_sha1(body)}
     if LARGE.fullmatch(name):
         digest = hashlib.sha256(body).hexdigest()

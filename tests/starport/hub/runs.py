@@ -19,7 +19,7 @@ SETTINGS = ("--max-new-tokens", "5", "--seed", "3")
 
 @dataclass
 class Runs:
-    """`hub` is whom the program asks, `home` is HF_HOME."""
+    """`hub` is the server, `home` is HF_HOME."""
 
     hub: HubServer
     home: Path
@@ -29,7 +29,7 @@ class Runs:
         return self.home / "hub"
 
     def environment(self, **variables: str) -> dict[str, str]:
-        """Return the variables of a person who has none that concern the hub, but for its address and the cache."""
+        """Return the environment: of the hub's variables, only the address and the cache are set."""
         others = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "TRANSFORMERS_"))}
         here = {"HF_HOME": str(self.home), "HF_ENDPOINT": self.hub.endpoint, "NO_PROXY": "127.0.0.1"}
         return {**others, **here, **variables}
@@ -49,7 +49,7 @@ class Runs:
         return process.returncode, output.decode(), errors.decode().splitlines()
 
     def story(self, *arguments: str, **options: Any) -> str:
-        """Return the text of a run that goes well."""
+        """Return the text of a successful run."""
         code, output, errors = self.run(*arguments, **options)
         assert code == 0, errors
         assert len(errors) <= 2, errors

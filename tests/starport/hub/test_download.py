@@ -1,4 +1,4 @@
-"""Models by name, from a hub on this machine: what is asked for, what is kept, and what a second run needs."""
+"""Models by name, from a hub on this machine: what is requested, what is kept, and what a second run requests."""
 
 import json
 import subprocess

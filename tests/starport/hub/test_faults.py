@@ -1,4 +1,4 @@
-"""What goes wrong between here and the hub: one line each, and nothing that a later run takes for whole."""
+"""Errors between here and the hub: one line each, and no partial file that a later run takes for a complete one."""
 
 import os
 import random
@@ -17,7 +17,7 @@ PAGE = b"<!DOCTYPE html><html><body>Please log in to the network</body></html>"
 
 
 def sends(status, body=b"", **headers):
-    """Return a fault: this answer, whatever is asked for."""
+    """Return a fault: this answer to every request."""
     return lambda request: request.send(status, body, **headers) or True
 
 
@@ -150,7 +150,7 @@ def partial_path(runs, tiny):
 
 
 def half_and_wait(request):
-    """Send half of a file and nothing more, until the other side hangs up."""
+    """Send half of a file, then wait until the client closes the connection."""
     content = request.content()
     request.send_response(200)
     request.send_header("Content-Length", str(len(content)))

@@ -1,4 +1,4 @@
-"""What a person sees of a download."""
+"""The progress bar of a download."""
 
 import os
 import subprocess

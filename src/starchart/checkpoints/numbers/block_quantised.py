@@ -1,6 +1,6 @@
 """Quantised numbers of ggml (Q8_0, Q4_0) to single precision, exact, in bulk for speed: 5 times as fast as a loop.
 
-(14 to 17 ns a number against 75 to 83 ns; 32,768 numbers, CPython 3.11. The first block with a new d takes 8 us,
+(14 to 17 ns per number against 75 to 83 ns; 32,768 numbers, CPython 3.11. The first block with a new d takes 8 us,
 because its tables are made then.)
 
     Q8_0       d: F16, 2 bytes | 32 x q: signed, 1 byte            number = d q

@@ -1,9 +1,9 @@
 """The types of numbers in files: how many bits they take, and from bytes to arrays of floats and back.
 
-    F32         as it is                                                    array('f'), 4 bytes a number
+    F32         as it is                                                    array('f'), 4 bytes each
     BF16, F16   widened: every such number is a float32 exactly             array('f')
     Q8_0, Q4_0  blocks of integers times a scale, exact in float32 too      array('f'); see `block_quantised`
-    F64         as it is                                                    array('d'), 8 bytes a number
+    F64         as it is                                                    array('d'), 8 bytes each
 
 When it is written, a number is rounded once, to the nearest number of the type, ties to even. Every reader of a format
 translates its own names of types into those of safetensors, which are used here.

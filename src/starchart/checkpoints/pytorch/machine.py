@@ -54,7 +54,7 @@ class Machine:
         end = self.data.find(b"\n", self.at, self.at + longest)
         line = self.take(longest if end < 0 else end - self.at + 1)
         if end < 0 or not line.isascii():
-            raise self.error("holds a name that is no name")
+            raise self.error("has a name that is not ASCII, or is too long")
         return line[:-1].decode()
 
     def push(self, value: Any) -> None:

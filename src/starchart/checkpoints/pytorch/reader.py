@@ -29,7 +29,7 @@ _FIRST_MEMBERS = (b"/data.pkl", b"/version", b"/data/0")
 
 
 def is_pytorch(first: bytes) -> bool:
-    """Return whether these are the first bytes of a file that torch.save, or at least Python's pickle, wrote."""
+    """Return whether these are the first bytes of a file that torch.save, or at least Python's pickle module, wrote."""
     if first.startswith(_ZIP):
         return first[30 : 30 + int.from_bytes(first[26:28], "little")].endswith(_FIRST_MEMBERS)
     return first.startswith(_PICKLES) or _is_tar(first)

@@ -85,7 +85,7 @@ class Tensor:
 
 @dataclass(frozen=True, slots=True)
 class Callee:
-    """A function of ours that stands for one of torch's: it takes the arguments and the name of the file."""
+    """Our function in the place of one of torch's: it takes the arguments and the name of the file."""
 
     call: Callable[[Arguments, str], Any]
 

@@ -122,7 +122,9 @@ def _entries(block: bytes, source: str) -> Iterator[tuple[bytes, bytes]]:
         more, place = read_varint(block, place, source)
         length, place = read_varint(block, place, source)
         if shared > most:
-            raise CheckpointError(f"{source}: a key shares {shared} bytes with that before it; it can share {most}")
+            raise CheckpointError(
+                f"{source}: a key shares {shared} bytes with the key before it; it can share at most {most}"
+            )
         if place + more + length > limit:
             raise CheckpointError(f"{source}: an entry of {more} and {length} bytes reaches past the end of its block")
         if shared + more > _LONGEST_KEY:

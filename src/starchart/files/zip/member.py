@@ -55,7 +55,7 @@ class _Unpacking:
 
     def _next(self, file: BinaryIO, most: int, source: str) -> bytes:
         """Return at most `most` of the next bytes; b"" at the end."""
-        while not self._decoder.eof:  # after the end, the decoder would go on to read its unconsumed tail, without end
+        while not self._decoder.eof:  # after the end, the unconsumed tail stays as it is
             packed = self._decoder.unconsumed_tail
             if not packed and self._taken < self._member.packed:
                 file.seek(self._member.start + self._taken)

@@ -3,8 +3,8 @@
     erf(x)  = 2/sqrt(pi) (x - x^3/3 + x^5/(2! 5) - x^7/(3! 7) + ...)                                     for |x| < 1
     erfc(x) = 2 x exp(-x^2)/pi times the integral of exp(-t^2) / (x^2 + t^2) over t from 0 to infinity   for x >= 1/2
 
-The integral is a sum in steps of 1/2 (trapezoidal rule). Its error is that of the pole at t = ix, which is known:
-2 / (exp(4 pi x) - 1). What is left is below 2e-16 of erfc.
+The integral is a sum in steps of 1/2 (trapezoidal rule). Its error comes from the pole at t = ix; it is
+2 / (exp(4 pi x) - 1) and is subtracted. The error that remains is below 2e-16 of erfc.
 
 Sources: Abramowitz and Stegun, Handbook of Mathematical Functions (1964), 7.1.5 and 7.4.11; C. Chiarella and A.
 Reichel, On the evaluation of integrals related to the error function, Mathematics of Computation 22 (1968).

@@ -1,7 +1,7 @@
 """Integers from which exp and log make their tables at import: exact, so the tables are the same on every machine.
 
 A real number v is held as the integer n near v 2^96; n * UNIT is the float again. Every division below drops less than
-one unit. A table collects a few thousand of them, so its numbers are good to 2^-80, far beyond a float's 2^-53.
+one unit. In a table a few thousand of these errors add up, so its numbers are accurate to 2^-80; floats have 2^-53.
 """
 
 FRACTION_BITS = 96
