@@ -59,10 +59,10 @@ def refuse_if_too_large(config: GPT2Config, precision: Precision, processes: int
     nothing is refused.
     """
     room = available_memory()
-    needed = packed_memory(config, precision, processes, tables)
+    needed = _while_packing(config, precision, processes, tables)
     if room is None or needed <= room:
         return
-    smaller = packed_memory(config, FAST, processes, tables)
+    smaller = _while_packing(config, FAST, processes, tables)
     advice = "close other programs, or choose a smaller model"
     if precision is FULL and smaller <= room:
         advice = f"--precision fast needs {smaller / 1e9:.1f} GB"
@@ -75,7 +75,7 @@ def packed_memory(config: GPT2Config, precision: Precision, processes: int, tabl
     """Return about how many bytes all processes of a packed model take together, at full context."""
     channels, vocabulary = config.n_embd, config.vocab_size
     linear = config.n_layer * channels * (4 * channels + 2 * config.feed_forward_width)
-    size = (linear + vocabulary * channels) * _bytes(precision.weights)
+    size = (linear + vocabulary * channels) * _bytes(precision.weights[-1])  # the widest
     if precision.pruning:
         size += vocabulary * channels * _bytes(precision.pruning)
     size += channels * (tables * vocabulary + config.n_positions) * _PER_WEIGHT
@@ -83,12 +83,18 @@ def packed_memory(config: GPT2Config, precision: Precision, processes: int, tabl
     return int(size) + processes * _PER_PROCESS
 
 
+def _while_packing(config: GPT2Config, precision: Precision, processes: int, tables: int) -> int:
+    """Return about how many bytes are needed while lanes are chosen: two packed models are compared."""
+    compared = [precision, precision.wider] if precision.wider else [precision]
+    return sum(packed_memory(config, one, processes, tables) for one in compared)
+
+
 def _bytes(lanes: Lanes) -> float:
     return lanes.width * _PER_DIGIT * _GROUPS
 
 
 def _most_groups(precision: Precision) -> int:
-    return 1 << precision.weights.width
+    return 1 << precision.weights[0].width
 
 
 def _most_positions(precision: Precision) -> int:
