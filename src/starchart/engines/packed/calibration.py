@@ -7,11 +7,12 @@ of all wider lanes follows.
 """
 
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from math import inf, isfinite
 from operator import mul, sub
 
 from starchart.engines.packed.arithmetic.lanes import Precision
+from starchart.engines.packed.filling import Filled
 from starchart.engines.packed.packed_model import PackedModel, Packer
 from starchart.utils.exact_sum import exact_sum
 from starchart.utils.log_softmax import log_probability
@@ -40,16 +41,32 @@ def open_model(packer: Packer, precision: Precision, logits: Logits) -> PackedMo
 
 
 def _compared(packer: Packer, precision: Precision, wider: Precision, logits: Logits) -> PackedModel:
-    with ExitStack() as both:
-        narrow, wide = (both.enter_context(closing(packer.packed(one))) for one in (precision, wider))
-        ids = calibration_ids(packer.config.vocab_size, packer.config.n_positions)
-        chosen = choose(precision, divergence(logits(narrow, ids), logits(wide, ids)))
-        known = {narrow.precision: narrow, wide.precision: wide}
-        model = known.pop(chosen) if chosen in known else packer.packed(chosen)
-        both.pop_all()
-    for other in known.values():
-        other.close()
-    return model
+    """Return the model in the narrowest precision that is exact enough. One packed model is in memory at a time."""
+    ids = calibration_ids(packer.config.vocab_size, packer.config.n_positions)
+    with ExitStack() as undo:
+        truth, files = _truth(packer, wider, logits, ids)
+        undo.callback(files.discard)
+        narrow = packer.packed(precision)
+        undo.callback(narrow.close)
+        chosen = choose(precision, divergence(logits(narrow, ids), truth))
+        if chosen is precision:
+            undo.pop_all()
+            files.discard()
+            return narrow
+        if chosen is wider:
+            files.keep()
+    return packer.stored(chosen) or packer.packed(chosen)
+
+
+def _truth(packer: Packer, precision: Precision, logits: Logits, ids: Sequence[int]) -> tuple[Matrix, Filled]:
+    model = packer.packed(precision)
+    try:
+        return logits(model, ids), model.filled
+    except BaseException:
+        model.filled.discard()
+        raise
+    finally:
+        model.shards.close()
 
 
 def with_wider(precision: Precision) -> list[Precision]:

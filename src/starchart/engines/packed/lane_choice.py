@@ -7,7 +7,7 @@ where the error of float32, with which ours is compared, is smaller.
 """
 
 from collections.abc import Mapping, Sequence
-from math import isfinite
+from math import inf
 from operator import mul
 from typing import Any
 
@@ -36,13 +36,14 @@ def _choice(columns: Sequence[Vector], choices: Sequence[Lanes]) -> Lanes:
 
 
 def spread(columns: Sequence[Vector]) -> float:
-    """Return the mean of p^2 over some columns; 0.0 where all are zero. NaN and infinity are refused later."""
+    """Return the mean of p^2 over some columns; a column of zeros counts as 0.0. NaN and infinity are refused later."""
     found = []
     for column in columns:
-        square = exact_sum(map(mul, column, column)) / len(column)
-        largest = max(map(abs, column)) ** 2
-        found.append(largest / square if square > 0.0 and isfinite(largest) else 0.0)
-    return exact_sum(found) / len(found)
+        largest = max(map(abs, column))
+        if 0.0 < largest < inf:
+            parts = [value / largest for value in column]
+            found.append(len(parts) / exact_sum(map(mul, parts, parts)))
+    return exact_sum(found) / len(columns)
 
 
 def _some_columns(matrix: Matrix) -> list[Vector]:  # [in][out] -> [64][in]

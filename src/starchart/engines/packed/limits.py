@@ -59,10 +59,10 @@ def refuse_if_too_large(config: GPT2Config, precision: Precision, processes: int
     nothing is refused.
     """
     room = available_memory()
-    needed = _while_packing(config, precision, processes, tables)
+    needed = packed_memory(config, precision, processes, tables)
     if room is None or needed <= room:
         return
-    smaller = _while_packing(config, FAST, processes, tables)
+    smaller = packed_memory(config, FAST.wider or FAST, processes, tables)  # they are compared
     advice = "close other programs, or choose a smaller model"
     if precision is FULL and smaller <= room:
         advice = f"--precision fast needs {smaller / 1e9:.1f} GB"
@@ -81,12 +81,6 @@ def packed_memory(config: GPT2Config, precision: Precision, processes: int, tabl
     size += channels * (tables * vocabulary + config.n_positions) * _PER_WEIGHT
     size += 2 * config.n_layer * config.n_positions * channels * _bytes(precision.attention)
     return int(size) + processes * _PER_PROCESS
-
-
-def _while_packing(config: GPT2Config, precision: Precision, processes: int, tables: int) -> int:
-    """Return about how many bytes are needed while lanes are chosen: two packed models are compared."""
-    compared = [precision, precision.wider] if precision.wider else [precision]
-    return sum(packed_memory(config, one, processes, tables) for one in compared)
 
 
 def _bytes(lanes: Lanes) -> float:

@@ -16,7 +16,6 @@ import re
 import shutil
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -172,10 +171,9 @@ def widths(lanes: Mapping[str, Sequence[int]]) -> str:
     """Return how wide the lanes of a model's matrices are.
 
     >>> widths({"h.0.attn.c_attn": [52, 25], "lm_head": [56, 27], "h.0.mlp.c_fc": [52, 25]})
-    '52 bits (2 matrices) and 56 bits (1 matrix)'
+    '52 and 56 bits'
     """
-    counts = sorted(Counter(own[0] for own in lanes.values()).items())
-    return " and ".join(f"{width} bits ({count} matri{'x' if count == 1 else 'ces'})" for width, count in counts)
+    return " and ".join(map(str, sorted({own[0] for own in lanes.values()}))) + " bits"
 
 
 def discard(folder: Path) -> None:
@@ -203,9 +201,9 @@ def _title(folder: Path) -> str:
         contents = json.loads(read_regular_file(folder / _INDEX))["contents"]
         weights = Path(contents["description"]["files"][0][0])
         model = weights if weights.suffix.lower() == ".gguf" else weights.parent  # a GGUF file is a whole model
-        return f"{model} ({contents['description']['precision']} precision, lanes of {widths(contents['lanes'])})"
+        return f"{model} ({contents['description']['precision']}, lanes of {widths(contents['lanes'])})"
     except (OSError, ValueError, KeyError, TypeError, IndexError):
-        return f"{folder.name}: damaged"
+        return f"{folder.name}: damaged, or of an older version"
 
 
 def _size(folder: Path) -> int:

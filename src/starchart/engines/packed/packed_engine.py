@@ -78,7 +78,6 @@ class PackedEngine:
             raise EngineError("this engine has a model already; make another PackedEngine")
         ranks = limits.number_of_workers(config, self._wanted)
         packer = Packer(weights, config, ranks, self._cache, self._progress)
-        packer.refuse_what_does_not_fit(self._precision)
         self._model = open_model(packer, self._precision, partial(_logits, config))
         if self._model.precision is not self._precision:
             narrow, wide = (one.weights[0].width for one in (self._precision, self._model.precision))

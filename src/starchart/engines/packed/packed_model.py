@@ -56,12 +56,16 @@ class Packer:
         return self._filled(precision, read_packed)
 
     def packed(self, precision: Precision) -> PackedModel:
-        """Return the model, packed from its checkpoint. Raises CheckpointError for numbers that cannot be weights."""
+        """Return the model, packed from its checkpoint.
+
+        Raises CheckpointError for numbers that cannot be weights, EngineError for too little memory or too many rows.
+        """
         model = self._filled(precision, pack)
         assert model
         return model
 
     def _filled(self, precision: Precision, fill: Callable[..., Filled | None]) -> PackedModel | None:
+        self._refuse_what_does_not_fit(precision)
         layers = {**linear_layers(self.config.n_layer), OUTPUT_PROJECTION.name: OUTPUT_PROJECTION}
         shards = ShardGroup([share(self.config, rank, self.ranks) for rank in range(self.ranks)], precision)
         try:
@@ -88,7 +92,7 @@ class Packer:
         vocabulary = (self.weights.lm_head or self.weights.wte).weight
         return ModelToPack(dict(layout.linear_layers(self.weights)), vocabulary, self.config, precision)
 
-    def refuse_what_does_not_fit(self, precision: Precision) -> None:
+    def _refuse_what_does_not_fit(self, precision: Precision) -> None:
         """Raise EngineError for too little memory, too many rows, or too many positions."""
         limits.refuse_if_too_large(self.config, precision, self.ranks, tables=2 if self.weights.lm_head else 1)
         slices = share(self.config, 0, 1)
