@@ -1,6 +1,6 @@
 """What each precision costs, on easy models and on difficult ones: a table of errors against PyTorch in float64.
 
-    python bench/precision.py [--size small|wide] [--with-124M] [--only NAME...] [--texts 3] [--length 32] [--out FILE]
+    python bench/precision.py [--size small|wide|124M] [--with-124M] [--only NAME...] [--texts 3] [--length 32] [--out FILE]
 
 For every model of bench/difficult_models.py, a narrow random one, towel, and tales-6m where the shared data is there:
 the root mean square of the logits' error, the same as a multiple of that of transformers in float32, the KL divergence
@@ -97,7 +97,7 @@ def rows(name: str, folder: Path, ids: list[list[int]], workers: int) -> Iterato
 def parser(description: str) -> argparse.ArgumentParser:
     """Return what reads the options of this program and of bench/precision_causes.py."""
     options = argparse.ArgumentParser(description=description)
-    options.add_argument("--size", choices=("small", "wide"), default="small", help="of the difficult models")
+    options.add_argument("--size", choices=tuple(SIZES), default="small", help="of the difficult models")
     options.add_argument("--with-124M", action="store_true", dest="with_124m", help="124M of random weights too")
     options.add_argument("--only", nargs="+", metavar="NAME", help="these models alone")
     options.add_argument("--texts", type=int, default=3)

@@ -179,7 +179,7 @@ def test_a_model_that_makes_small_changes_large_passes_and_coarser_rounding_does
     assert check.passed
     assert check.values["nats"] > fast.nats
     assert "fast is approximate" in check.finding
-    coarse = replace(fast, engine=lambda _: RoundingEngine(20, 6))
+    coarse = replace(fast, engine=lambda _: RoundingEngine((20, 6)))
     assert "first beyond" in engines._compare(coarse, wild, runs.prompt(wild), fast.name, known=False).finding
 
 
