@@ -1,6 +1,7 @@
 """What each precision costs, on easy models and on difficult ones: a table of errors against PyTorch in float64.
 
-    python bench/precision.py [--size small|wide|124M] [--with-124M] [--only NAME...] [--texts 3] [--length 32] [--out FILE]
+    python bench/precision.py [--size small|wide|124M] [--with-124M] [--only NAME...] [--texts 3] [--length 32]
+                              [--out FILE]
 
 For every model of bench/difficult_models.py, a narrow random one, towel, and tales-6m where the shared data is there:
 the root mean square of the logits' error, the same as a multiple of that of transformers in float32, the KL divergence
