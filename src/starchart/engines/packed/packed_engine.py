@@ -22,7 +22,7 @@ from starchart.engines.packed.arithmetic.quantised_vectors import round_for, vec
 from starchart.engines.packed.calibration import open_model
 from starchart.engines.packed.filling import Progress
 from starchart.engines.packed.handles import CacheHandle, Deferred, KeptVectors, PackedLayer, refuse_foreign
-from starchart.engines.packed.pack_cache import PackCache
+from starchart.engines.packed.pack_cache import PackCache, widths
 from starchart.engines.packed.packed_model import PackedModel, Packer
 from starchart.engines.packed.shard import ShardGroup
 from starchart.engines.packed.slices import Axis, Channels, side_by_side
@@ -105,6 +105,11 @@ class PackedEngine:
     def workers(self) -> int:
         """How many processes compute, this one included."""
         return self._group.size
+
+    @property
+    def lanes(self) -> str:
+        """How many bits the lanes of the matrices have: "52 and 56 bits"."""
+        return widths({name: (own.width, own.weight_bits) for name, own in self._packed.filled.lanes.items()})
 
     def add(self, a: Any, b: Any) -> list[list[float]]:  # [T][C], [T][C] -> [T][C]
         """Return a + b."""
