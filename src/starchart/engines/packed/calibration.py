@@ -8,7 +8,7 @@ of all wider lanes follows.
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from math import inf, isfinite
+from math import inf, isfinite, ldexp
 from operator import mul, sub
 
 from starchart.engines.packed.arithmetic.lanes import Precision
@@ -78,7 +78,7 @@ def choose(precision: Precision, nats: float) -> Precision:
     """Return the narrowest precision that is exact enough where `precision` has this KL divergence, or the widest."""
     known = with_wider(precision)
     bits = [one.weights[0].weight_bits for one in known]
-    enough = [one for one, own in zip(known, bits, strict=True) if nats / 4 ** (own - bits[0]) <= MOST_NATS]
+    enough = [one for one, own in zip(known, bits, strict=True) if ldexp(nats, 2 * (bits[0] - own)) <= MOST_NATS]
     return enough[0] if enough else known[-1]
 
 
