@@ -176,7 +176,8 @@ def test_every_logit_is_within_its_limits(kind):
 
 @pytest.mark.parametrize("channels", [1, 20, 64, 128, 192])
 @pytest.mark.parametrize("large", [True, False])
-def test_the_limits_hold_where_all_roundings_add_up(channels, large):
+@pytest.mark.parametrize("apart", [True, False])
+def test_the_limits_hold_where_all_roundings_add_up(channels, large, apart):
     """Weights at half a step of the narrower lanes, a vector at half a step of its own, and all of one sign.
 
     The first row is 2^24 - 1, so that a step of the weights is 1. A larger bound moves the vector's scale a little,
@@ -190,8 +191,10 @@ def test_the_limits_hold_where_all_roundings_add_up(channels, large):
     for more in range(60):
         bound = head.bound + ((more << DROPPED) * 2 << 24)
         for sign in (1.0, -1.0):
-            used.append(check_limits(head, [sign] * channels, bound))
-            check_limits(head, [sign] * channels, bound, coarser=2.0**13 * 1.7)
+            # 64 large elements, with scales of their own, after a group of others.
+            x = [sign] * (channels - 64) + [sign * 1000] * min(64, channels) if apart else [sign] * channels
+            used.append(check_limits(head, x, bound))
+            check_limits(head, x, bound, coarser=2.0**13 * 1.7)
     # E adds up what is worst for each group of 64 rows and for both vectors.
     assert channels < 64 or max(used) > 0.94
 

@@ -174,7 +174,8 @@ def test_outliers_take_no_bits_from_the_others(lanes, groups, outlier):
     vector = round_for(x, bound, lanes, "layer")
     assert vector.unit < 2.05 * plain.unit
     assert {64 * group + 7 * group for group in range(groups // 2)} <= large_numbers(vector).keys()
-    # Only elements above a quarter of what is usual in their groups, 0.25 * 8, are taken out with them.
+    assert [number for number, _, _ in vector.large.groups] == list(range(groups // 2))
+    # With them go only elements above 2: a quarter of the usual norm of a group, 8.
     assert all(abs(x[place]) > 1.9 for place in large_numbers(vector))
 
 
