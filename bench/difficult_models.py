@@ -87,10 +87,21 @@ def heavy_tails(sigma: float) -> Change:
     return change
 
 
-def kurtosis(model: GPT2LMHeadModel) -> None:
-    """Draw every weight from Student's distribution with 3 degrees of freedom."""
-    for table in _tables(model):
+def kurtosis(model: GPT2LMHeadModel, *names: str) -> None:
+    """Draw every weight, or those of some layers, from Student's distribution with 3 degrees of freedom."""
+    for table in [layer.weight for layer in _modules(model, *names)] if names else _tables(model):
         _replace(table, torch.distributions.StudentT(3.0).sample(table.shape))
+
+
+def parts_of_gpt2(*others: Change) -> Change:
+    """Make attention, layer norms and positions like those of real GPT-2, then change more; the rest is random."""
+
+    def change(model: GPT2LMHeadModel) -> None:
+        kurtosis(model, "attn.c_attn", "attn.c_proj")
+        for other in (columns, gains, positions, *others):
+            other(model)
+
+    return change
 
 
 def together(model: GPT2LMHeadModel) -> None:
@@ -115,6 +126,9 @@ CHANGES: dict[str, Change] = {
     "heavy tails 1": heavy_tails(1.0),
     "heavy tails 1.5": heavy_tails(1.5),
     "heavy tails 2": heavy_tails(2.0),
+    "attention": parts_of_gpt2(),
+    "attention sink": parts_of_gpt2(sink),
+    **{f"attention {size}": parts_of_gpt2(outliers(size)) for size in (300, 1000, 3000)},
     "together": together,
 }
 

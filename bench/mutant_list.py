@@ -283,8 +283,8 @@ MUTANTS = [
         "packed: weights of 18 bits",
         "engines",
         "engines/packed/arithmetic/lanes",
-        "FULL = Precision(weights=Lanes(52, 25)",
-        "FULL = Precision(weights=Lanes(40, 18)",
+        'FULL = Precision("full", (Lanes(52, 25)',
+        'FULL = Precision("full", (Lanes(40, 18)',
     ),
     Mutant(
         "packed: pruning drops too much",

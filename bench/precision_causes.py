@@ -1,6 +1,6 @@
 """Where the packed engine's error comes from: each of its roundings alone, emulated in float64.
 
-    python bench/precision_causes.py [--lanes 52 25] [--attention 64 27] [the options of bench/precision.py]
+    python bench/precision_causes.py [--lanes 52 25 56 27] [--attention 64 27] [the options of bench/precision.py]
 
 A column is the root mean square of the logits' error with one rounding switched on and all others off, as a multiple of
 the whole error of transformers in float32: w the weights of a kind of layer, x its vectors; the queries, keys, values
@@ -10,7 +10,7 @@ model amplifies one of them.
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from bench.precision import by_transformers, parser, rms, write_table  # noqa: E
 from starchart import GPT2  # noqa: E402
 from starchart.engines.layout import linear_layers  # noqa: E402
 from starport.engines.torch_engine import TorchEngine  # noqa: E402
-from starport.verify.rounding_engine import rounded_vector, rounded_weight  # noqa: E402
+from starport.verify.rounding_engine import Width, rounded_vector, rounded_weight, width_for  # noqa: E402
 
 LAYERS = {
     "c_attn": "c_attn",
@@ -40,7 +40,7 @@ ROUNDINGS = [*((layer, part) for layer in LAYERS for part in "wx"), *(("attentio
 class SomeRoundings(TorchEngine):
     """PyTorch in float64 with some of the packed engine's roundings."""
 
-    def __init__(self, lanes: tuple[int, int], attention: tuple[int, int], on: list[tuple[str, str]]) -> None:
+    def __init__(self, lanes: Sequence[Width], attention: tuple[int, int], on: list[tuple[str, str]]) -> None:
         super().__init__("cpu", "float64")
         self._lanes, self._attention, self._on = lanes, attention, on
 
@@ -60,8 +60,9 @@ class SomeRoundings(TorchEngine):
 
     def _product(self, x: Tensor, weight: Tensor, name: str) -> Tensor:
         layer = next(end for end in LAYERS if name.endswith(end))
-        rounded, bound = rounded_weight(weight, self._lanes[1])
-        x = rounded_vector(x, bound, self._lanes[0]) if (layer, "x") in self._on else x
+        lane, bits = width_for(weight, self._lanes)
+        rounded, bound = rounded_weight(weight, bits)
+        x = rounded_vector(x, bound, lane) if (layer, "x") in self._on else x
         return x @ (rounded if (layer, "w") in self._on else weight)
 
     def _fused(self, q: Tensor, k: Tensor, v: Tensor, scale: float) -> Tensor:
@@ -97,7 +98,7 @@ def by_sum(x: Tensor, bits: int) -> Tensor:  # [...][n] -> [...][n]
 
 
 def rows(
-    lanes: tuple[int, int], attention: tuple[int, int], name: str, folder: Path, ids: list[list[int]], _: int
+    lanes: Sequence[Width], attention: tuple[int, int], name: str, folder: Path, ids: list[list[int]], _: int
 ) -> Iterator[str]:
     """Yield the row of the table for one model."""
     truth = by_transformers(folder, torch.float64, ids)
@@ -114,12 +115,15 @@ def main() -> int:
     transformers.utils.logging.disable_progress_bar()
     transformers.utils.logging.set_verbosity_error()
     options: argparse.ArgumentParser = parser(__doc__.splitlines()[0])
-    options.add_argument("--lanes", nargs=2, type=int, default=[52, 25], metavar=("L", "B"))
+    options.add_argument(
+        "--lanes", nargs="+", type=int, default=[52, 25, 56, 27], metavar="L B", help="one or two pairs"
+    )
     options.add_argument("--attention", nargs=2, type=int, default=[64, 27], metavar=("L", "B"))
     chosen = options.parse_args()
     names = ["all", *(f"{LAYERS.get(layer, '')} {part}".strip() for layer, part in ROUNDINGS)]
     head = f"lanes of {chosen.lanes}, attention {chosen.attention}\n{'':15} {'float32':>8} "
-    table = partial(rows, tuple(chosen.lanes), tuple(chosen.attention))
+    lanes = list(zip(chosen.lanes[::2], chosen.lanes[1::2], strict=True))
+    table = partial(rows, lanes, tuple(chosen.attention))
     write_table(chosen, head + " ".join(f"{name:>8}" for name in names), table)
     return 0
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from starchart.files.json_file import shown
 from starport.inspection.inspect import NO_VOCABULARY, STRANGER, WEIGHT, InspectedTensor, Inspection
+from starport.inspection.lanes import lanes_chosen, lanes_text
 from starport.inspection.memory import memory_needed
 from starport.inspection.statistics import Statistics
 from starport.terminal.console import printable
@@ -26,6 +27,7 @@ def inspection_report(found: Inspection) -> dict[str, Any]:
         "config": asdict(found.config) if found.config else None,
         "vocabulary": found.vocabulary,
         "memory": _memory(found),
+        "lanes": _lanes(found),
         "faults": found.faults,
     }
 
@@ -36,6 +38,7 @@ def inspection_text(found: Inspection) -> str:
         return ""
     lines = [*_summary(found), "", *_tensor_table(found.tensors), ""] if found.tensors else []
     lines += [f"memory, {engine}: {_megabytes(size)}" for engine, size in _memory(found).items()]
+    lines += [f"lanes, {precision}: {lanes_text(lanes)}" for precision, lanes in _lanes(found).items()]
     lines += ["", *_table([(file.sha256, f"{file.size:,}", str(file.path)) for file in found.files], (0, 2))]
     lines.append(f"on disk: {sum(file.size for file in found.files):,} bytes")
     return "\n".join(lines).lstrip("\n")
@@ -59,6 +62,10 @@ def _summary(found: Inspection) -> list[str]:
 
 def _memory(found: Inspection) -> dict[str, int]:
     return memory_needed(found.config, found.used) if found.config and found.used else {}
+
+
+def _lanes(found: Inspection) -> dict[str, dict[str, int] | None]:
+    return lanes_chosen(found.config, found.used) if found.config and found.used else {}
 
 
 def _tensor_report(tensor: InspectedTensor) -> dict[str, Any]:

@@ -7,23 +7,12 @@ from itertools import pairwise
 from math import isqrt
 
 from starchart.engines.packed.arithmetic.lanes import FAST, FULL
-from starchart.engines.packed.arithmetic.packed_matrix import (
-    apply,
-    group_sizes,
-    in_groups,
-    multiply,
-    pack_matrix,
-    sums_of_columns,
-)
-from starchart.engines.packed.arithmetic.quantisation import (
-    column_scales,
-    norm_bound,
-    pack_rows,
-    quantise_rows,
-    round_for,
-)
+from starchart.engines.packed.arithmetic.packed_matrix import group_sizes, pack_matrix
+from starchart.engines.packed.arithmetic.packed_product import RoundedVector, apply, multiply, sums_of_columns
+from starchart.engines.packed.arithmetic.quantised_vectors import round_for
+from starchart.engines.packed.arithmetic.quantised_weights import column_scales, norm_bound, pack_rows, quantise_rows
 
-LANES = {"full": FULL.weights, "fast": FAST.weights, "pruning": FULL.pruning}
+LANES = {"full": FULL.weights[0], "wide": FULL.weights[1], "fast": FAST.weights[0], "pruning": FULL.pruning}
 
 
 def most(lanes):
@@ -62,19 +51,34 @@ def pack_numbers(q, lanes):
     return pack_matrix(packed.rows, scales, sizes, lanes)
 
 
+def as_vector(a, lanes):
+    """Return whole numbers as a vector of the scale 1."""
+    return RoundedVector(array("I", [number + lanes.offset for number in a]), 1.0, None)
+
+
 def lane_numbers(a, matrix):
     """Return T_j of every column of a packed matrix."""
-    groups = in_groups([number + matrix.lanes.offset for number in a], matrix.sizes)
-    (sums,) = multiply([groups], matrix)
+    (sums,) = multiply([as_vector(a, matrix.lanes)], matrix)
+    return numbers_of(sums.usual, matrix)
+
+
+def numbers_of(sums, matrix):
+    """Return the whole numbers in the sums of every block."""
     words = [sums_of_columns(part, matrix.lanes, block.count) for part, block in zip(sums, matrix.blocks, strict=True)]
     return [number for part in words for number in part][: len(matrix.scales)]
 
 
+def large_numbers(vector):
+    """Return b_i by its place in the vector, for every large element."""
+    groups = vector.large.groups if vector.large else []
+    return {64 * n + place: b for n, places, numbers in groups for place, b in zip(places, numbers, strict=True)}
+
+
 def product(x, matrix, bound):
-    """Return y = x W, and 1/s."""
+    """Return y = x W, and x rounded."""
     vector = round_for(x, bound, matrix.lanes, "layer")
     (result,) = apply(matrix, [vector], [0.0] * len(matrix.scales))
-    return result, vector[1]
+    return result, vector
 
 
 def exact_sums(a, q):
@@ -110,11 +114,9 @@ def cut_sums(a, q, lanes, cuts):
     total = None
     for start, stop in pairwise([0, *cuts, len(q)]):
         matrix = pack_numbers(q[start:stop], lanes)
-        numbers = in_groups([number + lanes.offset for number in a[start:stop]], matrix.sizes)
-        (parts,) = multiply([numbers], matrix)
-        total = parts if total is None else [one + other for one, other in zip(total, parts, strict=True)]
-    words = [sums_of_columns(part, lanes, block.count) for part, block in zip(total, matrix.blocks, strict=True)]
-    return [number for part in words for number in part][: len(q[0])]
+        (parts,) = multiply([as_vector(a[start:stop], lanes)], matrix)
+        total = parts if total is None else total.plus(parts)
+    return numbers_of(total.usual, matrix)[: len(q[0])]
 
 
 def seeded(*parts):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from starchart.engines.packed.arithmetic import attention_cache, quantisation
+from starchart.engines.packed.arithmetic import attention_cache, nearest, quantised_weights
 from starchart.engines.packed.arithmetic.attention_cache import AttentionCache, round_by_sum
 from starchart.engines.packed.arithmetic.lanes import FAST, FULL, Lanes
 from starchart.errors import GenerationError
@@ -147,7 +147,7 @@ def test_on_a_big_endian_machine(lanes, monkeypatch):
     pattern = pattern_of(rng, 130)
     head = filled(lanes, keys, values)
     expected = head.scores(query, 0.5), head.mix(pattern)
-    pretend_big_endian(monkeypatch, attention_cache, quantisation)
+    pretend_big_endian(monkeypatch, attention_cache, nearest, quantised_weights)
     head = filled(lanes, keys, values)
     assert (head.scores(query, 0.5), head.mix(pattern)) == expected
 

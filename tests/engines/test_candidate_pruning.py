@@ -17,26 +17,36 @@ from starchart.engines.packed.arithmetic.candidate_pruning import (
     pruning_query,
 )
 from starchart.engines.packed.arithmetic.lanes import FULL
-from starchart.engines.packed.arithmetic.packed_matrix import apply, group_sizes, pack_matrix
-from starchart.engines.packed.arithmetic.quantisation import round_for, round_vector
+from starchart.engines.packed.arithmetic.packed_matrix import group_sizes, pack_matrix
+from starchart.engines.packed.arithmetic.packed_product import RoundedVector, apply
+from starchart.engines.packed.arithmetic.quantised_vectors import (
+    VectorScales,
+    group_norms,
+    round_for,
+    round_vector,
+    vector_scales,
+)
 from starchart.engines.packed.tiles import pack_vocabulary
 from tests.engines.packed_numbers import gaussian, seeded
 
-DROPPED = FULL.weights.weight_bits - FULL.pruning.weight_bits
+NARROW, WIDE = FULL.weights
+DROPPED = NARROW.weight_bits - FULL.pruning.weight_bits
 CHANNELS = 70  # two groups
+EXACT = RoundedVector([], 1e-9, None)  # with steps so small that they do not count
 
 
 class OutputProjection:
     """An output projection [V][C] packed in parts, as several slices have it."""
 
-    def __init__(self, table, cuts=()):
+    def __init__(self, table, cuts=(), lanes=NARROW):
+        self.lanes, self.dropped = lanes, lanes.weight_bits - FULL.pruning.weight_bits
         self.table, self.sizes = table, group_sizes(len(table[0]))
         self.parts = [range(a, b) for a, b in pairwise([0, *cuts, len(table)])]
-        heads = [pack_vocabulary(part, table, FULL.weights, FULL.pruning) for part in self.parts]
+        heads = [pack_vocabulary(part, table, lanes, FULL.pruning) for part in self.parts]
         packed, self.bound = [parts for parts, _ in heads], max(bound for _, bound in heads)
         self.whole, self.narrow = (
             [pack_matrix(part[n].rows, part[n].scales, self.sizes, lanes) for part in packed]
-            for n, lanes in enumerate((FULL.weights, FULL.pruning))
+            for n, lanes in enumerate((lanes, FULL.pruning))
         )
 
     def logits(self, vector, matrices):
@@ -46,8 +56,8 @@ class OutputProjection:
     def query(self, x, count, bound=None):
         """Return x rounded for the whole head, and for the narrower lanes."""
         bound = bound or self.bound
-        vector = round_for(x, bound, FULL.weights, "lm_head")
-        return vector, pruning_query(x, vector[1], bound, DROPPED, FULL.pruning, count)
+        vector = round_for(x, bound, self.lanes, "lm_head")
+        return vector, pruning_query(x, vector, bound, self.dropped, FULL.pruning, count)
 
     def scales(self):
         return [
@@ -83,9 +93,9 @@ def check_candidates(head, x, count):
     ids = [token for *_, token in found]
     assert len(set(ids)) == len(ids)
     assert as_likely(exact, count) <= set(ids)
-    scales = [scale / (1 << DROPPED) for _, scale, _ in found]
+    scales = [scale / (1 << head.dropped) for _, scale, _ in found]
     rows = [head.table[token] for token in ids]
-    assert exact_logits(vector, rows, scales, FULL.weights) == [exact[token] for token in ids]
+    assert exact_logits(vector, rows, scales, head.lanes) == [exact[token] for token in ids]
     return ids
 
 
@@ -96,9 +106,12 @@ def check_limits(head, x, bound=None, coarser=1.0):
     """
     vector, query = head.query(x, 1, bound)
     if coarser > 1:
-        unit = vector[1] * coarser
-        vector = round_vector(x, 1 / unit, FULL.weights.offset), unit
-        query = pruning_query(x, unit, bound or head.bound, DROPPED, FULL.pruning, 1)
+        bound = bound or head.bound
+        norms = group_norms(x, head.sizes, "lm_head")
+        scales = vector_scales(norms, bound, head.lanes)
+        scales = VectorScales(scales.limit, scales.usual / coarser, scales.large / coarser)
+        vector = round_vector(x, head.sizes, norms, scales, bound, head.lanes)
+        query = pruning_query(x, vector, bound, head.dropped, FULL.pruning, 1)
     exact, rough = head.logits(vector, head.whole), head.logits(query.vector, head.narrow)
     used = [
         abs(Fraction(y) - Fraction(z)) / (Fraction(scale) * Fraction(query.error))
@@ -163,7 +176,8 @@ def test_every_logit_is_within_its_limits(kind):
 
 @pytest.mark.parametrize("channels", [1, 20, 64, 128, 192])
 @pytest.mark.parametrize("large", [True, False])
-def test_the_limits_hold_where_all_roundings_add_up(channels, large):
+@pytest.mark.parametrize("apart", [True, False])
+def test_the_limits_hold_where_all_roundings_add_up(channels, large, apart):
     """Weights at half a step of the narrower lanes, a vector at half a step of its own, and all of one sign.
 
     The first row is 2^24 - 1, so that a step of the weights is 1. A larger bound moves the vector's scale a little,
@@ -177,8 +191,10 @@ def test_the_limits_hold_where_all_roundings_add_up(channels, large):
     for more in range(60):
         bound = head.bound + ((more << DROPPED) * 2 << 24)
         for sign in (1.0, -1.0):
-            used.append(check_limits(head, [sign] * channels, bound))
-            check_limits(head, [sign] * channels, bound, coarser=2.0**13 * 1.7)
+            # 64 large elements, with scales of their own, after a group of others.
+            x = [sign] * (channels - 64) + [sign * 1000] * min(64, channels) if apart else [sign] * channels
+            used.append(check_limits(head, x, bound))
+            check_limits(head, x, bound, coarser=2.0**13 * 1.7)
     # E adds up what is worst for each group of 64 rows and for both vectors.
     assert channels < 64 or max(used) > 0.94
 
@@ -200,7 +216,7 @@ def may_win(candidates, error, count):
 )
 def test_winners_are_those_whose_limits_allow_it(candidates, error, count):
     tokens = [(float(z), float(scale), token) for token, (z, scale) in enumerate(candidates)]
-    found = prune(tokens, PruningQuery(([], 1.0), float(error), count))
+    found = prune(tokens, PruningQuery(RoundedVector([], 1.0, None), float(error), count))
     # The cut has a little room for float32: less than 1, so that whole numbers show what is kept and what is not.
     assert {token for *_, token in found} == may_win(tokens, error, count)
 
@@ -223,8 +239,13 @@ def test_a_part_keeps_those_that_its_limits_allow(kind):
 def test_what_float32_makes_equal_is_kept(size):
     """A logit that is smaller only in double precision is kept, even without any other error."""
     high, low = sorted([size, size * (1 + 2.0**-25)], reverse=True)
-    assert len(prune([(high, 1.0, 0), (low, 1.0, 1)], PruningQuery(([], 1.0), 0.0, 1))) == 2
-    assert len(prune([(high, 1.0, 0), (low - abs(size) / 100, 1.0, 1)], PruningQuery(([], 1.0), 0.0, 1))) == 1
+    assert len(prune([(high, 1.0, 0), (low, 1.0, 1)], PruningQuery(RoundedVector([], 1.0, None), 0.0, 1))) == 2
+    assert (
+        len(
+            prune([(high, 1.0, 0), (low - abs(size) / 100, 1.0, 1)], PruningQuery(RoundedVector([], 1.0, None), 0.0, 1))
+        )
+        == 1
+    )
     table = [struct.unpack("2d", struct.pack("2d", value, 0.0)) for value in (high, low)]
     head = OutputProjection(table)
     _, query = head.query([1.0, 0.0], 1)
@@ -235,6 +256,6 @@ def test_no_narrower_lane_overflows():
     """64 weights that are all rounded up by half a step of the narrower lanes, and a vector parallel to them."""
     for steps in range(64, 511):
         weight = (steps << DROPPED) + (1 << (DROPPED - 1))
-        query = pruning_query([1.0] * 64, 1e-9, 64 * weight * weight, DROPPED, FULL.pruning, 1)
-        product = sum((number - FULL.pruning.offset) * (steps + 1) for number in query.vector[0])
+        query = pruning_query([1.0] * 64, EXACT, 64 * weight * weight, DROPPED, FULL.pruning, 1)
+        product = sum((number - FULL.pruning.offset) * (steps + 1) for number in query.vector.numbers)
         assert 0.9 * (1 << 23) < product < 1 << 23

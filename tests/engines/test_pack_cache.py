@@ -335,10 +335,11 @@ def test_the_pack_of_a_gguf_is_shown_as_the_file(tmp_path):
     for number, file in enumerate(["model.gguf", "model.safetensors"]):
         folder = tmp_path / "packs" / f"{number:032x}"
         folder.mkdir(parents=True)
-        description = {"files": [[str(tmp_path / file), 1, 2, 3]], "weights": [20, 25]}
-        (folder / "index.json").write_text(json.dumps({"contents": {"description": description}}))
+        description = {"files": [[str(tmp_path / file), 1, 2, 3]], "precision": "full"}
+        contents = {"description": description, "lanes": {"lm_head": [56, 27], "h.0.mlp.c_fc": [52, 25]}}
+        (folder / "index.json").write_text(json.dumps({"contents": contents}))
     shown = {name for name, _, _ in PackCache(tmp_path, 10**6).packs()}
-    assert shown == {f"{tmp_path / 'model.gguf'} (20 bits a lane)", f"{tmp_path} (20 bits a lane)"}
+    assert shown == {f"{name} (full, lanes of 52 and 56 bits)" for name in (tmp_path / "model.gguf", tmp_path)}
 
 
 @needs_pipes

@@ -225,7 +225,7 @@ def test_too_little_memory(folder, monkeypatch):
 
 def test_what_would_fit_is_said(monkeypatch):
     config = GPT2Config()
-    for room, words in [(0.8e9, "--precision fast needs"), (0.2e9, "choose a smaller model")]:
+    for room, words in [(0.9e9, "--precision fast needs"), (0.2e9, "choose a smaller model")]:
         monkeypatch.setattr(limits, "available_memory", lambda room=room: int(room))
         with pytest.raises(EngineError, match=words):
             limits.refuse_if_too_large(config, FULL, 2)
@@ -245,7 +245,7 @@ def test_layers_with_more_groups_of_rows_than_a_word_has_room_for(tmp_path, monk
 
 def test_layers_with_more_rows_than_lanes_can_add_up_are_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(packed_matrix, "GROUP", 1)
-    narrow = Precision(weights=Lanes(16, 8), attention=FAST.attention, pruning=None)
+    narrow = Precision("narrow", (Lanes(16, 8),), FAST.attention, None)
     for n_inner in (1 << 16, 1 + (1 << 16)):
         write_tiny_model(tmp_path, n_embd=1, n_head=1, n_layer=1, n_inner=n_inner)
         if n_inner == 1 << 16:

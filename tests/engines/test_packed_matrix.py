@@ -9,16 +9,19 @@ from hypothesis import strategies as st
 
 from starchart.engines.packed.arithmetic import packed_matrix
 from starchart.engines.packed.arithmetic.lanes import word_bits
-from starchart.engines.packed.arithmetic.packed_matrix import group_sizes, in_groups, multiply
-from starchart.engines.packed.arithmetic.quantisation import round_for
+from starchart.engines.packed.arithmetic.packed_matrix import group_sizes
+from starchart.engines.packed.arithmetic.packed_product import multiply
+from starchart.engines.packed.arithmetic.quantised_vectors import round_for
 from tests.engines.packed_numbers import (
     LANES,
     as_large_as_allowed,
+    as_vector,
     cut_sums,
     exact_product,
     exact_sums,
     gaussian,
     lane_numbers,
+    large_numbers,
     most,
     pack_numbers,
     pack_weights,
@@ -35,19 +38,22 @@ kinds = st.sampled_from([magnitudes, st.floats(-1, 1, width=32), st.sampled_from
 def check_product(x, weight, lanes):
     """Assert that y = x W, but for half a step a weight, half a step a number of the vector, and float roundings."""
     matrix, bound, _ = pack_weights(weight, lanes)
-    result, unit = product(x, matrix, bound)
-    half_step = Fraction(unit) / 2
+    result, vector = product(x, matrix, bound)
+    large = large_numbers(vector)
+    half_steps = [Fraction(vector.large.unit if n in large else vector.unit) / 2 for n in range(len(x))]
     total = sum(abs(Fraction(value)) for value in x)
     assert len(result) == len(weight[0])
     for j, truth in enumerate(exact_product(x, weight)):
         column = [abs(Fraction(row[j])) for row in weight]
         # 1/c_j must be a float: steps of a column are never below 2^-1000.
         step = max(max(column) / ((1 << (lanes.weight_bits - 1)) - 1), Fraction(1, 1 << 1000))
-        allowed = total * step / 2 + half_step * sum(value + step / 2 for value in column)
+        allowed = total * step / 2 + sum(
+            half * (value + step / 2) for half, value in zip(half_steps, column, strict=True)
+        )
         # The scales, their inverses, the numbers times a scale, and the result: some roundings of 2^-53 each.
-        floats = Fraction(16, 1 << 53) * (total + len(x) * half_step) * (max(column) + step)
+        floats = Fraction(16, 1 << 53) * (total + sum(half_steps)) * (max(column) + step)
         assert abs(Fraction(result[j]) - truth) <= allowed + floats
-    return unit, bound
+    return vector, bound
 
 
 @pytest.mark.parametrize("lanes", [LANES["full"], LANES["fast"]], ids=str)
@@ -70,10 +76,13 @@ def test_products_of_many_shapes_with_an_outlier(lanes, shape, outlier, monkeypa
     weight, x = gaussian(rng, *shape), [rng.gauss(0, 1) for _ in range(shape[0])]
     weight[shape[0] // 2][shape[1] // 2] *= outlier
     x[-1] *= outlier
-    unit, bound = check_product(x, weight, lanes)
+    vector, bound = check_product(x, weight, lanes)
     # The lanes are used: a step is no larger than |x| K / 2^(L-1), but for what the roundings need (5 of 500 at least).
-    norm = max(sum(Fraction(value) ** 2 for value in x[start : start + 64]) for start in range(0, len(x), 64))
-    assert Fraction(unit) ** 2 <= Fraction(103, 100) ** 2 * norm * bound / (1 << (2 * lanes.width - 2))
+    squares = sorted(sum(Fraction(value) ** 2 for value in x[start : start + 64]) for start in range(0, len(x), 64))
+    steps = [(vector.unit, min(squares[-1], 4 * squares[(len(squares) - 1) // 2]))]
+    steps += [(vector.large.unit, squares[-1])] if vector.large else []
+    for unit, square in steps:
+        assert Fraction(unit) ** 2 <= Fraction(103, 100) ** 2 * square * bound / (1 << (2 * lanes.width - 2))
 
 
 @pytest.mark.parametrize("lanes", [LANES["full"], LANES["fast"]], ids=str)
@@ -138,7 +147,9 @@ def test_no_lane_runs_over_from_floats(lanes, rows, kind):
     weight = [array("d", [value, -value, value, -value, value]) for value in column]
     matrix, bound, q = pack_weights(weight, lanes)
     for factor in (1.0, -1.0, 1e-30, 3e20):
-        numbers = [n - lanes.offset for n in round_for([factor * value for value in column], bound, lanes, "layer")[0]]
+        vector = round_for([factor * value for value in column], bound, lanes, "layer")
+        large = large_numbers(vector)  # the one element where all others are zero
+        numbers = [number - lanes.offset + large.get(n, 0) for n, number in enumerate(vector.numbers)]
         assert lane_numbers(numbers, matrix) == exact_sums(numbers, q)
         groups = [exact_sums(numbers[n : n + 64], q[n : n + 64]) for n in range(0, rows, 64)]
         largest = max(abs(number) for group in groups for number in group)
@@ -186,7 +197,7 @@ def test_sums_never_become_negative(lanes):
 def test_nothing_is_left_above_the_lanes(lanes, rows):
     q = whole_numbers(seeded(rows), rows, 6, most(lanes))
     a, matrix = as_large_as_allowed([1 - 2 * (n % 3) for n in range(rows)], q, lanes), pack_numbers(q, lanes)
-    sums = multiply([in_groups([number + lanes.offset for number in a], matrix.sizes)], matrix)[0][0]
+    sums = multiply([as_vector(a, lanes)], matrix)[0].usual[0]
     shift = len(matrix.sizes) << (lanes.width - 1)
     expected = [(number + shift) << (lanes.width * j) for j, number in enumerate(exact_sums(a, q))]
     assert (sums.total, sums.even) == (sum(expected), sum(expected[::2]))

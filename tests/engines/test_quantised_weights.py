@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from starchart.engines.packed.arithmetic import lanes as lanes_module
-from starchart.engines.packed.arithmetic import quantisation
+from starchart.engines.packed.arithmetic import quantised_weights
 from starchart.engines.packed.arithmetic.packed_matrix import group_sizes
-from starchart.engines.packed.arithmetic.quantisation import (
+from starchart.engines.packed.arithmetic.quantised_weights import (
     column_scales,
     fewer_bits,
     largest_magnitudes,
@@ -190,14 +190,14 @@ def test_on_a_big_endian_machine(monkeypatch):
     words = quantise_rows(weight, column_scales(weight, 25, "layer"), 25)
 
     def everything():
-        own_words = [quantisation.array("I", row) for row in words]
+        own_words = [quantised_weights.array("I", row) for row in words]
         return [
-            list(largest_magnitudes([quantisation.array("d", row) for row in weight])),
+            list(largest_magnitudes([quantised_weights.array("d", row) for row in weight])),
             norm_bound(own_words, [64, 6], 25),
             [list(row) for row in fewer_bits(own_words, 10, 15)],
             pack_rows(own_words, array("d", [1.0] * 9), 52, 25).rows,
         ]
 
     expected = everything()
-    pretend_big_endian(monkeypatch, quantisation, lanes_module)
+    pretend_big_endian(monkeypatch, quantised_weights, lanes_module)
     assert everything() == expected

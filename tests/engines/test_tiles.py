@@ -7,7 +7,7 @@ import pytest
 
 from starchart.engines.packed import tiles as tiles_module
 from starchart.engines.packed.arithmetic.packed_matrix import pack_matrix
-from starchart.engines.packed.arithmetic.quantisation import LaneRows
+from starchart.engines.packed.arithmetic.quantised_weights import LaneRows
 from starchart.engines.packed.slices import linear_layers, share
 from starchart.engines.packed.tiles import (
     cut_layer,

@@ -28,8 +28,8 @@ IDS = [
 ]
 FINGERPRINTS = {
     "reference": "d069d92ab0f795125d3e65aa617e33dd373ad88d7b8435d3707363a13b243ce5",
-    "packed, full": "741914a8bdc075abe4493fff91618e02b9e11dfcb77de6e15c8bccf26d492188",
-    "packed, fast": "563c16f8989ab0de1db1013c070cfb39fc3a30c5c4e68f71599a0aff6e3ce8c6",
+    "packed, full": "9355165f070684fcfde63b459ce1db1495577f94de1542862c0e750f558d6f47",
+    "packed, fast": "a9adc933997a4f4e3a1fa2f0a57c1d216459f03e3f3fe23c8b6e676ae89093f8",
 }
 EXPECTED = {
     # Workers change no bit: after the second comma only the way of computing is named.

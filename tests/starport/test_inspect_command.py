@@ -12,6 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from starchart import GPT2
 from starchart.checkpoints.checkpoint import load_checkpoint
 from starchart.engines.packed.arithmetic.lanes import FAST, FULL
 from starchart.engines.packed.limits import packed_memory
@@ -134,6 +135,26 @@ def test_parameters_and_memory(tmp_path, capsys):
         assert found["memory"]["reference"] > 4 * found["parameters"]
         assert found["vocabulary"] == "261 tokens"
         assert (found["format"], found["config"]["n_embd"]) == ("safetensors", 12)
+
+
+def test_lanes_are_those_of_the_engine(tmp_path, monkeypatch, capsys):
+    """Full precision chooses from the weights; what fast precision chose is in the pack."""
+    monkeypatch.setenv("STARCHART_CACHE", str(tmp_path / "cache"))
+    model = write_tiny_model(tmp_path / "model", seed=8, n_inner=600)
+    precisions = ["packed, full precision", "packed, fast precision"]
+    lanes = report(capsys, model)["lanes"]
+    assert list(lanes) == precisions
+    assert lanes[precisions[1]] is None
+    assert {name for name, width in lanes[precisions[0]].items() if width == 52} == {"h.0.mlp.c_proj", "h.1.mlp.c_proj"}
+    for precision, name in zip(("full", "fast"), precisions, strict=True):
+        with GPT2.from_pretrained(model, "packed", precision=precision) as gpt2:
+            chosen = {layer: own.width for layer, own in gpt2._engine._packed.filled.lanes.items()}
+        assert report(capsys, model)["lanes"][name] == chosen
+    (width,) = set(chosen.values())
+    assert main(["inspect", str(model)]) == 0
+    told = capsys.readouterr().out
+    assert "lanes, packed, full precision: 52 bits (2 matrices), 56 bits (7 matrices)\n" in told
+    assert f"lanes, packed, fast precision: {width} bits (9 matrices)\n" in told
 
 
 def test_files_and_their_fingerprints(model, capsys):

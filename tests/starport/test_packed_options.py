@@ -66,7 +66,7 @@ def test_the_cache_is_shown_and_cleared(run, tmp_path, model):
     assert run("--precision", "fast").returncode == 0
     assert run("--no-pack-cache").returncode == 0
     (line,) = cache_command(run).stdout.splitlines()
-    assert line.endswith(f"{model} (20 bits a lane)")
+    assert line.endswith(f"{model} (fast, lanes of 20 bits)")
     cleared = cache_command(run, "--clear")
     assert (cleared.returncode, cleared.stdout) == (0, "")
     assert not list((tmp_path / "cache" / "packs").iterdir())

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from starchart.checkpoints.stored_tensor import StoredTensor
-from starchart.engines.packed.arithmetic.lanes import Precision
+from starchart.engines.packed.arithmetic.lanes import Lanes, Precision
 from starchart.engines.packed.arithmetic.packed_matrix import GROUP
-from starchart.engines.packed.pack_cache import FORMAT, PackCache, PackCacheEntry, discard
+from starchart.engines.packed.lane_choice import lanes_by_name
+from starchart.engines.packed.pack_cache import FORMAT, PackCache, PackCacheEntry, PackContents, discard
 from starchart.engines.packed.process_group import ProcessGroup
 from starchart.engines.packed.shard_filling import PackingResult
 from starchart.engines.packed.slices import OUTPUT_PROJECTION, linear_layers, share
@@ -35,34 +36,76 @@ class ModelToPack:
     precision: Precision
 
 
-def fill(group: ProcessGroup, model: ModelToPack, cache: PackCache | None, progress: Progress) -> dict[str, int]:
-    """Fill the shards; return the bound K^2 of every linear layer and of the output projection, by name.
+@dataclass(frozen=True)
+class Filled:
+    """What the engine must know of filled shards, and the new files of the packed model, which are temporary yet."""
+
+    bounds: Mapping[str, int]  # K^2 of every linear layer and of the output projection, by name
+    lanes: Mapping[str, Lanes]
+    unfinished: "Unfinished | None" = None
+
+    def keep(self) -> None:
+        """Make the new files an entry of the pack cache, if there are any."""
+        if self.unfinished:
+            with _warning(self.unfinished.cache):
+                self.unfinished.cache.keep(self.unfinished.folder, self.unfinished.contents)
+        self.discard()  # where it was kept, it was renamed
+
+    def discard(self) -> None:
+        """Remove the new files."""
+        if self.unfinished:
+            discard(self.unfinished.folder)
+
+
+@dataclass(frozen=True)
+class Unfinished:
+    """A packed model in a temporary folder of the pack cache."""
+
+    cache: PackCache
+    folder: Path
+    contents: PackContents
+
+
+def read_packed(group: ProcessGroup, model: ModelToPack, cache: PackCache | None, progress: Progress) -> Filled | None:
+    """Fill the shards from the pack cache, or return None where it does not have this model undamaged."""
+    description = describe(model)
+    entry = cache.find(description) if cache and description else None
+    if entry is None:
+        return None
+    lanes = {name: Lanes(*own) for name, own in entry.contents.lanes.items()}
+    if _read(group, model, entry, lanes, progress):
+        return Filled(entry.contents.bounds, lanes)
+    discard(entry.folder)
+    return None
+
+
+def pack(group: ProcessGroup, model: ModelToPack, cache: PackCache | None, progress: Progress) -> Filled:
+    """Fill the shards from the checkpoint. `keep` or `discard` the result's files.
 
     Raises CheckpointError for numbers that cannot be weights, EngineError if a process ends.
     """
     description = describe(model)
-    if cache is None or description is None:
-        return _pack(group, model, None, progress)[0]
-    entry = cache.find(description)
-    if entry:
-        if _read(group, model, entry, progress):
-            return dict(entry.bounds)
-        discard(entry.folder)
+    matrices = {name: layer.weight for name, layer in model.layers.items()}
+    lanes = lanes_by_name(matrices, model.vocabulary, model.precision.weights)
     folder = None
-    with _warning(cache):
-        folder = cache.begin(packed_size(model))
+    if cache and description:
+        with _warning(cache):
+            folder = cache.begin(packed_size(model, lanes))
     try:
-        bounds, checksums = _pack(group, model, folder, progress)
-        if folder and checksums:
-            with _warning(cache):
-                cache.keep(folder, description, bounds, checksums)
+        bounds, checksums = _pack(group, model, lanes, folder, progress)
+        if cache and description and folder and checksums:
+            widths = {name: (own.width, own.weight_bits) for name, own in lanes.items()}
+            return Filled(
+                bounds, lanes, Unfinished(cache, folder, PackContents(description, bounds, widths, checksums))
+            )
+        if folder:
+            discard(folder)
     except BaseException:
         group.close()  # before their files are removed
-        raise
-    finally:
         if folder:
-            discard(folder)  # where it was kept, it was renamed
-    return bounds
+            discard(folder)
+        raise
+    return Filled(bounds, lanes)
 
 
 @contextmanager
@@ -77,7 +120,7 @@ def _warning(cache: PackCache) -> Iterator[None]:
 def describe(model: ModelToPack) -> dict[str, Any] | None:
     """Return a description that identifies the packed model, or None where its matrices are not in files."""
     matrices: list[Any] = [*(layer.weight for layer in model.layers.values()), model.vocabulary]
-    weights, pruning = model.precision.weights, model.precision.pruning
+    precision, pruning = model.precision, model.precision.pruning
     if not all(isinstance(matrix, StoredTensor) for matrix in matrices):
         return None
     entries = sorted((str(m.path), m.name, m.dtype, m.shape, m.start) for m in matrices)
@@ -87,18 +130,21 @@ def describe(model: ModelToPack) -> dict[str, Any] | None:
         "header": sha256(repr([entry[1:] for entry in entries]).encode()).hexdigest(),
         "slices": model.config.n_head,
         "group": GROUP,
-        "weights": [weights.width, weights.weight_bits],
-        "screen": pruning and [pruning.width, pruning.weight_bits],  # the name that FORMAT 1 has
+        "precision": precision.name,
+        "weights": [[lanes.width, lanes.weight_bits] for lanes in precision.weights],
+        "pruning": pruning and [pruning.width, pruning.weight_bits],
+        "compared with wider": precision.wider is not None,
     }
 
 
-def packed_size(model: ModelToPack) -> int:
+def packed_size(model: ModelToPack, lanes: Mapping[str, Lanes]) -> int:
     """Return how many bytes a packed model has on disk."""
-    config, weights, pruning = model.config, model.precision.weights, model.precision.pruning
+    config, pruning = model.config, model.precision.pruning
     layers, parts = linear_layers(config.n_layer).values(), share(config, 0, 1).single()
-    linear = sum(layer_tile_size(part, layer, weights) for layer in layers for part in parts)
+    linear = sum(layer_tile_size(part, layer, lanes[layer.name]) for layer in layers for part in parts)
     tokens = config.vocab_size + config.vocab_size % 2
-    return linear + sum(tile_size(tokens, config.n_embd, lanes) for lanes in (weights, pruning) if lanes)
+    widths = [own for own in (lanes[OUTPUT_PROJECTION.name], pruning) if own]
+    return linear + sum(tile_size(tokens, config.n_embd, own) for own in widths)
 
 
 def _steps(group: ProcessGroup, model: ModelToPack) -> list[tuple[str, int]]:
@@ -111,7 +157,7 @@ def _steps(group: ProcessGroup, model: ModelToPack) -> list[tuple[str, int]]:
 
 
 def _pack(
-    group: ProcessGroup, model: ModelToPack, folder: Path | None, progress: Progress
+    group: ProcessGroup, model: ModelToPack, lanes: Mapping[str, Lanes], folder: Path | None, progress: Progress
 ) -> tuple[dict[str, int], Checksums]:
     """Pack the model, and write its tiles to `folder` if there is one.
 
@@ -120,6 +166,7 @@ def _pack(
     bounds: dict[str, int] = {}
     checksums: Checksums = {}
     steps = _steps(group, model)
+    group.call("filler.choose", lanes)
     for done, (name, part) in enumerate(steps):
         progress("packing", done, len(steps))
         results: list[PackingResult]
@@ -138,12 +185,15 @@ def _pack(
     return bounds, checksums if folder else {}
 
 
-def _read(group: ProcessGroup, model: ModelToPack, entry: PackCacheEntry, progress: Progress) -> bool:
+def _read(
+    group: ProcessGroup, model: ModelToPack, entry: PackCacheEntry, lanes: Mapping[str, Lanes], progress: Progress
+) -> bool:
     """Read the model from the pack cache; return whether all of it was undamaged."""
     steps = _steps(group, model)
+    group.call("filler.choose", lanes)
     for done, (name, part) in enumerate(steps):
         progress("opening", done, len(steps))
-        checksums = entry.checksums.get(name, {})
+        checksums = entry.contents.checksums.get(name, {})
         if name == OUTPUT_PROJECTION.name:
             results = group.call("filler.read_output_projection", part, entry.folder, checksums)
         else:

@@ -14,6 +14,7 @@ from functools import partial
 from itertools import count
 from typing import Any
 
+from starchart.engines.packed.arithmetic.lanes import Lanes
 from starchart.engines.packed.slices import Channels, Layer
 from starchart.errors import ConsumedCacheError, EngineError
 from starchart.utils.matrix import Matrix
@@ -58,6 +59,7 @@ class PackedLayer:
 
     layer: Layer
     bound: int  # K^2, on the squared norm of a group of rows of any column
+    lanes: Lanes
     owner: Handles
 
     @property
@@ -88,7 +90,7 @@ class KeptVectors:
     """Vectors [T][in] of which each shard keeps its own channels, as long as the handle lives."""
 
     handle: Handle
-    norms: Sequence[float]  # [T], the largest norm of a group
+    norms: Sequence[Sequence[float]]  # [T][groups]
     channels: Channels
 
     @property

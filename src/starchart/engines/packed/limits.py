@@ -62,7 +62,7 @@ def refuse_if_too_large(config: GPT2Config, precision: Precision, processes: int
     needed = packed_memory(config, precision, processes, tables)
     if room is None or needed <= room:
         return
-    smaller = packed_memory(config, FAST, processes, tables)
+    smaller = packed_memory(config, FAST.wider or FAST, processes, tables)  # they are compared
     advice = "close other programs, or choose a smaller model"
     if precision is FULL and smaller <= room:
         advice = f"--precision fast needs {smaller / 1e9:.1f} GB"
@@ -75,7 +75,7 @@ def packed_memory(config: GPT2Config, precision: Precision, processes: int, tabl
     """Return about how many bytes all processes of a packed model take together, at full context."""
     channels, vocabulary = config.n_embd, config.vocab_size
     linear = config.n_layer * channels * (4 * channels + 2 * config.feed_forward_width)
-    size = (linear + vocabulary * channels) * _bytes(precision.weights)
+    size = (linear + vocabulary * channels) * _bytes(precision.weights[-1])  # the widest
     if precision.pruning:
         size += vocabulary * channels * _bytes(precision.pruning)
     size += channels * (tables * vocabulary + config.n_positions) * _PER_WEIGHT
@@ -88,7 +88,7 @@ def _bytes(lanes: Lanes) -> float:
 
 
 def _most_groups(precision: Precision) -> int:
-    return 1 << precision.weights.width
+    return 1 << precision.weights[0].width
 
 
 def _most_positions(precision: Precision) -> int:

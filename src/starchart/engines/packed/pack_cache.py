@@ -18,7 +18,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -30,16 +30,25 @@ _INDEX = "index.json"
 _UNFINISHED = "unfinished-"
 _HOUR = 60 * 60  # seconds; an unfinished entry not written to for so long was left by a program that was killed
 _NAME = re.compile(r"[0-9a-f]{32}|unfinished-.*")  # of our folders: no others are ever removed
-FORMAT = 1
+FORMAT = 2
+
+
+@dataclass(frozen=True)
+class PackContents:
+    """What the index of a packed model says."""
+
+    description: Mapping[str, Any]  # it identifies the model and the precision
+    bounds: Mapping[str, int]  # K^2 of every matrix, by name
+    lanes: Mapping[str, tuple[int, int]]  # L and b
+    checksums: Mapping[str, Mapping[int, Sequence[int]]]  # layer -> slice -> the CRC-32 of each tile
 
 
 @dataclass(frozen=True)
 class PackCacheEntry:
-    """A packed model on disk. `checksums`: layer -> slice -> the CRC-32 of each tile."""
+    """A packed model on disk."""
 
     folder: Path
-    bounds: Mapping[str, int]
-    checksums: Mapping[str, Mapping[int, Sequence[int]]]
+    contents: PackContents
 
 
 class PackCache:
@@ -63,7 +72,8 @@ class PackCache:
             self._sweep()
             with suppress(OSError):  # a read-only cache can be used too
                 os.utime(folder / _INDEX)  # the time of its last use
-            return PackCacheEntry(folder, contents["bounds"], checksums)
+            lanes = {name: (own[0], own[1]) for name, own in contents["lanes"].items()}
+            return PackCacheEntry(folder, PackContents(description, contents["bounds"], lanes, checksums))
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return None
 
@@ -81,15 +91,9 @@ class PackCache:
             raise OSError(0, f"it needs {in_units(size)} of disk, and {in_units(free)} are free")
         return Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=self.folder))
 
-    def keep(
-        self,
-        folder: Path,
-        description: Mapping[str, Any],
-        bounds: Mapping[str, int],
-        checksums: Mapping[str, Mapping[int, Sequence[int]]],
-    ) -> None:
+    def keep(self, folder: Path, packed: PackContents) -> None:
         """Write the index of the entry in `folder`, rename it to its key, and remove old entries. Raises OSError."""
-        contents = _plain({"description": description, "bounds": bounds, "checksums": checksums})
+        contents, description = _plain(asdict(packed)), packed.description
         (folder / _INDEX).write_text(json.dumps({"sha256": _hash(contents), "contents": contents}), "utf-8")
         target = self.folder / _key(description)
         if self.find(description) is None:
@@ -163,6 +167,15 @@ def in_units(size: int) -> str:
     return f"{size / 1e9:.2f} GB" if size >= 10**8 else f"{size / 1e6:.1f} MB"
 
 
+def widths(lanes: Mapping[str, Sequence[int]]) -> str:
+    """Return how wide the lanes of a model's matrices are.
+
+    >>> widths({"h.0.attn.c_attn": [52, 25], "lm_head": [56, 27], "h.0.mlp.c_fc": [52, 25]})
+    '52 and 56 bits'
+    """
+    return " and ".join(map(str, sorted({own[0] for own in lanes.values()}))) + " bits"
+
+
 def discard(folder: Path) -> None:
     """Remove a folder; ignore what cannot be removed."""
     shutil.rmtree(folder, ignore_errors=True)
@@ -185,12 +198,12 @@ def _title(folder: Path) -> str:
     if folder.name.startswith(_UNFINISHED):
         return f"{folder.name}: unfinished"
     try:
-        description = json.loads(read_regular_file(folder / _INDEX))["contents"]["description"]
-        weights = Path(description["files"][0][0])
+        contents = json.loads(read_regular_file(folder / _INDEX))["contents"]
+        weights = Path(contents["description"]["files"][0][0])
         model = weights if weights.suffix.lower() == ".gguf" else weights.parent  # a GGUF file is a whole model
-        return f"{model} ({description['weights'][0]} bits a lane)"
+        return f"{model} ({contents['description']['precision']}, lanes of {widths(contents['lanes'])})"
     except (OSError, ValueError, KeyError, TypeError, IndexError):
-        return f"{folder.name}: damaged"
+        return f"{folder.name}: damaged, or of an older version"
 
 
 def _size(folder: Path) -> int:

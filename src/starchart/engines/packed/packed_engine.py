@@ -5,41 +5,35 @@ operation decides. `attend` and `activation` compute the layer and then themselv
 are; `to_lists` collects the outputs. Taps see lists, so with a tap each operation is computed alone: the same bits.
 """
 
+import logging
 import threading
 from collections.abc import Sequence
-from dataclasses import replace
-from functools import reduce
+from functools import partial, reduce
 from itertools import chain
 from math import inf
-from operator import add as add_numbers
 from typing import Any
 
-from starchart.checkpoints.stored_tensor import rows_of
-from starchart.embeddings.embedding_lookup import EmbeddingWeights
-from starchart.engines import layout, reference
+from starchart.engines import reference
 from starchart.engines.packed import limits
 from starchart.engines.packed.arithmetic.candidate_pruning import MOST_CANDIDATES, Candidate, prune, pruning_query
-from starchart.engines.packed.arithmetic.lanes import FAST, FULL, Precision
-from starchart.engines.packed.arithmetic.packed_matrix import Rounded, products
-from starchart.engines.packed.arithmetic.quantisation import round_for, scale_for
-from starchart.engines.packed.filling import ModelToPack, Progress, fill
+from starchart.engines.packed.arithmetic.lanes import FULL, Precision
+from starchart.engines.packed.arithmetic.packed_product import MatrixSums, RoundedVector, products
+from starchart.engines.packed.arithmetic.quantised_vectors import round_for, vector_scales
+from starchart.engines.packed.calibration import open_model
+from starchart.engines.packed.filling import Progress
 from starchart.engines.packed.handles import CacheHandle, Deferred, KeptVectors, PackedLayer, refuse_foreign
-from starchart.engines.packed.pack_cache import PackCache
+from starchart.engines.packed.pack_cache import PackCache, widths
+from starchart.engines.packed.packed_model import PackedModel, Packer
 from starchart.engines.packed.shard import ShardGroup
-from starchart.engines.packed.slices import (
-    OUTPUT_PROJECTION,
-    Axis,
-    Channels,
-    SliceRange,
-    linear_layers,
-    share,
-    side_by_side,
-)
+from starchart.engines.packed.slices import Axis, Channels, side_by_side
 from starchart.errors import EngineError
+from starchart.model.cache import new_cache
 from starchart.model.config import GPT2Config
-from starchart.model.gpt_model import GPTModelWeights
+from starchart.model.gpt_model import GPTModelWeights, gpt_model
 from starchart.tap import Tap, no_tap
 from starchart.utils.matrix import Matrix, Vector
+
+_log = logging.getLogger("starchart")
 
 
 class _Latest(threading.local):
@@ -59,9 +53,6 @@ class PackedEngine:
     embed = staticmethod(reference.embed)
     from_lists = staticmethod(reference.from_lists)
 
-    _slices: SliceRange  # all of them
-    _vocabulary: Matrix  # [V][C], the rows of the output projection
-
     def __init__(
         self,
         precision: Precision = FULL,
@@ -74,55 +65,51 @@ class PackedEngine:
         self._cache = cache
         self._progress = progress
         self._latest = _Latest()
-        self._shards: ShardGroup | None = None  # until there is a model
+        self._model: PackedModel | None = None
 
     def prepare(self, weights: GPTModelWeights, config: GPT2Config) -> Any:
         """Return the weights with every linear layer and the output projection packed, on all processes.
 
+        Where `precision` is not exact enough for this model, a wider one takes its place, and a warning says so.
+
         Raises CheckpointError for numbers that cannot be weights, EngineError for too little memory or too many rows.
         """
-        if self._shards:
+        if self._model:
             raise EngineError("this engine has a model already; make another PackedEngine")
         ranks = limits.number_of_workers(config, self._wanted)
-        limits.refuse_if_too_large(config, self._precision, ranks, tables=2 if weights.lm_head else 1)
-        self._slices = share(config, 0, 1)
-        layers = linear_layers(config.n_layer)
-        self._shards = group = ShardGroup([share(config, rank, ranks) for rank in range(ranks)], self._precision)
-        try:
-            limits.refuse_too_many_rows(layers.values(), self._slices, self._precision)
-            limits.refuse_too_many_positions(config, self._precision)
-            vocabulary = (weights.lm_head or weights.wte).weight
-            model = ModelToPack(dict(layout.linear_layers(weights)), vocabulary, config, self._precision)
-            bounds = fill(group, model, self._cache, self._progress)
-            packed = {
-                name: PackedLayer(layer, bounds[name], group.handles)
-                for name, layer in {**layers, OUTPUT_PROJECTION.name: OUTPUT_PROJECTION}.items()
-            }
-            prepared: Any = layout.lay_out_matrices(
-                weights, lambda name, _: packed[name], lambda _, table: rows_of(table)
-            )
-        except BaseException:
-            group.close()
-            raise
-        self._vocabulary = (prepared.lm_head or prepared.wte).weight
-        output_projection: Any = packed[OUTPUT_PROJECTION.name]
-        return replace(prepared, lm_head=EmbeddingWeights(output_projection))
+        packer = Packer(weights, config, ranks, self._cache, self._progress)
+        self._model = open_model(packer, self._precision, partial(_logits, config))
+        if self._model.precision is not self._precision:
+            narrow, wide = (one.weights[0].width for one in (self._precision, self._model.precision))
+            _log.warning(
+                "%s precision: this model needs lanes of %d bits, not %d, to be exact enough; its products take some"
+                " %.1f times as long", self._precision.name, wide, narrow, wide / narrow,
+            )  # fmt: skip
+        return self._model.weights
 
     def __repr__(self) -> str:
-        precision = {FULL: "full", FAST: "fast"}.get(self._precision, str(self._precision))
-        workers = f", {self.workers} worker{'s' * (self.workers != 1)}" if self._shards else ""
-        return f"PackedEngine({precision}{workers})"
+        workers = f", {self.workers} worker{'s' * (self.workers != 1)}" if self._model else ""
+        return f"PackedEngine({self._precision.name}{workers})"
 
     @property
     def _group(self) -> ShardGroup:
-        if self._shards is None:
+        return self._packed.shards
+
+    @property
+    def _packed(self) -> PackedModel:
+        if self._model is None:
             raise EngineError("this engine has no model yet; call prepare first")
-        return self._shards
+        return self._model
 
     @property
     def workers(self) -> int:
         """How many processes compute, this one included."""
         return self._group.size
+
+    @property
+    def lanes(self) -> str:
+        """How many bits the lanes of the matrices have: "52 and 56 bits"."""
+        return widths({name: (own.width, own.weight_bits) for name, own in self._packed.filled.lanes.items()})
 
     def add(self, a: Any, b: Any) -> list[list[float]]:  # [T][C], [T][C] -> [T][C]
         """Return a + b."""
@@ -146,14 +133,13 @@ class PackedEngine:
             kept = x
         else:
             kept = self._group.distribute(self.to_lists(x), weight.layer)
-        scales = [scale_for(norm, weight.bound, self._precision.weights) for norm in kept.norms]
+        scales = [vector_scales(norms, weight.bound, weight.lanes) for norms in kept.norms]
         matrix = self._group.shard.matrices[weight.name]
-        rows = []
-        found = self._group.call("project", weight.name, kept.handle.number, scales, weight.bound)
-        for scale, *parts in zip(scales, *found, strict=True):
-            sums = [reduce(add_numbers, block) for block in zip(*parts, strict=True)]
-            rows.append(products(sums, matrix, 1.0 / scale, bias))
-        return rows
+        parts = self._group.call("project", weight.name, kept.handle.number, scales, weight.bound)
+        sums = [reduce(MatrixSums.plus, own) for own in zip(*parts, strict=True)]
+        return [
+            products(total, matrix, own.unit, own.large_unit, bias) for total, own in zip(sums, scales, strict=True)
+        ]
 
     def activation(self, x: Any, name: str) -> Any:  # [T][F] -> [T][F]
         """Return the activation function of every entry."""
@@ -184,14 +170,14 @@ class PackedEngine:
 
     def top_logits(self, logits: Any, count: int) -> Sequence[float]:  # [T][V] -> [V]
         """Return the last row, with -inf for tokens that are certainly not among the `count` likeliest."""
-        narrow, lanes = self._precision.pruning, self._precision.weights
+        narrow = self._packed.precision.pruning
         last = Deferred(logits.x[-1:], logits.weight) if isinstance(logits, Deferred) else logits
         is_deferred = isinstance(last, Deferred) and last.is_cut_by(Channels.VOCABULARY)
         if narrow and is_deferred and 0 < count <= MOST_CANDIDATES:
             refuse_foreign("top_logits", "input", logits, self._group.handles)
             vector = self._rounded(last)[0]
-            dropped = lanes.weight_bits - narrow.weight_bits
-            query = pruning_query(last.x[0], vector[1], last.weight.bound, dropped, narrow, count)
+            dropped = last.weight.lanes.weight_bits - narrow.weight_bits
+            query = pruning_query(last.x[0], vector, last.weight.bound, dropped, narrow, count)
             found = prune(list(chain.from_iterable(self._group.call("find_candidates", query))), query)
             if len(found) <= MOST_CANDIDATES:
                 return self._only(found, vector, dropped)
@@ -208,7 +194,7 @@ class PackedEngine:
         if array.is_cut_by(Channels.VOCABULARY):
             return side_by_side(self._group.call("logits", self._rounded(array)))
         lanes = side_by_side(self._group.call("linear", array.weight.name, self._rounded(array)))
-        return self._slices.by_column(array.weight.layer, lanes)
+        return self._packed.slices.by_column(array.weight.layer, lanes)
 
     def log_probabilities(self, logits: Any, ids: Sequence[int]) -> list[float]:  # [T][V], [T] -> [T]
         """Return the log-probability of each of `ids` in its row."""
@@ -228,20 +214,29 @@ class PackedEngine:
 
     def close(self) -> None:
         """End the worker processes."""
-        if self._shards:
-            self._shards.close()
+        if self._model:
+            self._model.close()
 
-    def _rounded(self, output: Deferred) -> list[Rounded]:
+    def _rounded(self, output: Deferred) -> list[RoundedVector]:
         """Return the inputs of a deferred layer as whole numbers. Asserts that no lane overflows."""
         weight = output.weight
-        return [round_for(row, weight.bound, self._precision.weights, weight.name) for row in output.x]
+        return [round_for(row, weight.bound, weight.lanes, weight.name) for row in output.x]
 
-    def _only(self, tokens: Sequence[Candidate], vector: Rounded, dropped: int) -> list[float]:  # -> [V]
+    def _only(self, tokens: Sequence[Candidate], vector: RoundedVector, dropped: int) -> list[float]:  # -> [V]
         """Return the exact logits of some tokens, -inf for all others."""
         ids = [token for _, _, token in tokens]
         scales = [scale / (1 << dropped) for _, scale, _ in tokens]
-        row = [-inf] * len(self._vocabulary)
-        logits = self._group.exact_logits(vector, [self._vocabulary[token] for token in ids], scales)
+        row = [-inf] * len(self._packed.vocabulary)
+        logits = self._group.exact_logits(vector, [self._packed.vocabulary[token] for token in ids], scales)
         for token, logit in zip(ids, logits, strict=True):
             row[token] = logit
         return row
+
+
+def _logits(config: GPT2Config, model: PackedModel, ids: Sequence[int]) -> Matrix:  # [T] -> [T][V]
+    """Return the logits of a packed model."""
+    engine = PackedEngine(model.precision)
+    engine._model = model
+    logits, _ = gpt_model(ids, model.weights, new_cache(config, engine), config, engine)
+    rows: Matrix = engine.to_lists(logits)
+    return rows

@@ -14,19 +14,13 @@ from typing import Any
 from starchart.engines.packed.arithmetic.attention_cache import AttentionCache
 from starchart.engines.packed.arithmetic.candidate_pruning import Candidate, PruningQuery, exact_logits, find_candidates
 from starchart.engines.packed.arithmetic.lanes import Precision
-from starchart.engines.packed.arithmetic.packed_matrix import (
-    LaneSums,
-    PackedMatrix,
-    Rounded,
-    apply,
-    in_groups,
-    multiply,
-)
-from starchart.engines.packed.arithmetic.quantisation import fits, largest_norm, round_vector
+from starchart.engines.packed.arithmetic.packed_matrix import PackedMatrix
+from starchart.engines.packed.arithmetic.packed_product import MatrixSums, RoundedVector, apply, multiply
+from starchart.engines.packed.arithmetic.quantised_vectors import VectorScales, group_norms, round_vector
 from starchart.engines.packed.handles import Handles, KeptVectors
 from starchart.engines.packed.process_group import ProcessGroup
 from starchart.engines.packed.shard_filling import ShardFiller
-from starchart.engines.packed.slices import Layer, SliceRange, linear_layers
+from starchart.engines.packed.slices import OUTPUT_PROJECTION, Layer, SliceRange, linear_layers
 from starchart.layers.scaled_dot_product_attention import join_heads, split_heads
 from starchart.tap import Tap
 from starchart.utils.activations import activate
@@ -39,30 +33,32 @@ class Shard:
 
     def __init__(self, slices: SliceRange, precision: Precision) -> None:
         self.slices = slices
-        self.filler = ShardFiller(slices, precision.weights, precision.pruning)
+        self.filler = ShardFiller(slices, precision.pruning)
         self.matrices, self.biases = self.filler.matrices, self.filler.biases
-        self._lanes, self._attention = precision.weights, precision.attention
+        self._attention = precision.attention
         self._layers = linear_layers(slices.config.n_layer)
         self._caches: dict[int, list[AttentionCache]] = {}  # number -> [H]
         self._kept: dict[int, list[Vector]] = {}  # number -> [T][own]
+        self._norms: dict[int, list[list[float]]] = {}  # number -> [T][groups]
 
     def forgetting(self, numbers: Sequence[int], method: str, arguments: tuple[Any, ...]) -> Any:
         """Free the vectors and caches under some numbers; then call a method and return its result."""
         for number in numbers:
             self._caches.pop(number, None)
             self._kept.pop(number, None)
+            self._norms.pop(number, None)
         return getattr(self, method)(*arguments)
 
-    def linear(self, name: str, vectors: Sequence[Rounded]) -> "list[array[float]]":  # [T][in] -> [T][own]
+    def linear(self, name: str, vectors: Sequence[RoundedVector]) -> "list[array[float]]":  # [T][in] -> [T][own]
         """Return the outputs of a layer that this shard owns, with their biases."""
         return [array("d", row) for row in apply(self.matrices[name], vectors, self.biases[name])]
 
     def attend(
-        self, name: str, vectors: Sequence[Rounded], cache: int, scale: float, number: int
-    ) -> list[float]:  # [T][C] -> [T]
+        self, name: str, vectors: Sequence[RoundedVector], cache: int, scale: float, number: int
+    ) -> list[list[float]]:  # [T][C] -> [T][groups]
         """Compute attention for this shard's heads, queries, keys and values too, and keep their outputs.
 
-        Returns the largest norm of a group of them for every token.
+        Returns the norm of every group of them for every token.
         """
         size = self.slices.config.n_embd // self.slices.config.n_head
         stride = 3 * size + size % 2  # an odd number of lanes has one more
@@ -96,7 +92,7 @@ class Shard:
         """Return the values of this shard's heads, weighted by the pattern."""
         return [[head.mix(row) for row in rows] for head, rows in zip(self._caches[cache], pattern, strict=True)]
 
-    def logits(self, vectors: Sequence[Rounded]) -> "list[array[float]]":  # [T][C] -> [T][own]
+    def logits(self, vectors: Sequence[RoundedVector]) -> "list[array[float]]":  # [T][C] -> [T][own]
         """Return the logits of this shard's part of the vocabulary."""
         rows = [array("d") for _ in vectors]
         for matrix, tokens in self._with_tokens(self.filler.vocabulary):
@@ -108,46 +104,51 @@ class Shard:
         """Return the tokens of this shard that may be among the likeliest."""
         return find_candidates(query, self._with_tokens(self.filler.pruning))
 
-    def exact_logits(self, vector: Rounded, rows: Matrix, scales: Vector) -> list[float]:  # [n][C], [n] -> [n]
+    def exact_logits(self, vector: RoundedVector, rows: Matrix, scales: Vector) -> list[float]:  # [n][C], [n] -> [n]
         """Return the logits of any tokens, of other shards too, from their rows of the table."""
-        return exact_logits(vector, rows, scales, self._lanes)
+        return exact_logits(vector, rows, scales, self.filler.lanes[OUTPUT_PROJECTION.name])
 
     def fork(self, cache: int, copy: int) -> None:
         """Copy a cache."""
         self._caches[copy] = [head.copy() for head in self._caches.get(cache, [])]
 
     def activate(
-        self, name: str, vectors: Sequence[Rounded], activation: str, number: int
-    ) -> list[float]:  # [T][C] -> [T]
-        """Compute this shard's hidden channels and keep them; return the largest norm of a group for every token."""
+        self, name: str, vectors: Sequence[RoundedVector], activation: str, number: int
+    ) -> list[list[float]]:  # [T][C] -> [T][groups]
+        """Compute this shard's hidden channels and keep them; return the norm of every group for every token."""
         count = len(self.slices.channels(self._layers[name].channels))  # without padding
         hidden = activate([row[:count] for row in self.linear(name, vectors)], activation)
         return self._keep(hidden, name, number)
 
-    def receive(self, name: str, rows: Matrix, number: int) -> list[float]:  # [T][own] -> [T]
-        """Keep this shard's part of the inputs of a layer; return the largest norm of a group for every token."""
+    def receive(self, name: str, rows: Matrix, number: int) -> list[list[float]]:  # [T][own] -> [T][groups]
+        """Keep this shard's part of the inputs of a layer; return the norm of every group for every token."""
         return self._keep(rows, name, number)
 
     def kept(self, number: int) -> "list[array[float]]":  # -> [T][own]
         """Return what is kept under a number."""
         return [array("d", row) for row in self._kept[number]]
 
-    def project(self, name: str, number: int, scales: Sequence[float], bound: int) -> list[list[LaneSums]]:  # [T] ->
+    def project(
+        self, name: str, number: int, scales: Sequence[VectorScales], bound: int
+    ) -> list[MatrixSums]:  # [T] -> [T]
         """Return this shard's part of every sum of a layer whose rows are cut, for the vectors kept under a number."""
-        matrix, rows = self.matrices[name], self._kept[number]
-        vectors = [rounded_groups(row, scale, matrix, bound) for row, scale in zip(rows, scales, strict=True)]
-        return multiply(vectors, matrix)
+        matrix = self.matrices[name]
+        kept = zip(self._kept[number], self._norms[number], scales, strict=True)
+        return multiply(
+            [round_vector(row, matrix.sizes, norms, own, bound, matrix.lanes) for row, norms, own in kept], matrix
+        )
 
     def _with_tokens(self, matrices: Mapping[int, PackedMatrix]) -> list[tuple[PackedMatrix, range]]:
         """Return the matrices of some slices, each with the slice's part of the vocabulary."""
         return [(matrix, self.slices.tokens(slice_)) for slice_, matrix in matrices.items()]
 
-    def _keep(self, rows: Sequence[Vector], name: str, number: int) -> list[float]:
+    def _keep(self, rows: Sequence[Vector], name: str, number: int) -> list[list[float]]:  # [T][own] -> [T][groups]
         """Keep inputs of a layer whose rows are cut. `name` is that layer, or the one that it follows."""
         self._kept[number] = list(rows)
         layer = self._layers[name].following or self._layers[name]
         sizes = self.slices.group_sizes(layer)
-        return [largest_norm(row, sizes, layer.name) for row in rows]
+        self._norms[number] = [group_norms(row, sizes, layer.name) for row in rows]
+        return self._norms[number]
 
 
 class ShardGroup(ProcessGroup):
@@ -185,7 +186,7 @@ class ShardGroup(ProcessGroup):
         found = self.call_each("mix", [(cache, pattern[own]) for own in heads])
         return join_heads(tap("z", list(chain.from_iterable(found))))
 
-    def exact_logits(self, vector: Rounded, rows: Matrix, scales: Vector) -> list[float]:  # [n][C], [n] -> [n]
+    def exact_logits(self, vector: RoundedVector, rows: Matrix, scales: Vector) -> list[float]:  # [n][C], [n] -> [n]
         """Return the logits of any tokens from their rows of the table. Each process computes some of them."""
         cuts = [len(rows) * rank // self.size for rank in range(self.size + 1)]
         parts = [(vector, rows[a:b], scales[a:b]) for a, b in pairwise(cuts)]
@@ -200,11 +201,4 @@ class ShardGroup(ProcessGroup):
         """Call a method of every shard that computes vectors with a layer, keeps them, and returns their norms."""
         handle = self.handles.new()
         norms = self.call_each(method, [(layer.name, *own, handle.number) for own in arguments])
-        return KeptVectors(handle, [max(own) for own in zip(*norms, strict=True)], layer.channels)
-
-
-def rounded_groups(row: Vector, scale: float, matrix: PackedMatrix, bound: int) -> list[Sequence[int]]:
-    """Return a_i + M, group by group, for a vector and its scale s. Asserts that no lane overflows."""
-    groups = in_groups(round_vector(row, scale, matrix.lanes.offset).tolist(), matrix.sizes)
-    assert fits(groups, matrix.lanes.offset, bound, matrix.lanes)
-    return groups
+        return KeptVectors(handle, [list(chain.from_iterable(own)) for own in zip(*norms, strict=True)], layer.channels)

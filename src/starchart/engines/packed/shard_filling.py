@@ -12,8 +12,8 @@ from zlib import crc32
 
 from starchart.engines.packed.arithmetic.lanes import Lanes
 from starchart.engines.packed.arithmetic.packed_matrix import PackedMatrix, group_sizes, pack_matrix
-from starchart.engines.packed.arithmetic.quantisation import LaneRows
-from starchart.engines.packed.slices import Layer, SliceRange, linear_layers
+from starchart.engines.packed.arithmetic.quantised_weights import LaneRows
+from starchart.engines.packed.slices import OUTPUT_PROJECTION, Layer, SliceRange, linear_layers
 from starchart.engines.packed.tiles import (
     cut_layer,
     join_layer,
@@ -43,25 +43,30 @@ class PackingResult:
 class ShardFiller:
     """Fills the matrices of some slices, one by one, in the same order when it packs and when it reads."""
 
-    def __init__(self, slices: SliceRange, lanes: Lanes, pruning: Lanes | None) -> None:
+    def __init__(self, slices: SliceRange, pruning: Lanes | None) -> None:
+        self.lanes: dict[str, Lanes] = {}  # of every matrix, by name
         self.matrices: dict[str, PackedMatrix] = {}  # of the linear layers
         self.vocabulary: dict[int, PackedMatrix] = {}  # slice -> its part of the output projection
         self.pruning: dict[int, PackedMatrix] = {}  # the same in narrower lanes
         self.biases: dict[str, Vector] = {}  # of the columns of these slices
         self._slices = slices
-        self._lanes = lanes
         self._pruning = pruning
         self._layers = linear_layers(slices.config.n_layer)
         self._offsets: dict[int, int] = {}  # of the next tile in a slice's file
 
+    def choose(self, lanes: Mapping[str, Lanes]) -> None:
+        """Set the lanes of every matrix, before any is packed or read."""
+        self.lanes.update(lanes)
+
     def pack_layer(self, name: str, matrix: Any, bias: Vector, folder: Path | None) -> PackingResult:
         """Pack a layer; append its tiles to the files in `folder`, if there is one."""
         layer = self._layers[name]
-        packed, bound = pack_linear_layer(self._slices, layer, matrix, self._lanes)
+        lanes = self.lanes[name]
+        packed, bound = pack_linear_layer(self._slices, layer, matrix, lanes)
         self._take_layer(layer, packed, bias)
         if folder is None:
             return PackingResult(bound, {})
-        tiles = cut_layer(packed, self._slices, layer, self._lanes)
+        tiles = cut_layer(packed, self._slices, layer, lanes)
         return self._write(
             {part.first: [tile] for part, tile in zip(self._slices.single(), tiles, strict=True)}, bound, folder
         )
@@ -71,7 +76,7 @@ class ShardFiller:
         slice_ = self._slices.first + part
         if slice_ >= self._slices.last:
             return PackingResult(0, {})
-        parts, bound = pack_vocabulary(self._slices.tokens(slice_), table, self._lanes, self._pruning)
+        parts, bound = pack_vocabulary(self._slices.tokens(slice_), table, self._of_vocabulary(), self._pruning)
         self._take_vocabulary(slice_, parts)
         tiles = [tile_bytes(packed) for packed in parts] if folder else []
         return self._write({slice_: tiles}, bound, folder)
@@ -81,11 +86,11 @@ class ShardFiller:
         layer = self._layers[name]
         tiles: list[bytes] = []
         for part in self._slices.single():
-            sizes = [layer_tile_size(part, layer, self._lanes)]
+            sizes = [layer_tile_size(part, layer, self.lanes[name])]
             tiles += self._read(part.first, sizes, folder, checksums)
         if len(tiles) < len(self._slices.single()):
             return False
-        self._take_layer(layer, join_layer(tiles, self._slices, layer, self._lanes), bias)
+        self._take_layer(layer, join_layer(tiles, self._slices, layer, self.lanes[name]), bias)
         return True
 
     def read_output_projection(self, part: int, folder: Path, checksums: TileChecksums) -> bool:
@@ -95,7 +100,7 @@ class ShardFiller:
             return True
         tokens, channels = len(self._slices.tokens(slice_)), self._slices.config.n_embd
         count = tokens + tokens % 2
-        widths = [lanes for lanes in (self._lanes, self._pruning) if lanes]
+        widths = [lanes for lanes in (self._of_vocabulary(), self._pruning) if lanes]
         tiles = self._read(slice_, [tile_size(count, channels, lanes) for lanes in widths], folder, checksums)
         if not tiles:
             return False
@@ -104,15 +109,18 @@ class ShardFiller:
         )
         return True
 
+    def _of_vocabulary(self) -> Lanes:
+        return self.lanes[OUTPUT_PROJECTION.name]
+
     def _take_layer(self, layer: Layer, packed: LaneRows, bias: Vector) -> None:
         sizes = self._slices.group_sizes(layer)
-        self.matrices[layer.name] = pack_matrix(packed.rows, packed.scales, sizes, self._lanes)
+        self.matrices[layer.name] = pack_matrix(packed.rows, packed.scales, sizes, self.lanes[layer.name])
         self.biases[layer.name] = own_columns(bias, self._slices.columns(layer)).tolist()
 
     def _take_vocabulary(self, slice_: int, parts: Sequence[LaneRows]) -> None:
         sizes = group_sizes(self._slices.config.n_embd)
         places = (self.vocabulary, self.pruning)
-        for place, lanes, packed in zip(places, (self._lanes, self._pruning), parts, strict=False):
+        for place, lanes, packed in zip(places, (self._of_vocabulary(), self._pruning), parts, strict=False):
             if lanes and packed.scales:
                 place[slice_] = pack_matrix(packed.rows, packed.scales, sizes, lanes)
 

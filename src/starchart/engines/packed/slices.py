@@ -7,7 +7,7 @@
 
 A product whose columns are cut needs the whole vector and gives some of the outputs. A product whose rows are cut needs
 only the numbers that the process already has, and gives one part of every sum. So a process goes from a whole vector to
-partial sums alone. On the way it sends one number, its largest norm, and receives one, the scale for all processes.
+partial sums alone. On the way it sends the norms of its groups, and receives the scales for all processes.
 Source: Shoeybi et al. 2019, Megatron-LM, section 3.
 
 The slices do not depend on the number of processes, and the bits do not depend on the slices: see `packed_matrix`.

@@ -12,7 +12,7 @@ from itertools import accumulate
 from starchart.checkpoints.stored_tensor import rows_of
 from starchart.engines.packed.arithmetic.lanes import Lanes, pair_bytes
 from starchart.engines.packed.arithmetic.packed_matrix import group_sizes
-from starchart.engines.packed.arithmetic.quantisation import (
+from starchart.engines.packed.arithmetic.quantised_weights import (
     LaneRows,
     column_scales,
     fewer_bits,

@@ -20,7 +20,8 @@ from math import frexp, ldexp
 from operator import lshift, mul, or_
 
 from starchart.engines.packed.arithmetic.lanes import Lanes, Words, ones
-from starchart.engines.packed.arithmetic.quantisation import WHOLE, low_words, quantise_weights, scale_of
+from starchart.engines.packed.arithmetic.nearest import WHOLE, low_words
+from starchart.engines.packed.arithmetic.quantised_weights import quantise_weights, scale_of
 from starchart.errors import GenerationError
 from starchart.utils.exact_sum import exact_sum
 from starchart.utils.matrix import Vector

@@ -9,9 +9,11 @@ y_j is known up to an error bound E that is the same for all tokens, in units of
 
 y_j is the logit of the full product, K the bound on the norms of its columns within a group, G the number of groups.
 The first term bounds the error of rounding the vector twice (Cauchy-Schwarz inequality, group by group), the second one
-the error of rounding the weights. A token whose upper bound z_j + c'_j E is below the lower bounds of `count` others is
-not among the `count` likeliest. The remaining candidates get exactly the logits of the full product: the same whole
-numbers are multiplied.
+the error of rounding the weights. Where the vector has large elements with scales of their own, E has the same two
+terms for them, with the number of groups that they are in.
+
+A token whose upper bound z_j + c'_j E is below the lower bounds of `count` others is not among the `count` likeliest.
+The remaining candidates get exactly the logits of the full product: the same whole numbers are multiplied.
 """
 
 from collections.abc import Sequence
@@ -23,8 +25,10 @@ from operator import mul, sub
 from typing import TypeAlias
 
 from starchart.engines.packed.arithmetic.lanes import Lanes
-from starchart.engines.packed.arithmetic.packed_matrix import PackedMatrix, Rounded, apply, group_sizes
-from starchart.engines.packed.arithmetic.quantisation import quantise_weights, round_for
+from starchart.engines.packed.arithmetic.packed_matrix import GROUP, PackedMatrix, group_sizes
+from starchart.engines.packed.arithmetic.packed_product import LargeElements, RoundedVector, apply
+from starchart.engines.packed.arithmetic.quantised_vectors import round_for
+from starchart.engines.packed.arithmetic.quantised_weights import quantise_weights
 from starchart.utils.matrix import Matrix, Vector
 
 MOST_CANDIDATES = 1000  # with more candidates, the full product is as fast
@@ -38,20 +42,24 @@ Candidate: TypeAlias = tuple[float, float, int]  # z_j, c'_j, j
 class PruningQuery:
     """A vector rounded for the narrower lanes, and the error bound of the logits."""
 
-    vector: Rounded
+    vector: RoundedVector
     error: float  # E
     count: int  # how many of the likeliest tokens are wanted
 
 
 def pruning_query(
-    x: Vector, exact_unit: float, bound: int, dropped: int, lanes: Lanes, count: int
+    x: Vector, exact: RoundedVector, bound: int, dropped: int, lanes: Lanes, count: int
 ) -> PruningQuery:  # [C]
-    """Return x rounded for the narrower lanes, with E. `bound` is K^2, `exact_unit` 1/s, `dropped` d."""
+    """Return x rounded for the narrower lanes, with E. `exact` is x rounded for the full product, `bound` K^2."""
     norm = (isqrt(bound) + 1 >> dropped) + 1
-    numbers, unit = round_for(x, (norm + 5) ** 2, lanes, "lm_head")  # rounding adds sqrt(64)/2 to the norm of q'
-    total = sum(map(abs, map(sub, numbers, repeat(lanes.offset))))
-    error = len(group_sizes(len(x))) * 4 * norm * (unit + exact_unit) + total * unit / 2
-    return PruningQuery((numbers, unit), error * (1 + 1 / (1 << 20)), count)  # and the roundings of floats
+    vector = round_for(x, (norm + 5) ** 2, lanes, "lm_head")  # rounding adds sqrt(64)/2 to the norm of q'
+    total = sum(map(abs, map(sub, vector.numbers, repeat(lanes.offset))))
+    error = len(group_sizes(len(x))) * 4 * norm * (vector.unit + exact.unit) + total * vector.unit / 2
+    if vector.large and exact.large:
+        total = sum(sum(map(abs, numbers)) for _, _, numbers in vector.large.groups)
+        unit = vector.large.unit
+        error += len(vector.large.groups) * 4 * norm * (unit + exact.large.unit) + total * unit / 2
+    return PruningQuery(vector, error * (1 + 1 / (1 << 20)), count)  # and the roundings of floats
 
 
 def find_candidates(query: PruningQuery, parts: Sequence[tuple[PackedMatrix, range]]) -> list[Candidate]:
@@ -73,13 +81,27 @@ def prune(candidates: Sequence[Candidate], query: PruningQuery) -> list[Candidat
     return [candidate for candidate in candidates if not candidate[0] + candidate[1] * query.error < cut]
 
 
-def exact_logits(vector: Rounded, rows: Matrix, scales: Vector, lanes: Lanes) -> list[float]:  # [n][C], [n] -> [n]
+def exact_logits(
+    vector: RoundedVector, rows: Matrix, scales: Vector, lanes: Lanes
+) -> list[float]:  # [C], [n][C], [n] -> [n]
     """Return the logits of some tokens, from their rows of the table: bit for bit those of the full product."""
-    numbers, unit = vector
-    a = list(map(sub, numbers, repeat(lanes.offset)))
-    centre = sum(a) << (lanes.weight_bits - 1)
+    a = list(map(sub, vector.numbers, repeat(lanes.offset)))
+    centre, half = sum(a) << (lanes.weight_bits - 1), 1 << (lanes.weight_bits - 1)
+    large = _by_place(vector.large) if vector.large else []
     logits = []
     for row, scale in zip(rows, scales, strict=True):
         words = quantise_weights(row, repeat(1.0 / scale), lanes.weight_bits)
-        logits.append((sum(map(mul, a, words)) - centre) * (scale * unit) + 0.0)
+        logit = (sum(map(mul, a, words)) - centre) * (scale * vector.unit) + 0.0
+        if vector.large:
+            logit += sum(b * (words[place] - half) for place, b in large) * (scale * vector.large.unit)
+        logits.append(logit)
     return logits
+
+
+def _by_place(large: LargeElements) -> list[tuple[int, int]]:
+    """Return the place of every large element in the vector, and its b_i."""
+    return [
+        (GROUP * number + place, b)
+        for number, places, numbers in large.groups
+        for place, b in zip(places, numbers, strict=True)
+    ]

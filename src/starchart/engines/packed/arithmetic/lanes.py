@@ -28,21 +28,26 @@ class Lanes:
 
     @property
     def offset(self) -> int:
-        """M, larger than any |a_i|: some column has |q_j| >= 2^(b-1) - 1, so |a_i| <= |a| is below 2^(L-b+1)."""
-        return 1 << (self.width - self.weight_bits + 1)
+        """M, larger than any |a_i|: |a| K < 2^(L-1) with K >= 2^(b-1), so |a_i| <= |a| is below 2^(L-b)."""
+        return 1 << (self.width - self.weight_bits)
 
 
 @dataclass(frozen=True)
 class Precision:
     """Lanes for the weights, for keys and values, and for pruning candidates; None where pruning saves no time."""
 
-    weights: Lanes
+    name: str
+    weights: tuple[Lanes, ...]  # a matrix has the first of them whose weights are exact enough: `lane_choice`
     attention: Lanes
     pruning: Lanes | None
+    wider: "Precision | None" = None  # for models on which this one is not exact enough: `calibration`
 
 
-FULL = Precision(weights=Lanes(52, 25), attention=Lanes(64, 27), pruning=Lanes(24, 10))
-FAST = Precision(weights=Lanes(20, 8), attention=Lanes(32, 13), pruning=None)
+FULL = Precision("full", (Lanes(52, 25), Lanes(56, 27)), Lanes(64, 27), Lanes(24, 10))
+# No lanes of 28 bits: the sums of more than 16 groups of rows would not fit into words of 32 bits.
+_FAST_32 = Precision("fast", (Lanes(32, 15),), Lanes(64, 27), None)
+_FAST_24 = Precision("fast", (Lanes(24, 11),), Lanes(32, 13), None, _FAST_32)
+FAST = Precision("fast", (Lanes(20, 9),), Lanes(32, 13), None, _FAST_24)
 
 
 def lanes_to_bytes(values: Words, width: int, bits: int) -> bytearray:  # [N] -> ceil(N/2) * width/4 bytes
