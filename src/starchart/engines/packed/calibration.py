@@ -1,17 +1,17 @@
-"""The narrowest lanes that are exact enough for a model: two precisions are compared while it is packed.
+"""The narrowest lanes that are exact enough for a model, found by a comparison while it is packed.
 
 A fast precision rounds so much that its error is not small on every model. So the model reads 32 fixed tokens in the
-narrowest lanes and in the next wider ones. Their KL divergence is the error of the narrower ones, nearly. One more bit
-for weights and vectors each halves the error of the logits, and the KL divergence grows with its square: so the error
-of all wider lanes follows.
+widest lanes, then in the narrowest ones and, if need be, in wider ones, until the KL divergence from the widest is
+small. The error cannot be computed from the first comparison alone: with heavy tails, most weights are rounded to zero
+in narrow lanes, and the error does not shrink with the step.
 """
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from math import inf, isfinite, ldexp
+from math import inf, isfinite
 from operator import mul, sub
 
-from starchart.engines.packed.arithmetic.lanes import Precision
+from starchart.engines.packed.arithmetic.lanes import Precision, with_wider
 from starchart.engines.packed.filling import Filled
 from starchart.engines.packed.packed_model import PackedModel, Packer
 from starchart.utils.exact_sum import exact_sum
@@ -30,35 +30,36 @@ def open_model(packer: Packer, precision: Precision, logits: Logits) -> PackedMo
 
     Raises CheckpointError for numbers that cannot be weights, EngineError if a process ends.
     """
-    for one in with_wider(precision):
+    known = with_wider(precision)
+    for one in known:
         if found := packer.stored(one):
             return found
-    model = (
-        packer.packed(precision) if precision.wider is None else _compared(packer, precision, precision.wider, logits)
-    )
+    model = _compared(packer, known, logits) if len(known) > 1 else packer.packed(precision)
     model.filled.keep()
     return model
 
 
-def _compared(packer: Packer, precision: Precision, wider: Precision, logits: Logits) -> PackedModel:
+def _compared(packer: Packer, known: Sequence[Precision], logits: Logits) -> PackedModel:
     """Return the model in the narrowest precision that is exact enough. One packed model is in memory at a time."""
+    *narrower, widest = known
     ids = calibration_ids(packer.config.vocab_size, packer.config.n_positions)
-    with ExitStack() as undo:
-        truth, files = _truth(packer, wider, logits, ids)
-        undo.callback(files.discard)
-        narrow = packer.packed(precision)
-        undo.callback(narrow.close)
-        chosen = choose(precision, divergence(logits(narrow, ids), truth))
-        if chosen is precision:
-            undo.pop_all()
-            files.discard()
-            return narrow
-        if chosen is wider:
-            files.keep()
-    return packer.stored(chosen) or packer.packed(chosen)
+    truth, files = _truth(packer, widest, logits, ids)
+    try:
+        for precision in narrower:
+            with ExitStack() as undo:
+                model = packer.packed(precision)
+                undo.callback(model.close)
+                if divergence(logits(model, ids), truth) <= MOST_NATS:
+                    undo.pop_all()
+                    return model
+        files.keep()
+    finally:
+        files.discard()  # where they were kept, they have another name
+    return packer.stored(widest) or packer.packed(widest)
 
 
 def _truth(packer: Packer, precision: Precision, logits: Logits, ids: Sequence[int]) -> tuple[Matrix, Filled]:
+    """Return the logits in `precision`, and the files of the model that was packed for them."""
     model = packer.packed(precision)
     try:
         return logits(model, ids), model.filled
@@ -67,19 +68,6 @@ def _truth(packer: Packer, precision: Precision, logits: Logits, ids: Sequence[i
         raise
     finally:
         model.shards.close()
-
-
-def with_wider(precision: Precision) -> list[Precision]:
-    """Return a precision and the wider ones that may take its place."""
-    return [precision, *(with_wider(precision.wider) if precision.wider else [])]
-
-
-def choose(precision: Precision, nats: float) -> Precision:
-    """Return the narrowest precision that is exact enough where `precision` has this KL divergence, or the widest."""
-    known = with_wider(precision)
-    bits = [one.weights[0].weight_bits for one in known]
-    enough = [one for one, own in zip(known, bits, strict=True) if ldexp(nats, 2 * (bits[0] - own)) <= MOST_NATS]
-    return enough[0] if enough else known[-1]
 
 
 def calibration_ids(vocabulary: int, positions: int) -> list[int]:

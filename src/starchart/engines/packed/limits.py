@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterable
 
-from starchart.engines.packed.arithmetic.lanes import FAST, FULL, Lanes, Precision
+from starchart.engines.packed.arithmetic.lanes import FAST, FULL, Lanes, Precision, with_wider
 from starchart.engines.packed.slices import Layer, SliceRange
 from starchart.engines.processors import available_memory, available_processors
 from starchart.errors import EngineError
@@ -62,7 +62,7 @@ def refuse_if_too_large(config: GPT2Config, precision: Precision, processes: int
     needed = packed_memory(config, precision, processes, tables)
     if room is None or needed <= room:
         return
-    smaller = packed_memory(config, FAST.wider or FAST, processes, tables)  # they are compared
+    smaller = packed_memory(config, with_wider(FAST)[-1], processes, tables)  # they are compared
     advice = "close other programs, or choose a smaller model"
     if precision is FULL and smaller <= room:
         advice = f"--precision fast needs {smaller / 1e9:.1f} GB"

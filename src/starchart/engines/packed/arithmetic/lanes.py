@@ -50,6 +50,11 @@ _FAST_24 = Precision("fast", (Lanes(24, 11),), Lanes(32, 13), None, _FAST_32)
 FAST = Precision("fast", (Lanes(20, 9),), Lanes(32, 13), None, _FAST_24)
 
 
+def with_wider(precision: Precision) -> list[Precision]:
+    """Return a precision and the wider ones that may take its place, the narrowest first."""
+    return [precision, *(with_wider(precision.wider) if precision.wider else [])]
+
+
 def lanes_to_bytes(values: Words, width: int, bits: int) -> bytearray:  # [N] -> ceil(N/2) * width/4 bytes
     """Return the bytes of the integer with lanes `values`: 5 times as fast as lane by lane, for widths of 52 bits.
 
