@@ -225,7 +225,7 @@ def test_too_little_memory(folder, monkeypatch):
 
 def test_what_would_fit_is_said(monkeypatch):
     config = GPT2Config()
-    for room, words in [(0.9e9, "--precision fast needs"), (0.2e9, "choose a smaller model")]:
+    for room, words in [(1.2e9, "--precision fast needs"), (0.2e9, "choose a smaller model")]:
         monkeypatch.setattr(limits, "available_memory", lambda room=room: int(room))
         with pytest.raises(EngineError, match=words):
             limits.refuse_if_too_large(config, FULL, 2)
