@@ -1,9 +1,9 @@
 """The narrowest lanes that are exact enough for a model: two precisions are compared while it is packed.
 
 A fast precision rounds so much that its error is not small on every model. So the model reads 32 fixed tokens in the
-narrowest lanes and in the next wider ones. Their KL divergence is the error of the narrower ones, nearly. One more bit
-for weights and vectors each halves the error of the logits, and the KL divergence grows with its square: so the error
-of all wider lanes follows.
+narrowest lanes and in the next wider ones. The KL divergence between the two is nearly the error of the narrowest
+lanes. The error of the wider lanes follows from it: one more bit for the weights and one more for the vectors halve the
+error of the logits, and the KL divergence grows with the square of that error.
 """
 
 from collections.abc import Callable, Sequence
@@ -26,7 +26,9 @@ Logits = Callable[[PackedModel, Sequence[int]], Matrix]
 
 
 def open_model(packer: Packer, precision: Precision, logits: Logits) -> PackedModel:
-    """Return the model in `precision`, or in a wider one where that is not exact enough; from the pack cache if it can.
+    """Return the model in `precision`, or in a wider one where that is not exact enough.
+
+    It is read from the pack cache if it is there.
 
     Raises CheckpointError for numbers that cannot be weights, EngineError if a process ends.
     """
@@ -83,7 +85,7 @@ def choose(precision: Precision, nats: float) -> Precision:
 
 
 def calibration_ids(vocabulary: int, positions: int) -> list[int]:
-    """Return 32 tokens from all over the vocabulary, fewer where a text may not be so long.
+    """Return 32 tokens from all over the vocabulary, fewer for a model that reads fewer.
 
     >>> calibration_ids(50257, 3)
     [7919, 15838, 23757]

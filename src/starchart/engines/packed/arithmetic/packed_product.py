@@ -63,7 +63,7 @@ class MatrixSums(NamedTuple):
 def lane_sums(block: Block, vectors: Sequence[Groups], guards: Sequence[int], lanes: Lanes) -> list[LaneSums]:
     """Return sum_i a_i q_ij for every lane j and every vector, exactly: [T][in], [T] -> [T].
 
-    `guards`: for each vector, the number above the highest lane of its sums.
+    `guards`: for each vector, the sum of its guards: the number that stands above the highest lane of `total`.
     """
     mask = even_lanes(lanes.width, block.count)
     totals, evens = [0] * len(vectors), [0] * len(vectors)
