@@ -38,7 +38,7 @@ _MOST_BLOCKS = MOST_TENSORS // 12
 def is_llm_c(first: bytes) -> bool:
     """Return whether the first bytes of a file are those of a model of llm.c."""
     magic, version = first[:4], first[4:8]
-    return magic == MAGIC.to_bytes(4, "little") and any(version)  # without a version it is the length of another header
+    return magic == MAGIC.to_bytes(4, "little") and any(version)  # a version of 0: the length of a safetensors header
 
 
 def open_llm_c(path: Path) -> dict[str, StoredTensor]:
