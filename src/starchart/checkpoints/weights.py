@@ -22,7 +22,7 @@ _TABLE, _HEAD = "wte.weight", "lm_head.weight"
 _ROWS_AT_ONCE = 1024
 _BLOCK = re.compile(r"h\.([0-9]+)\.")
 _TENSORS_OF_A_BLOCK = 12
-_NAMED = 5  # at most so many tensors of a kind are named in an error
+_NAMED = 5  # an error names at most 5 tensors of a kind
 # Sizes of the configuration that the shape of a tensor shows: key, letter, tensor, axis.
 _TELLTALES = (
     ("vocab_size", "V", "wte.weight", 0),

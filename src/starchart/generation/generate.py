@@ -1,6 +1,6 @@
 """The loop: read the prompt once, then draw a token, read it, draw the next.
 
-Every token is read once, because its keys and values stay in the cache. With on_full="slide" some are read again.
+Every token is read once, because its keys and values stay in the cache; only on_full="slide" reads tokens again.
 """
 
 import secrets

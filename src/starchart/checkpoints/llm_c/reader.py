@@ -100,6 +100,6 @@ def tensors_in_file(config: GPT2Config) -> Iterator[tuple[str, tuple[int, ...]]]
 
 
 def number_count(config: GPT2Config, rows: int) -> int:
-    """Return how many numbers the file holds if its wte has so many rows; without a loop over n_layer."""
+    """Return how many numbers the file holds if its wte has `rows` rows; without a loop over n_layer."""
     c = config.n_embd
     return (rows + config.n_positions) * c + config.n_layer * (12 * c * c + 13 * c) + 2 * c

@@ -88,7 +88,7 @@ class Deferred:
 
 @dataclass(frozen=True)
 class KeptVectors:
-    """Vectors [T][in] of which each shard keeps its own channels, as long as the handle lives."""
+    """Vectors [T][in] of which each shard keeps its own channels, until the handle is garbage-collected."""
 
     handle: Handle
     norms: Sequence[Sequence[float]]  # [T][groups]

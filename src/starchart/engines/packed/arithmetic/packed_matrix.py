@@ -63,7 +63,7 @@ class PackedMatrix:
 
 
 def group_sizes(rows: int) -> list[int]:
-    """Return the sizes of the groups of so many rows: 64, 64, ..., the rest."""
+    """Return the sizes of the groups into which `rows` rows are divided: 64, 64, ..., the rest."""
     return [min(GROUP, rows - start) for start in range(0, rows, GROUP)]
 
 
