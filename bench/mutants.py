@@ -129,7 +129,7 @@ def shortened(finding, most=100):
 
 def table(outcomes):
     """Give the lines of the table in Markdown."""
-    yield "| break | in | caught by | check | it says |"
+    yield "| mistake | file | component that failed | check | its message |"
     yield "|---|---|---|---|---|"
     for outcome in outcomes:
         m = outcome.mutant

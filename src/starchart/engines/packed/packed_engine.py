@@ -210,7 +210,7 @@ class PackedEngine:
         refuse_foreign("fork", "cache", cache, self._group.handles)
         copy = CacheHandle(self._group.handles.new())
         self._group.call("fork", cache.valid().number, copy.valid().number)
-        cache.valid()  # raises where another thread used it meanwhile: then the copy may have new tokens
+        cache.valid()  # raises if another thread has used it since: then the copy may have new tokens
         return copy
 
     def close(self) -> None:
