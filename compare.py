@@ -1,4 +1,4 @@
-"""Prove that the chart is accurate: the same as `starchart compare`, which says what to install."""
+"""Compare every component with other libraries: the same as `starchart compare`, which says what to install."""
 
 import os
 import sys

@@ -1,6 +1,6 @@
-"""Tell a story with GPT-2: the same as `starchart generate`, from a bare clone with nothing installed.
+"""Continue a text with GPT-2: the same as `starchart generate`, from a bare clone with nothing installed.
 
-starchart.pyz begins here too (tools/make_zipapp.py): HERE is that file then, and Python imports from inside it.
+starchart.pyz starts here too (tools/make_zipapp.py): then HERE is that file, and Python imports from inside it.
 """
 
 import os

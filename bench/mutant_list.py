@@ -340,21 +340,21 @@ MUTANTS = [
         "if settings.top_p < 0.5:",
     ),
     Mutant(
-        "the last of the race for the first",
+        "the last token to arrive wins, not the first",
         "generation",
         "generation/exponential_race",
         "return max(contenders, key=score)",
         "return min(contenders, key=score)",
     ),
     Mutant(
-        "one word a token",
+        "one random word for each token, not two",
         "generation",
         "generation/exponential_race",
         "bits = generator.bits(2 * count)",
         "bits = generator.bits(count) << 32 * count",
     ),
     Mutant(
-        "words swapped",
+        "the two random words swapped",
         "generation",
         "generation/exponential_race",
         "((high & 0x1FFFFF) << 32 | low)",
@@ -375,7 +375,7 @@ MUTANTS = [
         "else read([token, token], cache)",
     ),
     Mutant(
-        "texts never end",
+        "the end-of-text token ignored",
         "generation",
         "generation/generate",
         "if token in limits.end_of_text:",

@@ -129,7 +129,7 @@ def shortened(finding, most=100):
 
 def table(outcomes):
     """Give the lines of the table in Markdown."""
-    yield "| break | in | caught by | check | it says |"
+    yield "| mistake | file | component that failed | check | its message |"
     yield "|---|---|---|---|---|"
     for outcome in outcomes:
         m = outcome.mutant
@@ -150,8 +150,8 @@ In the commands here `python` is `.venv/bin/python`, made as the [README](../REA
 installed.
 
 A proof that cannot fail proves nothing. So the engine is broken on purpose: {len(outcomes)} mistakes that a programmer
-could make, one at a time. For each, `compare.py` runs {way}. It has caught {good} of {len(outcomes)} and named
-the right component: the first that fails. The breaks are in `bench/mutant_list.py`.
+could make, one at a time. For each, `compare.py` runs {way}. For {good} of {len(outcomes)}, a check
+failed, and the first that failed was of the right component. The mistakes are in `bench/mutant_list.py`.
 
 """
     return text + "\n".join(table(outcomes)) + "\n"

@@ -1,4 +1,4 @@
-"""Starchart: GPT-2 charted in pure Python. Everything here uses the standard library only.
+"""Starchart: GPT-2 in pure Python. Everything here uses the standard library only.
 
 >>> from starchart import GPT2, Tokenizer
 """

@@ -159,9 +159,9 @@ class GPT2:
     ) -> Iterator[int]:  # [T] -> new ids
         """Return an iterator over new ids, each computed when it is asked for. The names are those of transformers.
 
-        temperature 0 is greedy; top_k 0 and top_p 1 cut nothing; a seed gives the same tokens as in transformers;
-        without one, every call gives other tokens. These defaults draw from all tokens. Those of the command line
-        (temperature 0.8, top_k 40, 60 new tokens) do not, so one seed gives another text there unless you pass them.
+        temperature 0 is greedy; top_k 0 and top_p 1 filter nothing out; a seed gives the same tokens as in
+        transformers; without one, every call gives other tokens. The command line has other defaults (temperature 0.8,
+        top_k 40, 60 new tokens): pass those here for the tokens that it draws with the same seed.
 
         `tap` sees or changes every named value of each step: first of the T tokens of the prompt, then of one token at
         a time. A `Recording` holds the last step. See `starchart.generation.generate` for the end of a text.

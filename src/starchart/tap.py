@@ -115,7 +115,7 @@ class Recording(dict[str, Any]):
         return value
 
     def __missing__(self, name: str) -> Any:
-        asked = f"; recorded is only what matches {' or '.join(self._patterns)}" if self._patterns else ""
+        asked = f"; only names that match {' or '.join(self._patterns)} are" if self._patterns else ""
         raise KeyError(f"no value called {name} was recorded{asked}; docs/NAMES.md lists the names")
 
     def __enter__(self) -> "Recording":

@@ -39,8 +39,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--text", metavar="FILE",
-        help="the raw WikiText-2 test set, with its lines joined by empty lines; adds a check of the published"
-        " perplexities of OpenAI's models",
+        help="the raw WikiText-2 test set, its lines joined with an empty line between them; adds a check of the"
+        " published perplexities of OpenAI's models",
     )  # fmt: skip
 
 

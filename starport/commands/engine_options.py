@@ -30,8 +30,8 @@ def add_engine_options(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     add(
         "--precision", choices=list(dict.fromkeys(name for names in PRECISIONS.values() for name in names)),
-        help="packed: full (more exact than float32) or fast (KL divergence below 5e-4 nats per token; default: full);"
-        " torch: float32, float64 or bfloat16 (default: float32)",
+        help="packed: full (the default; more exact than float32) or fast (KL divergence below 5e-4 nats per token);"
+        " torch: float32 (the default), float64 or bfloat16",
     )  # fmt: skip
     add(
         "--workers", type=int, metavar="N",

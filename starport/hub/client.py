@@ -54,7 +54,7 @@ def list_model(repository: str, revision: str) -> Listing:
 
 @contextmanager
 def open_file(listing: Listing, file: HubFile, start: int) -> Iterator[Any]:
-    """Request a file from byte `start` on, and yield the response. A server may send the whole file nevertheless.
+    """Request a file from byte `start` on, and yield the response. A server may ignore this and send the whole file.
 
     If the hub redirects to another host, httpx does not send the token there. Raises errors of httpx and of
     huggingface_hub.

@@ -123,7 +123,7 @@ def _told(kind: Kind, nats: float, alone: Mapping[str, float] | None, known: boo
     """Return further results of a run that passed, besides its measures."""
     told = [] if known else [f"{short(nats)} nats per token on this model"]
     if kind.name == "packed fast" and alone:
-        told.append(f"fast is approximate: rounding to 9 bits alone has {short(alone['nats'])} nats")
+        told.append(f"fast is approximate: in its narrowest lanes, rounding alone has {short(alone['nats'])} nats")
     return told + ["same bits fused, with a cache, with 2 workers"] * kind.exact
 
 

@@ -53,7 +53,7 @@ def _weights(model: Path, name: str) -> Check:
     """Compare the weights that we read with those of the safetensors library: equal names and equal bits."""
     stored = {key: array for key, array in stored_weights(model).items() if not key.endswith(_NO_WEIGHTS)}
     _, tensors = open_tensors(model)
-    tied = {_HEAD} - tensors.keys()  # a file may contain it nevertheless
+    tied = {_HEAD} - tensors.keys()  # a file may still contain it
     if missing := (stored.keys() - tied) ^ tensors.keys():
         finding = f"{len(missing)} tensors are read only by us or only by safetensors, such as {min(missing)}"
         return Check("model", name, False, finding, {"tensors": len(stored)})

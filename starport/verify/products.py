@@ -1,9 +1,9 @@
 """Sums and products of vectors and matrices. Addition and transposition must have equal bits.
 
 The error of a product a.b is measured in u sum|a_i b_i|, u = 2^-53. The bound is 2 of these units; docs/BOUNDS.md has
-the proof. An ulp of the result is no useful unit: if the terms cancel, the result and its ulp can be arbitrarily small.
-Products below 2^-1022 underflow: there u sum|a_i b_i| is less than the smallest float, 2^-1074. So errors are then
-measured in 2^-1074, and the bound is larger by 1 for each such product. Sums must be correctly rounded.
+the proof. An ulp of the result is not a useful unit: if the terms cancel, the result and its ulp can be arbitrarily
+small. Products below 2^-1022 underflow: there u sum|a_i b_i| is less than the smallest float, 2^-1074. So errors are
+then measured in 2^-1074, and the bound is larger by 1 for each such product. Sums must be correctly rounded.
 """
 
 from collections.abc import Callable, Iterator, Sequence

@@ -115,7 +115,7 @@ def _greedy(gpt2: GPT2, prompt: Sequence[int], count: int) -> tuple[list[int], f
 def perplexity_of(folder: Path, text: str, stride: int = WINDOW) -> float:
     """Return the perplexity per token of a text, on the torch engine, in windows that start `stride` tokens apart.
 
-    The first token of the text is not predicted. If windows do not overlap, the first token of no window is.
+    The first token of the text is not predicted. If windows do not overlap, the first token of each window is not.
     """
     from starport.engines.tensors import default_device  # noqa: PLC0415  these import PyTorch
     from starport.engines.torch_engine import TorchEngine  # noqa: PLC0415

@@ -51,7 +51,7 @@ def width_for(weight: Tensor, widths: Sequence[Width]) -> Width:  # [in][out]
 
 
 def rounded_weight(weight: Tensor, bits: int) -> tuple[Tensor, float]:  # [in][out] -> [in][out]
-    """Return a weight whose columns are whole numbers of so many bits times a scale, and a bound on their norms."""
+    """Return a weight whose columns are whole numbers of `bits` bits times a scale, and a bound on their norms."""
     largest = (1 << (bits - 1)) - 1
     steps = weight.abs().amax(0) / largest  # [out]
     whole = (weight / torch.where(steps > 0, steps, 1.0)).round()

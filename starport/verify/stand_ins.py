@@ -1,4 +1,4 @@
-"""Small random GPT-2s. Gammas, betas and biases are random too, and the sizes are odd, so that no error stays hidden.
+"""Small random GPT-2s. Gammas, betas and biases are random too, and the sizes are odd, so that every error is seen.
 
 They are written by the safetensors library, as transformers writes models. Their vocabulary is the 256 bytes, a few
 merges and <|endoftext|>.

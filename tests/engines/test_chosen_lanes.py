@@ -12,7 +12,7 @@ from starchart import GPT2
 from starchart.engines import reference
 from starchart.engines.packed import calibration
 from starchart.engines.packed.arithmetic.lanes import FAST, FULL, with_wider
-from starchart.engines.packed.calibration import MOST_NATS, calibration_ids, divergence
+from starchart.engines.packed.calibration import calibration_texts, divergence
 from starchart.engines.packed.lane_choice import FEW_ROWS, HEAVY_TAILS, lanes_by_name, spread
 from starchart.engines.packed.pack_cache import PackCache
 from starchart.engines.packed.packed_engine import PackedEngine
@@ -61,17 +61,19 @@ def test_weights_that_are_not_finite_are_refused_as_ever(tmp_path, bad):
         GPT2(gpt2.config, weights, PackedEngine())
 
 
-def test_the_narrowest_precision_within_the_limit_is_chosen(tmp_path, monkeypatch):
-    """`divergence` is replaced: it is asked about 20 bits first, then about 24."""
+def test_the_narrowest_precision_within_the_limits_is_chosen(tmp_path, monkeypatch):
+    """`divergence` is replaced: it is asked about 20 bits first, then about 24, for each of four texts."""
     fast, wider, widest = with_wider(FAST)
-    folder = write_tiny_model(tmp_path)
+    folder, mean, text = write_tiny_model(tmp_path), calibration.MOST_NATS, calibration.MOST_IN_A_TEXT
     for found, expected in [
-        ([0.0], fast),
-        ([MOST_NATS], fast),
-        ([1.01 * MOST_NATS, MOST_NATS], wider),
-        ([inf, 0.0], wider),
-        ([1.0, 1.01 * MOST_NATS], widest),
-        ([nan, nan], widest),
+        ([0.0] * 4, fast),
+        ([mean] * 4, fast),
+        ([text, text, 0.0, 0.0], fast),
+        ([text, text, 1e-6, 0.0, mean, mean, mean, mean], wider),
+        ([1.01 * text, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, text], wider),
+        ([inf] * 4 + [0.0] * 4, wider),
+        ([1.0] * 4 + [0.0, 0.0, 0.0, 1.01 * text], widest),
+        ([nan] * 8, widest),
     ]:
         answers = iter(found)
         monkeypatch.setattr(calibration, "divergence", lambda *_, answers=answers: next(answers))
@@ -89,10 +91,13 @@ def test_divergence_is_that_of_a_textbook():
 
 
 def test_calibration_reads_tokens_from_all_over_the_vocabulary():
-    assert len(set(calibration_ids(50257, 1024))) == 32
-    assert max(calibration_ids(50257, 1024)) > 40000
-    assert calibration_ids(1, 5) == [0] * 5
-    assert all(0 <= token < 261 for token in calibration_ids(261, 16))
+    texts = calibration_texts(50257, 1024)
+    assert [len(ids) for ids in texts] == [8] * 4
+    tokens = {token for ids in texts for token in ids}
+    assert len(tokens) == 32
+    assert max(tokens) > 40000
+    assert calibration_texts(1, 5) == [[0] * 5] * 4
+    assert all(0 <= token < 261 for ids in calibration_texts(261, 16) for token in ids)
 
 
 def sharper(folder, factor):

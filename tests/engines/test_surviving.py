@@ -51,7 +51,7 @@ def test_a_worker_killed_at_random_moments(model, right_text, part):
             text, said = process.communicate(timeout=60)
         assert process.returncode == 2
         assert [line for line in said.decode().splitlines() if "; packed engine" not in line] == [
-            f"{ENDED}: it was killed, perhaps for want of memory; start again (--workers 1 needs no other process)"
+            f"{ENDED}: it was killed, perhaps because memory ran out; start again (--workers 1 needs no other process)"
         ]
         text = text.rstrip(b"\n")
         assert text[: len(right_text)] == right_text[: len(text)]

@@ -116,7 +116,7 @@ def test_hugging_face_values(row, values, hugging_face):
     torch = pytest.importorskip("torch")
     name, term = row[0].strip("`"), re.findall("`(.+)`", row[3])[0]
     ours, theirs = torch.tensor(values[name], dtype=torch.float64), hugging_face[term]
-    for start, end in re.findall(r"columns (\w+) to (\w+)", row[3]):
+    for start, end in re.findall(r"columns (\w+) to (\w+) - 1", row[3]):
         theirs = theirs[:, size(start) : size(end)]
     if "[H][T][D]" in row[1]:
         ours = torch.cat(list(ours), dim=-1)  # heads side by side

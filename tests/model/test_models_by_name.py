@@ -139,12 +139,12 @@ def test_gpt2_that_is_not_cached(cache):
 def test_a_model_that_is_cached_in_part(cache):
     folder = put(cache, "org/name", ["config.json", *VOCABULARY])
     said = complaint(GPT2.from_pretrained, "org/name")
-    assert f"and the Hugging Face cache has other files of it only ({folder}); download it with `hf download" in said
+    assert f"and the Hugging Face cache has only other files of it ({folder}); download it with `hf download" in said
     put(cache, "org/none", WEIGHTS)
-    assert "has other files of it only" in complaint(Tokenizer.from_pretrained, "org/none")
+    assert "has only other files of it" in complaint(Tokenizer.from_pretrained, "org/none")
     # A link to a blob that never came is no file.
     put(cache, "org/broken", WEIGHTS).joinpath("model.safetensors").resolve().unlink()
-    assert "has other files of it only" in complaint(GPT2.from_pretrained, "org/broken")
+    assert "has only other files of it" in complaint(GPT2.from_pretrained, "org/broken")
 
 
 def test_weights_in_another_format_meet_the_message_of_the_loader(cache):

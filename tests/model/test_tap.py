@@ -195,7 +195,7 @@ def test_a_value_that_was_not_recorded(folder):
     some, everything = Recording("ln_f", "wte"), Recording()
     for recording in (some, everything):
         gpt2.logits(IDS, tap=recording)
-    with pytest.raises(KeyError, match=r"no value called wpe was recorded; recorded is only what matches ln_f or wte"):
+    with pytest.raises(KeyError, match=r"no value called wpe was recorded; only names that match ln_f or wte are"):
         some["wpe"]
     with pytest.raises(KeyError, match=r"no value called h\.2\.ln_1 was recorded; docs/NAMES\.md lists the names"):
         everything["h.2.ln_1"]

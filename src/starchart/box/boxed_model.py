@@ -54,10 +54,10 @@ def _holds(folder: Path, endings: tuple[str, ...]) -> bool:
 
 
 def _not_cached(name: str, repository: str, revision: str | None, partial: list[Path]) -> str:
-    """Return what to say of a model that is not in the cache, or in part only."""
+    """Return the message for a model that is not in the cache, or only in part."""
     state = f"it is not in the Hugging Face cache ({cache_folder()})"
     if partial:
-        state = f"the Hugging Face cache has other files of it only ({partial[0]})"
+        state = f"the Hugging Face cache has only other files of it ({partial[0]})"
     at = f" at revision {revision}" if revision else ""
     option = f" --revision {revision}" if revision else ""
     return (

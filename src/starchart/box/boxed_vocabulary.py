@@ -9,9 +9,7 @@ NAMES = ("gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl", "distilgpt2")
 
 
 def boxed_merges(name: str | os.PathLike[str]) -> Path | None:
-    """Return the path of GPT-2's merges.txt if `name` is one of NAMES; else None.
-
-    A file or folder of that name wins: then it is None too.
+    """Return the path of GPT-2's merges.txt if `name` is one of NAMES, and no file or folder has that name; else None.
 
     >>> boxed_merges("gpt2-xl").name
     'merges.txt'

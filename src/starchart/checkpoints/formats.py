@@ -50,7 +50,7 @@ class Writer:
 
 @dataclass(frozen=True)
 class Format:
-    """How files of one format are read, and written if they are.
+    """How files of one format are read, and written if Starchart writes this format.
 
     `open` returns the tensors by name, with Hugging Face's names and shapes, whatever those in the file are. `config`
     returns the configuration that is in the file itself, or beside it in the format's own way; without it, the

@@ -1,8 +1,8 @@
 """Checkpoints that are refused whatever their format is.
 
-Three kinds: files that are often in the place of weights; files with more tensors than any GPT-2 has, since each costs
-time and memory before it is known what it is; and models that a format cannot represent, since its file would hold
-another model.
+There are three kinds: files that are often in the place of weights; files with more tensors than any GPT-2 has, since
+each takes time and memory before its name is compared; and models that a format cannot represent, since a file of that
+format would be read as another model.
 """
 
 from collections.abc import Mapping
@@ -36,6 +36,6 @@ def refuse_other_values(config: GPT2Config, taken_for_granted: Mapping[str, Any]
         ours = getattr(config, name)
         if ours != value:
             raise CheckpointError(
-                f"this model has {name} {shown(ours)}, and the {format_name} format takes {shown(value)} for granted;"
-                " write safetensors, which says what it is"
+                f"this model has {name} {shown(ours)}, and a file of the {format_name} format always means"
+                f" {shown(value)}; write safetensors, which stores this value"
             )

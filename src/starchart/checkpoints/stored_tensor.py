@@ -43,8 +43,8 @@ _WIDER = {"F16": "BF16 and F32 hold", "BF16": "F32 holds", "F32": "F64 holds"}
 class StoredTensor:
     """A tensor in a file, not read yet: its numbers are little-endian, without gaps, row by row.
 
-    With `transposed` they are column by column: the file has the transpose of the matrix that `shape` describes, as
-    files have that keep the matrix of a linear layer as [out][in].
+    With `transposed` they are column by column: the file has the transpose of the matrix that `shape` describes. Such
+    are the matrices of linear layers in GGUF and llm.c, which are [out][in].
     """
 
     name: str  # as the file has it

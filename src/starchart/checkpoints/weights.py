@@ -22,7 +22,7 @@ _TABLE, _HEAD = "wte.weight", "lm_head.weight"
 _ROWS_AT_ONCE = 1024
 _BLOCK = re.compile(r"h\.([0-9]+)\.")
 _TENSORS_OF_A_BLOCK = 12
-_NAMED = 5  # at most so many tensors of a kind are named in an error
+_NAMED = 5  # an error names at most 5 tensors of a kind
 # Sizes of the configuration that the shape of a tensor shows: key, letter, tensor, axis.
 _TELLTALES = (
     ("vocab_size", "V", "wte.weight", 0),
@@ -94,9 +94,9 @@ def _are_equal(a: StoredTensor, b: StoredTensor) -> bool:
 def refuse_other_model(tensors: Mapping[str, StoredTensor], config: GPT2Config, source: str) -> None:
     """Raise CheckpointError if the configuration is that of another model, with the number that differs.
 
-    One number is plainer than the hundred wrong shapes that follow from it. This check comes before any loop over
-    n_layer, which can be any number in an untrusted file. A file with too few tensors for its blocks is refused here
-    too, because all that follows takes time for every block.
+    A message with this number is clearer than one with the hundred wrong shapes that follow from it. This check comes
+    before any loop over n_layer, which can be any number in an untrusted file. A file with too few tensors for its
+    blocks is refused here too, because later checks take time for every block.
     """
     if not any(map(_BLOCK.match, tensors)):
         held = _listed([shown(name) for name in tensors]) if tensors else "no tensors at all"

@@ -14,7 +14,7 @@ from starchart.utils.matrix import Matrix
 
 
 def embed(ids: Sequence[int], table: Matrix) -> list[list[float]]:  # [T], [rows][C] -> [T][C]
-    """Return row ids[t] of `table` for every t, unchanged to the bit.
+    """Return row ids[t] of `table` for every t, with the same bits.
 
     >>> embed([2, 0], [[0.1, 0.2], [0.3, 0.4], [0.5, 0.6]])
     [[0.5, 0.6], [0.1, 0.2]]

@@ -122,7 +122,7 @@ def is_gguf(path: str | os.PathLike[str]) -> bool:
 
 
 def read_gguf_header(fields: GGUFFields, arrays: Collection[str] = ()) -> GGUFHeader:
-    """Return the header of a file from which nothing was read yet. Of arrays, only those named in `arrays` are kept.
+    """Return the header of a file from which nothing was read yet. Arrays are left out, except those in `arrays`.
 
     Raises the error of `fields` for a header that cannot be true.
     """

@@ -16,8 +16,9 @@ from starchart.errors import StarchartError
 from starchart.files.byte_order_mark import without_byte_order_mark
 from starchart.files.regular_file import open_regular_file
 
-# A value takes up to 250 bytes in memory, a character up to 8 beside the file's own. At both limits: 190 MB and 0.8 s,
-# as measured with Python 3.12. GPT-2's tokenizer.json has 200,000 values in 3 MB, an index of 10,000 tensors 10,000.
+# A value takes up to 250 bytes in memory, a character up to 8 in addition to its bytes. At both limits: 190 MB and
+# 0.8 s, as measured with Python 3.12. GPT-2's tokenizer.json has 200,000 values in 3 MB; an index of 10,000 tensors
+# has 10,000.
 MAX_JSON_BYTES = 16_000_000
 MAX_JSON_VALUES = 600_000  # brackets, braces and commas; those in strings count too
 

@@ -1,13 +1,14 @@
-"""The draw of `torch.multinomial`: every token runs, the first to arrive wins.
+"""The draw of `torch.multinomial`: every token gets a random time, and the token with the shortest time is drawn.
 
-Token i, of probability p_i, arrives at the time q_i / p_i, where the q_i are independent exponential times:
+The time of token i, of probability p_i, is q_i / p_i, where the q_i are independent exponential random numbers:
 
-    winner = argmax_i p_i / q_i,    q_i = -log(1 - u_i),    u_i uniform in [0, 1),    P(token i wins) = p_i
+    drawn = argmax_i p_i / q_i,    q_i = -log(1 - u_i),    u_i uniform in [0, 1),    P(token i is drawn) = p_i
 
-Torch takes two random words for every token of the vocabulary, even one that was filtered out, and so does this file.
-But it computes p and q only for the tokens that can still win; a test compares it with the full race. The weights
-exp(logit - largest) serve as p, since dividing all of them by their sum changes no winner. Torch runs the race in
-float32: doubles can give another winner only when the two best scores agree to about 1e-7 (some twice in 10^8 draws).
+This is called a race: the token that arrives first wins. Torch takes two random words of 32 bits for every token of
+the vocabulary, even one that was filtered out, and so does this file. But it computes p and q only for the tokens that
+can still win; a test compares it with the full race. The weights exp(logit - largest) are used as p, since dividing all
+of them by their sum changes no winner. Torch computes the scores p / q in float32: with doubles another token can win
+only when the two best scores agree to about 1e-7 (about twice in 10^8 draws).
 
 Sources: Feller 1971, "An Introduction to Probability Theory", volume 2, section I.3 (exponential clocks); Maddison,
 Tarlow & Minka 2014, "A* Sampling", section 2 (the same race in logarithms); torch's `multinomial` and `exponential_`
@@ -31,14 +32,14 @@ AT_ONCE = 1.0 / (1 << 500)  # in place of q = 0, from u = 0 (once in 2^53): the 
 
 
 def exponential_race(logits: Sequence[float], tokens: Sequence[int], generator: TorchGenerator) -> int:  # [V] -> id
-    """Draw one of `tokens` (ids, smallest first) with probability in the ratio of exp(logit); 2V random words are used.
+    """Draw one of `tokens` (ids, smallest first) with probability proportional to exp(logit), from 2V random words.
 
     The largest logit must be finite and belong to one of `tokens`. Of equal scores the first wins, as in torch.
 
     A token wins only if no other score is larger. So it must reach the best score of a few tokens: the most probable
-    one, and those with u < 1/256. In logarithms: logit - largest - log(q) >= log(best of the few). The shortest time of
-    its bin is a lower bound of q, so one comparison excludes most tokens; the rest (about 250 of 50257) need exp and
-    log1p.
+    one, and those with u < 1/256. In logarithms: logit - largest - log(q) >= log(best of the few). The leading 8 bits
+    of u put a token into one of 256 bins, and the shortest time of its bin is a lower bound of q. So one comparison
+    excludes most tokens; the rest (about 250 of 50257) need exp and log1p.
     """
     count = len(logits)
     bits = generator.bits(2 * count)

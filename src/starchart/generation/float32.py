@@ -1,4 +1,4 @@
-"""Rounding to float32: transformers samples in float32, and the same roundings give the same ties and cuts.
+"""Rounding to float32, in which transformers samples: two logits that become equal there must become equal here too.
 
 `array` and `struct` round to the nearest float32, ties to even, as IEEE-754 says, on every machine.
 """

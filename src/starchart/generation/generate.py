@@ -1,6 +1,6 @@
 """The loop: read the prompt once, then draw a token, read it, draw the next.
 
-Every token is read once: what attention needs of it stays in the cache.
+Every token is read once, because its keys and values stay in the cache; only on_full="slide" reads tokens again.
 """
 
 import secrets

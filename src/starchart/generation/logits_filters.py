@@ -38,7 +38,7 @@ def top_k(logits: Sequence[float], k: int) -> list[int]:  # [V] -> ids of the to
 
 
 def top_p(logits: Sequence[float], tokens: Sequence[int], p: float) -> list[int]:  # [V], ids -> ids of the tokens kept
-    """Keep the fewest likely tokens, among `tokens`, whose probabilities together reach p, where 0 < p < 1.
+    """Keep as few of `tokens` as possible, the most probable first, so that their probabilities reach p, 0 < p < 1.
 
     transformers starts from the least probable token, and removes tokens as long as their cumulative probability is at
     most 1 - p, in float32; the most probable token always stays. This function starts from the most probable token and

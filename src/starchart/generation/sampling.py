@@ -27,7 +27,7 @@ _HOT = 1e6  # from here on logits that differ much may become equal: their quoti
 class SamplingSettings:
     """How to choose the next token. The names are those of transformers' GenerationConfig.
 
-    temperature 0 is greedy; top_k 0 and top_p 1 cut nothing; seed None leaves the choice of a seed to the caller.
+    temperature 0 is greedy; top_k 0 and top_p 1 filter nothing out; with seed None the caller chooses a seed.
     Raises GenerationError for a setting out of its range.
     """
 

@@ -2,8 +2,9 @@
 
     Attention(Q, K, V) = softmax(mask(scale Q K^T)) V,    for each of H heads
 
-Entry [t][s] of the pattern, the softmax, says how much token t takes from token s. Attention is the only layer that
-carries anything from one token to another. Source: Vaswani et al. 2017, section 3.2.1, equation 1, and 3.2.2 (heads).
+The softmax is called the pattern: entry [t][s] is the weight of the value of token s in the mean for token t. Only
+attention moves information from one token to another. Source: Vaswani et al. 2017, section 3.2.1, equation 1, and
+3.2.2 (heads).
 """
 
 from collections.abc import Sequence
@@ -18,7 +19,7 @@ from starchart.utils.matrix_multiply import matrix_multiply, multiply_transposed
 def scaled_dot_product_attention(
     queries: Sequence[Matrix], keys: Sequence[Matrix], values: Sequence[Matrix], scale: float, tap: Tap
 ) -> list[Matrix]:  # [H][T][D], [H][S][D], [H][S][D] -> [H][T][D]
-    """Return what each of T new tokens takes from S tokens, for every head.
+    """Return, for every head and each of T new tokens, the weighted mean of the values of S tokens.
 
     >>> from starchart.tap import no_tap
     >>> scaled_dot_product_attention([[[1.0]]], [[[2.0], [2.0]]], [[[10.0], [30.0]]], 0.5, no_tap)

@@ -20,5 +20,5 @@ def new_cache(config: GPT2Config, ops: Engine) -> Cache:
 
 
 def fork_cache(cache: Cache, ops: Engine) -> Cache:
-    """Return a copy of `cache` that shares nothing with it."""
+    """Return a copy of `cache`: using one does not use up the other."""
     return Cache(cache.length, tuple(ops.fork(layer) for layer in cache.layers))

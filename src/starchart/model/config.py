@@ -37,7 +37,7 @@ class GPT2Config:
     layer_norm_epsilon: float = 1e-5
     scale_attn_weights: bool = True
     scale_attn_by_inverse_layer_idx: bool = False
-    reorder_and_upcast_attn: bool = False  # an order of rounding for half precision: in doubles it changes nothing
+    reorder_and_upcast_attn: bool = False  # changes only how half precision rounds: no effect here
     tie_word_embeddings: bool = True
     eos_token_ids: tuple[int, ...] = (50256,)  # tokens that end a text
 

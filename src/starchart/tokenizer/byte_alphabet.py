@@ -15,7 +15,7 @@ _BYTE = {character: byte for byte, character in enumerate(ALPHABET)}
 
 
 def to_alphabet(data: bytes) -> str:
-    r"""Return bytes as characters of the alphabet, one for one.
+    r"""Return one character of the alphabet for each byte.
 
     >>> to_alphabet(" caf\u00e9".encode()) == "\u0120caf\u00c3\u00a9"
     True

@@ -92,7 +92,7 @@ def _special(tokens: Sequence[str], types: Any, path: Path) -> list[str]:
                 "done here; use a model whose added tokens are control tokens"
             )
         if kind not in (TokenType.NORMAL, TokenType.CONTROL, TokenType.UNUSED):
-            raise VocabularyError(f"{path}: {_TYPES}: {shown(token)} is of type {shown(kind)}; GPT-2 has none of it")
+            raise VocabularyError(f"{path}: {_TYPES}: {shown(token)} is of type {shown(kind)}; GPT-2 has no such token")
     return [token for token, kind in zip(tokens, types, strict=True) if kind == TokenType.CONTROL]
 
 

@@ -72,10 +72,10 @@ def count_words(texts: Iterable[str]) -> Counter[str]:
 
 
 class _Pairs:
-    """The words as tokens, and of every pair of neighbours how often it occurs and in which words.
+    """The words as tokens, and for every pair of neighbours how often it occurs and in which words.
 
-    A heap has the pairs by frequency. Frequencies of pairs in it only fall; an entry whose count is too
-    high is corrected when it comes to the top.
+    A heap has the pairs by frequency. The frequency of a pair in it can only become smaller; an entry whose count is
+    too high is corrected when it comes to the top.
     """
 
     def __init__(self, words: list[list[int]], counts: list[int]) -> None:
@@ -91,7 +91,7 @@ class _Pairs:
         heapify(self._heap)
 
     def most_frequent(self, minimum: int) -> Pair | None:
-        """Remove and return the most frequent pair, of equals that with the smallest ids; None below the minimum."""
+        """Remove and return the most frequent pair, of equals the one with the smallest ids; None below `minimum`."""
         while self._heap:
             negative, pair = self._heap[0]
             if (count := self._frequency[pair]) != -negative:

@@ -12,7 +12,7 @@ from starchart.utils.matrix import Vector
 
 
 def softmax(scores: Vector) -> list[float]:  # [S] -> [S]
-    """Return numbers of at least 0 that sum to 1, in the ratio of exp(score).
+    """Return numbers of at least 0, proportional to exp(score), whose sum is 1 up to rounding.
 
     A score of -inf gets exactly 0. The scores must not be empty, NaN or all -inf.
     Error, in ulps of the largest result: below 4.1 + ln S; proof in docs/BOUNDS.md#softmax.

@@ -45,7 +45,7 @@ def refuse_other_architecture(metadata: Mapping[str, Any], source: str) -> None:
 
 
 def config_from_metadata(metadata: Mapping[str, Any], vocab_size: int) -> GPT2Config:
-    """Return the configuration in the metadata of a GPT-2 with so many tokens. Raises ConfigError."""
+    """Return the configuration in the metadata of a GPT-2 with `vocab_size` tokens. Raises ConfigError."""
     missing = [key for key in (*_SIZES, _EPSILON) if key not in metadata and key != _WIDTH]
     if missing:
         raise ConfigError(f"its metadata has no {' and no '.join(missing)}; convert the model again")

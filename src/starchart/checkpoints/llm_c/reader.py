@@ -38,7 +38,7 @@ _MOST_BLOCKS = MOST_TENSORS // 12
 def is_llm_c(first: bytes) -> bool:
     """Return whether the first bytes of a file are those of a model of llm.c."""
     magic, version = first[:4], first[4:8]
-    return magic == MAGIC.to_bytes(4, "little") and any(version)  # without a version it is the length of another header
+    return magic == MAGIC.to_bytes(4, "little") and any(version)  # a version of 0: the length of a safetensors header
 
 
 def open_llm_c(path: Path) -> dict[str, StoredTensor]:
@@ -100,6 +100,6 @@ def tensors_in_file(config: GPT2Config) -> Iterator[tuple[str, tuple[int, ...]]]
 
 
 def number_count(config: GPT2Config, rows: int) -> int:
-    """Return how many numbers the file holds if its wte has so many rows; without a loop over n_layer."""
+    """Return how many numbers the file holds if its wte has `rows` rows; without a loop over n_layer."""
     c = config.n_embd
     return (rows + config.n_positions) * c + config.n_layer * (12 * c * c + 13 * c) + 2 * c

@@ -19,7 +19,7 @@ from functools import lru_cache
 from struct import Struct, iter_unpack, unpack
 
 BLOCK = 32  # numbers
-_KEPT = 1 << 12  # so many d have their tables kept, 1.3 kB each
+_KEPT = 1 << 12  # the number of d whose tables are kept, 1.3 kB each
 
 _SIGNED = [byte - 256 if byte > 127 else byte for byte in range(256)]
 # For a byte of Q4_0: each half minus 8, as a signed byte.

@@ -22,7 +22,7 @@ _LOW_TO_BYTE_1 = bytes((low & 7) << 5 for low in range(256))
 # If both bytes are marked with 1, a number is subnormal, and not one of the 256 above.
 _HIGH_OF_SUBNORMAL = bytes((high & 0x7C) == 0 for high in range(256))
 _LOW_OF_SUBNORMAL = bytes(low != 0 for low in range(256))
-_MANY = 8  # with more than one subnormal number in so many, struct is faster for all numbers
+_MANY = 8  # if more than one number in 8 is subnormal, struct is faster for all numbers
 
 
 def widen_half(raw: bytes) -> bytes:

@@ -9,7 +9,7 @@ They are protocol buffers, of which this much is needed: a message becomes its f
 
     message    fields, one after another: key, value
     key        varint: 8 * (number of the field) + wire type
-    value      by wire type: 0 varint, 1 eight bytes, 2 a length (varint) and so many bytes, 5 four bytes
+    value      by wire type: 0 varint, 1 eight bytes, 2 a length (varint) and bytes of that length, 5 four bytes
     varint     7 bits in each byte, the lowest first; the highest bit says that another byte follows
 
 Groups (wire types 3 and 4) are not in these messages, and are refused. A message inside a message stays bytes until it

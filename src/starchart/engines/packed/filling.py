@@ -38,7 +38,7 @@ class ModelToPack:
 
 @dataclass(frozen=True)
 class Filled:
-    """What the engine must know of filled shards, and the new files of the packed model, which are temporary yet."""
+    """What the engine must know of filled shards, and the new files of the packed model, which are still temporary."""
 
     bounds: Mapping[str, int]  # K^2 of every linear layer and of the output projection, by name
     lanes: Mapping[str, Lanes]
@@ -49,7 +49,7 @@ class Filled:
         if self.unfinished:
             with _warning(self.unfinished.cache):
                 self.unfinished.cache.keep(self.unfinished.folder, self.unfinished.contents)
-        self.discard()  # where it was kept, it was renamed
+        self.discard()  # removes nothing if the folder was kept: it has another name then
 
     def discard(self) -> None:
         """Remove the new files."""
@@ -67,7 +67,7 @@ class Unfinished:
 
 
 def read_packed(group: ProcessGroup, model: ModelToPack, cache: PackCache | None, progress: Progress) -> Filled | None:
-    """Fill the shards from the pack cache, or return None where it does not have this model undamaged."""
+    """Fill the shards from the pack cache, or return None if the cache does not have this model undamaged."""
     description = describe(model)
     entry = cache.find(description) if cache and description else None
     if entry is None:

@@ -1,10 +1,11 @@
-"""Handles: what the packed engine returns instead of lists. Something not computed yet, or held by the shards.
+"""What the packed engine returns instead of lists: outputs that are not computed yet, or that the shards keep.
 
-The shards keep vectors and caches under numbers. A `Handle` is such a number, and `Handles` knows which handles were
-garbage-collected, so that the shards can free what they keep for them. The weak references call `dict.__setitem__`
-itself when a handle dies, not a function in Python: an interrupt in such a function would be printed and ignored.
+The shards keep vectors and caches under numbers. A `Handle` holds such a number, and `Handles` lists the handles that
+were garbage-collected, so that the shards can free what they keep for them. When a handle is garbage-collected, its
+weak reference calls `dict.__setitem__` itself, not a function in Python: an interrupt in such a function would be
+printed and ignored.
 
-Every value knows its owner, the `Handles` of the engine that made it: in another engine its number means another thing.
+Every value has an owner, the `Handles` of the engine that made it: in another engine its number means another thing.
 """
 
 import weakref
@@ -29,7 +30,7 @@ class Handle:
 
 
 class Handles:
-    """Makes handles, each with a number of its own, and lists those that were garbage-collected."""
+    """Makes handles, each with a different number, and lists those that were garbage-collected."""
 
     def __init__(self) -> None:
         self._numbers = count()
@@ -87,7 +88,7 @@ class Deferred:
 
 @dataclass(frozen=True)
 class KeptVectors:
-    """Vectors [T][in] of which each shard keeps its own channels, as long as the handle lives."""
+    """Vectors [T][in] of which each shard keeps its own channels, until the handle is garbage-collected."""
 
     handle: Handle
     norms: Sequence[Sequence[float]]  # [T][groups]
@@ -126,7 +127,7 @@ def refuse_foreign(operation: str, what: str, value: Any, owner: Handles) -> Non
     """Raise EngineError for a value, a weight or a cache of another engine, or for a weight that is not prepared."""
     if getattr(value, "owner", None) is not owner:
         raise EngineError(
-            f"{operation}: its {what} was not made by this engine; an engine shares only lists with others"
+            f"{operation}: its {what} was not made by this engine; from another engine it takes only lists"
         )
 
 

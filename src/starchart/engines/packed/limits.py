@@ -9,10 +9,10 @@ from starchart.engines.processors import available_memory, available_processors
 from starchart.errors import EngineError
 from starchart.model.config import GPT2Config
 
-# With fewer multiplications a token, the messages cost more time than a second process saves.
+# With fewer multiplications per token, the messages cost more time than a second process saves.
 _WORTH_A_WORKER = 20_000_000
 _PER_PROCESS = 40 << 20  # bytes: Python itself, and temporary values while a matrix is packed
-_PER_DIGIT = 4 / 30  # bytes for a bit of CPython's integers
+_PER_DIGIT = 4 / 30  # bytes per bit: CPython stores a digit of 30 bits in 4 bytes
 _PER_WEIGHT = 4  # bytes, in the embedding tables, which stay as they are
 _GROUPS = 65 / 64  # each group of 64 rows has one more number, `Group.start`
 
@@ -45,7 +45,7 @@ def refuse_too_many_rows(layers: Iterable[Layer], slices: SliceRange, precision:
 
 
 def refuse_too_many_positions(config: GPT2Config, precision: Precision) -> None:
-    """Raise EngineError where the rounding errors of a long attention pattern, 1/2 a position, may fill a lane."""
+    """Raise EngineError where the rounding errors of a long attention pattern, 1/2 per position, may fill a lane."""
     positions = config.n_positions
     if positions > _most_positions(precision):
         advice = _advice(positions <= _most_positions(FULL))

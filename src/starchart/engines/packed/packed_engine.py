@@ -1,8 +1,9 @@
 """The packed engine: every matrix product by big integers, everything between them as in the reference engine.
 
-Layers whose columns are cut are computed late: `linear` returns a `Deferred` with the input of the layer. The next
-operation decides. `attend` and `activation` compute the layer and then themselves on every shard, where its columns
-are; `to_lists` collects the outputs. Taps see lists, so with a tap each operation is computed alone: the same bits.
+A layer whose columns are cut (`slices`) is not computed at once: `linear` returns a `Deferred` with the input of the
+layer. What happens then depends on the next operation. `attend` and `activation` compute the layer and their own result
+on every shard, for its columns; `to_lists` computes the layer and collects the outputs. Taps see lists, so with a tap
+each operation is computed alone, with the same bits.
 """
 
 import logging
@@ -82,7 +83,7 @@ class PackedEngine:
         if self._model.precision is not self._precision:
             narrow, wide = (one.weights[0].width for one in (self._precision, self._model.precision))
             _log.warning(
-                "%s precision: this model needs lanes of %d bits, not %d, to be exact enough; its products take some"
+                "%s precision: this model needs lanes of %d bits, not %d, to be exact enough; its products take about"
                 " %.1f times as long", self._precision.name, wide, narrow, wide / narrow,
             )  # fmt: skip
         return self._model.weights
@@ -209,7 +210,7 @@ class PackedEngine:
         refuse_foreign("fork", "cache", cache, self._group.handles)
         copy = CacheHandle(self._group.handles.new())
         self._group.call("fork", cache.valid().number, copy.valid().number)
-        cache.valid()  # raises where another thread used it meanwhile: then the copy may have new tokens
+        cache.valid()  # raises if another thread has used it since: then the copy may have new tokens
         return copy
 
     def close(self) -> None:

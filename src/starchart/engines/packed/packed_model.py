@@ -23,7 +23,7 @@ Fill = Callable[[ShardGroup, ModelToPack, PackCache | None, Progress], Filled]
 
 @dataclass(frozen=True)
 class PackedModel:
-    """A model in the shards. `close` it, or keep it."""
+    """A model in the shards. `close` it when it is no longer needed."""
 
     weights: Any  # GPTModelWeights with a PackedLayer in place of every matrix
     vocabulary: Matrix  # [V][C], the rows of the output projection
@@ -49,7 +49,7 @@ class Packer:
     progress: Progress
 
     def stored(self, precision: Precision) -> PackedModel | None:
-        """Return the model from the pack cache, or None where it does not have it, or has it damaged."""
+        """Return the model from the pack cache, or None if the cache does not have it undamaged."""
         description = describe(self._to_pack(precision))
         if self.cache is None or description is None or self.cache.find(description) is None:
             return None

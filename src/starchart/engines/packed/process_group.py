@@ -30,7 +30,7 @@ from starchart.errors import EngineError, StarchartError
 _PROGRAM = "import sys; sys.path.append(sys.argv[1]); from starchart.engines.packed.process_group import serve; serve()"
 _NEW_PROCESS_GROUP = 0x200  # Windows' CREATE_NEW_PROCESS_GROUP
 _GONE = (
-    "a process of the packed engine ended: it was killed, perhaps for want of memory; start again"
+    "a process of the packed engine ended: it was killed, perhaps because memory ran out; start again"
     " (--workers 1 needs no other process)"
 )
 _CLOSED = "the packed engine was closed; open the model again"

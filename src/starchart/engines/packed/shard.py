@@ -4,6 +4,8 @@ Every process has one shard, this process too. `process_group` calls the same me
 results. Vectors come as arrays of whole numbers a_i + M with the unit 1/s, or as floats where they are the shard's own
 channels. A shard keeps the outputs of its attention heads and its hidden channels under a number until it is told to
 forget that number: `ShardGroup` does so when the `Handle` with the number was garbage-collected.
+
+In shapes, `own` counts the columns or channels that this shard has, and `groups` its groups of up to 64 rows.
 """
 
 from array import array

@@ -72,7 +72,7 @@ class ShardFiller:
         )
 
     def pack_output_projection(self, part: int, table: Any, folder: Path | None) -> PackingResult:
-        """Pack the output projection for the vocabulary of slice number `part` of these, if there are so many."""
+        """Pack the output projection for the vocabulary of slice number `part` of these; nothing if there is none."""
         slice_ = self._slices.first + part
         if slice_ >= self._slices.last:
             return PackingResult(0, {})

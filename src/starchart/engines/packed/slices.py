@@ -56,7 +56,7 @@ OUTPUT_PROJECTION = Layer("lm_head", Axis.COLUMNS, Channels.VOCABULARY)
 
 @cache
 def linear_layers(blocks: int) -> dict[str, Layer]:
-    """Return the linear layers of so many blocks, by name.
+    """Return the linear layers of a model with `blocks` transformer blocks, by name.
 
     >>> linear_layers(12)["h.11.mlp.c_fc"].following.name
     'h.11.mlp.c_proj'
@@ -146,6 +146,6 @@ def side_by_side(parts: "Sequence[Sequence[array[float]]]") -> list[list[float]]
 
 
 def _cuts(length: int, slices: int, first: int, last: int) -> tuple[int, int]:
-    """Return where slices first, ..., last - 1 of so many channels begin and end: all of the same even size."""
+    """Return where slices first, ..., last - 1 of `length` channels begin and end: all of the same even size."""
     size = 2 * -(-length // (2 * slices))
     return min(first * size, length), min(last * size, length)

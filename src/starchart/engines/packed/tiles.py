@@ -123,7 +123,7 @@ def tile_bytes(packed: LaneRows) -> bytes:
 
 
 def tile_rows(tile: bytes, lane_count: int, lanes: Lanes) -> LaneRows:
-    """Return the rows in a tile with so many lanes."""
+    """Return the rows in a tile whose rows have `lane_count` lanes."""
     scales = array("d", tile[: 8 * lane_count])
     if sys.byteorder == "big":
         scales.byteswap()

@@ -27,7 +27,7 @@ def exp(x: float) -> float:
     high, low = _ROOTS[k & 1023]
     e = k >> 10
     result = high + (low + high * (r + r * r * (1 / 2 + r * (1 / 6 + r * (1 / 24)))))
-    return result * _POWERS[e >> 1] * _POWERS[e - (e >> 1)]  # 2^1024 is no float, but both halves are
+    return result * _POWERS[e >> 1] * _POWERS[e - (e >> 1)]  # 2^1024 is no float, 2^512 is
 
 
 def _roots_of_two() -> list[tuple[float, float]]:

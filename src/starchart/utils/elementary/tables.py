@@ -12,7 +12,7 @@ UNIT = 1 / ONE
 def split(value: int, bits: int) -> tuple[float, float]:
     """Return floats (high, low) with high + low = value / ONE, high a multiple of 2**-bits and 0 <= low < 2**-bits.
 
-    high is exact while |value| / ONE < 2**(53 - bits). low is rounded once, and exact from 43 bits on.
+    high is exact while |value| / ONE < 2**(53 - bits). low is rounded once; if `bits` is 43 or more, it is exact.
 
     >>> split(ONE + ONE // 8 + ONE // 3, 2)
     (1.25, 0.20833333333333334)

@@ -4,8 +4,8 @@
     outputs    z_d = sum_s p_s v_sd          a lane for each channel d, a row for each position s
 
 The vector is the query q, or the pattern p. Every key and every value has a scale; p_s is multiplied by the scale of
-value s. The keys of 128 positions share one integer for each channel. Lanes are as wide as the processor's words: with
-so few lanes, nothing is faster.
+value s. The keys of 128 positions share one integer for each channel. Lanes are as wide as a word of the processor:
+here an integer has few lanes, and the width that is fastest to read is better than a narrower one.
 
 No lane overflows: |sum_i a_i q_i| <= A 2^(b-1) with A = sum_i |a_i|, and the exponent of the vector is chosen so that
 A 2^b <= 2^(L-1), which is asserted. The result for a position depends neither on the blocks of 128 nor on the number of

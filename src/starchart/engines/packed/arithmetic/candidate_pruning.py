@@ -1,16 +1,16 @@
 """Candidate pruning: cheap bounds on all logits, then exact logits for the few tokens that may be the likeliest.
 
 The output projection is packed a second time in narrower lanes, with the highest bits of every weight: q' = q / 2^d,
-rounded, with the scale c'_j = 2^d c_j. With the vector rounded for those lanes, x = a'/s' approximately, every logit
-y_j is known up to an error bound E that is the same for all tokens, in units of their scale:
+rounded, with the scale c'_j = 2^d c_j. The vector is rounded for those lanes, x = a'/s' approximately. Their product
+z_j is near the logit y_j; the bound on the difference is c'_j E, with the same E for all tokens:
 
     |y_j - z_j| <= c'_j E,    z_j = c'_j sum_i a'_i q'_ij / s'
     E = G sqrt(64)/2 K/2^d (1/s + 1/s') + sum_i |a'_i| / (2 s')
 
 y_j is the logit of the full product, K the bound on the norms of its columns within a group, G the number of groups.
 The first term bounds the error of rounding the vector twice (Cauchy-Schwarz inequality, group by group), the second one
-the error of rounding the weights. Where the vector has large elements with scales of their own, E has the same two
-terms for them, with the number of groups that they are in.
+the error of rounding the weights. If the vector has large elements, with a scale of their own, E has the same two terms
+for them; then G is the number of groups that they are in.
 
 A token whose upper bound z_j + c'_j E is below the lower bounds of `count` others is not among the `count` likeliest.
 The remaining candidates get exactly the logits of the full product: the same whole numbers are multiplied.
@@ -59,7 +59,7 @@ def pruning_query(
         total = sum(sum(map(abs, numbers)) for _, _, numbers in vector.large.groups)
         unit = vector.large.unit
         error += len(vector.large.groups) * 4 * norm * (unit + exact.large.unit) + total * unit / 2
-    return PruningQuery(vector, error * (1 + 1 / (1 << 20)), count)  # and the roundings of floats
+    return PruningQuery(vector, error * (1 + 1 / (1 << 20)), count)  # more than floats round
 
 
 def find_candidates(query: PruningQuery, parts: Sequence[tuple[PackedMatrix, range]]) -> list[Candidate]:

@@ -28,7 +28,7 @@ class Lanes:
 
     @property
     def offset(self) -> int:
-        """M, larger than any |a_i|: |a| K < 2^(L-1) with K >= 2^(b-1), so |a_i| <= |a| is below 2^(L-b)."""
+        """M, larger than any |a_i| (`packed_matrix`): |a| K < 2^(L-1) and K >= 2^(b-1), so |a_i| <= |a| < 2^(L-b)."""
         return 1 << (self.width - self.weight_bits)
 
 

@@ -16,9 +16,9 @@ between 0 and 2^L. The rows are in groups of 64, because a group has a smaller n
 sums of the groups are added, even and odd lanes are separated, so that each lane has twice the width: enough for 2^L
 groups.
 
-The only error is that q and a are rounded to the nearest whole number. The sums are exact, so neither the order of the
-rows nor the blocks of columns nor the number of processes change a bit. Source: Kronecker substitution (von zur Gathen
-and Gerhard, Modern Computer Algebra, section 8.4).
+q and a are rounded to the nearest whole number. The sums T_j are exact, so neither the order of the rows nor the blocks
+of columns nor the number of processes change a bit. Only c_j T_j / s is rounded, as floats are. Source: Kronecker
+substitution (von zur Gathen and Gerhard, Modern Computer Algebra, section 8.4).
 """
 
 from collections.abc import Iterator, Sequence
@@ -63,7 +63,7 @@ class PackedMatrix:
 
 
 def group_sizes(rows: int) -> list[int]:
-    """Return the sizes of the groups of so many rows: 64, 64, ..., the rest."""
+    """Return the sizes of the groups into which `rows` rows are divided: 64, 64, ..., the rest."""
     return [min(GROUP, rows - start) for start in range(0, rows, GROUP)]
 
 

@@ -63,7 +63,7 @@ class MatrixSums(NamedTuple):
 def lane_sums(block: Block, vectors: Sequence[Groups], guards: Sequence[int], lanes: Lanes) -> list[LaneSums]:
     """Return sum_i a_i q_ij for every lane j and every vector, exactly: [T][in], [T] -> [T].
 
-    `guards`: for each vector, the number above the highest lane of its sums.
+    `guards`: for each vector, the sum of its guards: the number that stands above the highest lane of `total`.
     """
     mask = even_lanes(lanes.width, block.count)
     totals, evens = [0] * len(vectors), [0] * len(vectors)
@@ -156,7 +156,7 @@ def _excess(width: int, count: int, groups: int) -> tuple[int, int]:
 
 
 def _larger_than_words(even: int, odd: int, groups: int, lanes: Lanes, count: int) -> list[int]:  # -> [count]
-    """Return the whole numbers T_j one by one: sums of so many groups do not fit into machine words."""
+    """Return the whole numbers T_j one by one, where the sums of all groups may not fit into machine words."""
     size, shift = pair_bytes(lanes.width), groups << (lanes.width - 1)
     parts = [part.to_bytes(size * ((count + 1) // 2), "little") for part in (even, odd)]
     places = [(parts[lane % 2], lane // 2 * size) for lane in range(count)]

@@ -57,7 +57,7 @@ class VectorScales:
 def round_for(x: Vector, bound: int, lanes: Lanes, name: str) -> RoundedVector:  # [in] -> [in]
     """Return a vector rounded for a matrix with K^2 = bound, in groups of 64. No lane overflows: asserted.
 
-    Raises GenerationError for infinities and NaN; `name` says in it which layer the vector is for.
+    Raises GenerationError for infinities and NaN; its message names the layer, `name`.
     """
     sizes = group_sizes(len(x))
     norms = group_norms(x, sizes, name)
@@ -65,9 +65,9 @@ def round_for(x: Vector, bound: int, lanes: Lanes, name: str) -> RoundedVector: 
 
 
 def group_norms(x: Vector, sizes: Sequence[int], name: str) -> list[float]:  # [in] -> [groups]
-    """Return the norm of every group of x, or somewhat more. Raises GenerationError for infinities and NaN.
+    """Return the norm of every group of x, or somewhat more.
 
-    `name` says in it which layer x is for.
+    Raises GenerationError for infinities and NaN; its message names the layer, `name`.
     """
     norms = []
     for group in in_groups(x, sizes):
