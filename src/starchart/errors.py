@@ -58,3 +58,7 @@ class TapError(StarchartError):
 
 class TrainingError(StarchartError):
     """A training that cannot begin or go on: its text, its settings, its checkpoint, or a loss that is no number."""
+
+
+class RequestError(StarchartError):
+    """A question about a run that has no answer: a name, an index or a setting that is not there."""
