@@ -7,10 +7,11 @@ from typing import Any
 from starchart.errors import RequestError, StarchartError
 from starchart.files.json_file import shown
 from starport.explorer.model_facts import model_facts
-from starport.explorer.opened_model import OpenedModel, Progress
+from starport.explorer.opened_model import OpenedModel, Progress, no_progress
 from starport.explorer.question import Question
 from starport.explorer.request import Request
 from starport.explorer.run_facts import run_facts
+from starport.explorer.stories import number_answer
 from starport.explorer.traces import GoneError, Traces
 from starport.explorer.values import values_answer
 
@@ -19,11 +20,8 @@ QUESTIONS: dict[str, Callable[[Question], dict[str, Any]]] = {
     "tokenize": lambda q: q.model.tokens.steps(q.request.text("text"), q.request.flag("special")),
     "trace": run_facts,
     "values": values_answer,
+    "number": number_answer,
 }
-
-
-def no_progress(done: int, of: int, text: str) -> None:
-    """Show no progress."""
 
 
 class Explorer:
