@@ -79,6 +79,7 @@ class DerivedValues(Mapping[str, Any]):
 
     def lens(self, point: str, positions: Sequence[int]) -> list[Sequence[float]]:  # -> [positions][V]
         """Return the logits of the lens at a point, computed in one pass where they are not remembered."""
+        point = self._first_of_its_kind(point)
         name = f"lens.{point}.logits"
         missing = [token for token in positions if (name, token) not in self._rows]
         if missing:
@@ -120,12 +121,22 @@ class DerivedValues(Mapping[str, Any]):
 
     def _lens_row(self, name: str, token: int) -> Any:
         point, _, kind = name.removeprefix("lens.").rpartition(".")
+        if (first := self._first_of_its_kind(point)) != point:
+            return self[f"lens.{first}.{kind}"][token]
         if kind == "logits":
             return self._gpt2().read_out([list(self._values[point][token])])[0]
         if kind == "probabilities":
             return softmax(self[f"lens.{point}.logits"][token])
         weights = self._weights["ln_f.weight"], self._weights["ln_f.bias"]
         return layer_norm([self._values[point][token]], *weights, self._config.layer_norm_epsilon)[0]
+
+    def _first_of_its_kind(self, point: str) -> str:
+        """Return the earlier point with the same numbers: of h.3.resid_pre it is h.2.resid_post, unless it was changed."""
+        block, _, kind = point.rpartition(".")
+        if kind != "resid_pre" or block == "h.0":
+            return point
+        other = f"h.{int(block.removeprefix('h.')) - 1}.resid_post"
+        return other if self._values[other] is self._values[point] else point
 
     def _given(self, attention: str) -> list[list[list[float]]]:  # -> [H][T][S]
         pairs = zip(self._values[f"{attention}pattern"], self._values[f"{attention}v"], strict=True)
