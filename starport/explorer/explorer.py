@@ -6,24 +6,32 @@ from typing import Any
 
 from starchart.errors import RequestError, StarchartError
 from starchart.files.json_file import shown
+from starport.explorer.lens_answers import contributions_answer, lens_answer, sweep_answer
 from starport.explorer.model_facts import model_facts
-from starport.explorer.opened_model import OpenedModel, Progress
+from starport.explorer.next_token import next_answer
+from starport.explorer.opened_model import OpenedModel, Progress, no_progress
 from starport.explorer.question import Question
 from starport.explorer.request import Request
 from starport.explorer.run_facts import run_facts
+from starport.explorer.stories import number_answer
 from starport.explorer.traces import GoneError, Traces
 from starport.explorer.values import values_answer
+from starport.explorer.views import attention_answer, feed_forward_answer, map_answer
 
 QUESTIONS: dict[str, Callable[[Question], dict[str, Any]]] = {
     "model": model_facts,
     "tokenize": lambda q: q.model.tokens.steps(q.request.text("text"), q.request.flag("special")),
     "trace": run_facts,
     "values": values_answer,
+    "number": number_answer,
+    "map": map_answer,
+    "attention": attention_answer,
+    "feed_forward": feed_forward_answer,
+    "lens": lens_answer,
+    "contributions": contributions_answer,
+    "next": next_answer,
+    "sweep": sweep_answer,
 }
-
-
-def no_progress(done: int, of: int, text: str) -> None:
-    """Show no progress."""
 
 
 class Explorer:

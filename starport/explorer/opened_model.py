@@ -11,6 +11,7 @@ from starchart.checkpoints.checkpoint import open_tensors
 from starchart.errors import RequestError
 from starchart.tokenizer.tokenizer import check_vocabulary, named_vocabulary
 from starchart.value_graph.graph import value_graph
+from starport.explorer.derived_graph import derived_graph
 from starport.explorer.stored_weights import StoredWeights
 from starport.explorer.tokens import Tokens
 
@@ -18,6 +19,10 @@ WAYS = (("packed", "full"), ("packed", "fast"), ("reference", "full"))
 _SMALL = 20_000_000  # parameters: of a larger model one engine is open at a time
 
 Progress = Callable[[int, int, str], None]
+
+
+def no_progress(done: int, of: int, text: str) -> None:
+    """Show no progress."""
 
 
 class OpenedModel:
@@ -35,6 +40,7 @@ class OpenedModel:
         self.weights = StoredWeights(tensors)
         self.parameters = sum(tensor.count for tensor in tensors.values())
         self.graph = value_graph(self.config, untied="lm_head.weight" in tensors)
+        self.derived = derived_graph(self.config, self.graph)
         self.ways = (way, *(other for other in WAYS if other != way))
         self._options: dict[str, Any] = {"workers": workers, "pack_cache": pack_cache}
         self._open: OrderedDict[tuple[str, str], GPT2] = OrderedDict()
@@ -44,7 +50,7 @@ class OpenedModel:
             "V": self.config.vocab_size, "P": self.config.n_positions,
         }  # fmt: skip
 
-    def gpt2(self, engine: str, precision: str, progress: Progress) -> GPT2:
+    def gpt2(self, engine: str, precision: str, progress: Progress = no_progress) -> GPT2:
         """Return the model on an engine. Raises RequestError for an engine that is not one of `ways`."""
         way = (engine, precision)
         if way not in self.ways:
@@ -63,9 +69,10 @@ class OpenedModel:
         return self._open[way]
 
     def shape(self, name: str, tokens: int) -> tuple[int, ...]:
-        """Return the shape of a value of the graph in a run of so many tokens."""
+        """Return the shape of a value or a derived value in a run of so many tokens."""
         sizes = {**self.letters, "T": tokens, "S": tokens, "3C": 3 * self.letters["C"]}
-        return tuple(sizes[letter] for letter in self.graph[name].shape)
+        shape = self.graph[name].shape if name in self.graph else self.derived[name].shape
+        return tuple(sizes[letter] for letter in shape)
 
     def close(self) -> None:
         """Close all engines."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from starchart import Tokenizer
 from starchart.errors import RequestError
+from starchart.files.json_file import shown
 from starchart.tokenizer.pre_tokenizer import repair, split_words
 from starchart.tokenizer.vocabulary import Vocabulary
 
@@ -126,3 +127,13 @@ def _shown(character: str) -> str:
     if character.isprintable():
         return character
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def one_token(tokenizer: Tokenizer, text: str, name: str) -> int:
+    """Return the id of a text that is one token. Raises RequestError, which shows the tokens, for any other."""
+    ids = tokenizer.encode(text)
+    if len(ids) != 1:
+        parts = ", ".join(repr(tokenizer.decode([number])) for number in ids[:6])
+        advice = f"it is {len(ids)} tokens: {parts}; give one of them" if ids else "it is empty"
+        raise RequestError(f"{name} {shown(text)} must be one token; {advice}")
+    return ids[0]

@@ -10,8 +10,8 @@ from typing import Any
 
 from starchart.errors import RequestError
 from starchart.token_ids import checked_ids
-from starchart.value_graph.run import Run
 from starport.explorer.changes import Change, changes_of
+from starport.explorer.derived_values import DerivedValues
 from starport.explorer.kept_value import KeptValue, keep
 from starport.explorer.opened_model import OpenedModel, Progress
 from starport.explorer.plain_data import count_of
@@ -37,7 +37,7 @@ class Trace:
     change: Sequence[Any]
     values: Mapping[str, KeptValue]
     before: Mapping[str, KeptValue]
-    run: Run
+    derived: DerivedValues  # with `values`
     seconds: float
 
     @property
@@ -102,7 +102,9 @@ class Traces:
         changes: Mapping[str, list[Change]],
         progress: Progress,
     ) -> Trace:
-        names, values, before = list(self._model.graph), {}, {}  # type: ignore[var-annotated]
+        names = list(self._model.graph)
+        values: dict[str, KeptValue] = {}
+        before: dict[str, KeptValue] = {}
 
         def tap(name: str, value: Any) -> Any:
             for function in changes.get(name, ()):
@@ -115,8 +117,12 @@ class Traces:
         gpt2 = self._model.gpt2(*way, progress)
         began = time.perf_counter()
         gpt2.logits(ids, tap=tap)
-        run = Run(ids, values, self._model.weights)
-        return Trace(key, ids, *way, change, values, before, run, time.perf_counter() - began)
+        seconds = time.perf_counter() - began
+        derived = DerivedValues(
+            values, self._model.derived, self._model.weights, self._model.config,
+            lambda: self._model.gpt2(*way),
+        )  # fmt: skip
+        return Trace(key, ids, *way, change, values, before, derived, seconds)
 
     def _forget(self) -> None:
         while len(self._kept) > 1 and sum(trace.numbers for trace in self._kept.values()) > MOST_KEPT:

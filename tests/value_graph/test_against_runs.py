@@ -143,13 +143,9 @@ def test_largest_terms_and_the_rest_give_the_same_bits(graph_and_run):
 
 def test_worked_numbers_keep_what_no_number_has():
     """A huge weight overflows: the story ends in the nan or infinity that the engine computes."""
-    value = value_graph_of_one_layer()["logits"]
+    value = value_graph(GPT2Config(n_layer=1, n_embd=2, n_head=1))["logits"]
     run = Run([0], {"ln_f": [[1e200, -1e200]]}, {"wte.weight": [[1e200, 1e200]]})
     (last,) = value.work((0, 0), run)
     assert isnan(last.value)
     assert isnan(value.compute(run)[0][0])
     assert isinf(shortened(last, 1).operands[0].value)
-
-
-def value_graph_of_one_layer():
-    return value_graph(GPT2Config(n_layer=1, n_embd=2, n_head=1))

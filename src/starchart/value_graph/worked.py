@@ -70,7 +70,7 @@ RULES: dict[str, Callable[[Sequence[float], int], float]] = {
     "max": lambda values, _: max(values),
     "masked": lambda values, _: 0.0,  # noqa: ARG005
 }
-_SHORTENED = {"sum", "dot", "mean", "mean_square"}
+_SHORTENED = {"sum", "dot", "mean", "mean_square", "max"}
 
 
 def line(label: str, rule: str, formula: str, operands: Iterable[Operand]) -> Line:
@@ -95,15 +95,17 @@ def result_of(lines: Sequence[Line], number: int = -1) -> Operand:
 
 
 def shortened(whole: Line, most: int) -> Line:
-    """Return a line with the `most` largest of its terms; the rest are summed. Other rules keep all operands.
+    """Return a line with the `most` largest of its terms; the rest are summed. Rules of few operands keep them all.
 
-    The value stays the same to the bit, since the rest is given exactly.
+    The value stays the same to the bit, since the rest is given exactly. Of `max` nothing is left to be said of it.
     """
     if whole.rule not in _SHORTENED or len(whole.operands) <= most:
         return whole
-    places = sorted(range(len(whole.operands)), key=lambda place: -abs(whole.operands[place].value))
+    is_max = whole.rule == "max"
+    values = [operand.value if is_max else abs(operand.value) for operand in whole.operands]
+    places = sorted(range(len(values)), key=values.__getitem__, reverse=True)
     kept = tuple(whole.operands[place] for place in places[:most])
-    rest = expansion([whole.operands[place].value for place in places[most:]])
+    rest = [] if is_max else expansion([whole.operands[place].value for place in places[most:]])
     return replace(whole, operands=kept, rest=tuple(rest), left_out=len(places) - most)
 
 
