@@ -4,15 +4,17 @@ import argparse
 import threading
 import webbrowser
 from contextlib import ExitStack, closing
+from functools import partial
 
 from starchart.errors import StarchartError
-from starport.commands.engine_options import add_engine_options
-from starport.commands.open_model import choose_model, open_model
+from starport.commands.engine_options import PRECISIONS, add_engine_options
+from starport.commands.open_model import ChosenModel, choose_model
 from starport.explorer.explorer import Explorer
+from starport.page.answers import answer
 from starport.page.questions import Questions
-from starport.page.server import PageServer
+from starport.page.server import PageServer, PortTakenError
 from starport.page.static_site import write_site
-from starport.terminal.console import tell
+from starport.terminal.console import ProgressLine, tell
 from starport.terminal.given_text import argument_text
 from starport.terminal.signals import cleaning_up_when_terminated
 
@@ -57,12 +59,60 @@ def run(options: argparse.Namespace) -> None:
 def _serve(options: argparse.Namespace, prompt: str) -> None:
     if options.engine not in ("packed", "reference"):
         raise StarchartError(f"--engine {options.engine}: the page has packed and reference")
+    if options.device:
+        raise StarchartError(f"--device {options.device}: the {options.engine} engine has none; leave it out")
+    options.precision = options.precision or PRECISIONS[options.engine][0]
+    if options.precision not in PRECISIONS[options.engine]:
+        known = ", ".join(PRECISIONS[options.engine])
+        raise StarchartError(f"--precision {options.precision}: the {options.engine} engine has {known}")
     chosen = choose_model(options.model, options.revision)
     questions = Questions()
     with ExitStack() as ends:
-        server = ends.enter_context(closing(_server(options, questions, prompt)))
+        server = ends.enter_context(_server(options, questions, prompt))
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.2}, daemon=True).start()
         ends.callback(server.shutdown)
         tell(f"{chosen.introduction()}; open {server.address} in a browser; Ctrl-C ends it")
         if not options.no_browser:
             threading.Thread(target=webbrowser.open, args=[server.address], daemon=True).start()
+        with closing(_explorer(options, chosen)) as explorer:
+            _read_first(explorer, prompt, options, questions)
+            questions.answer_all(partial(answer, explorer))
+
+
+def _server(options: argparse.Namespace, questions: Questions, prompt: str) -> PageServer:
+    """Return the server on the port asked for; without --port on the usual one, or on a free one if that is taken."""
+    start = {"prompt": prompt, "engine": {"engine": options.engine, "precision": options.precision}}
+    if options.port is not None:
+        if not 0 <= options.port < 1 << 16:
+            raise StarchartError(f"--port {options.port}: is not a port; use 0 to 65535 (0: a free one)")
+        return PageServer(options.host, options.port, questions, start)
+    try:
+        return PageServer(options.host, PORT, questions, start)
+    except PortTakenError:
+        return PageServer(options.host, 0, questions, start)
+
+
+def _explorer(options: argparse.Namespace, chosen: ChosenModel) -> Explorer:
+    return Explorer(
+        chosen.folder,
+        chosen.name,
+        engine=options.engine,
+        precision=options.precision,
+        workers=options.workers,
+        pack_cache=not options.no_pack_cache,
+    )
+
+
+def _read_first(explorer: Explorer, prompt: str, options: argparse.Namespace, questions: Questions) -> None:
+    """Open the model and trace the prompt, which the page asks for first. Raises StarchartError if that fails."""
+    line = ProgressLine("opening the model")
+
+    def progress(done: int, of: int, text: str) -> None:
+        questions.opening(done, of, text)
+        line(text, done, max(of, 1))
+
+    request = {"ask": "trace", "prompt": prompt, "engine": options.engine, "precision": options.precision}
+    told = explorer.answer(request, progress)
+    line.end()
+    if "error" in told:
+        raise StarchartError(told["error"])

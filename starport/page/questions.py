@@ -1,7 +1,6 @@
 """Questions of many windows, answered one after another in the main thread, where Ctrl-C and the engine's workers are.
 
-A thread of the server hands in a question and passes on what comes back: messages as docs of starport/explorer say,
-`{"progress": [done, of, text]}` and at last `{"answer": {...}}`.
+A thread of the server hands in a question and passes on what comes back: messages `{"progress": [done, of, text]}`, and at last `{"answer": {...}}`.
 """
 
 import queue
@@ -40,9 +39,9 @@ class Questions:
         self._waiting: queue.Queue[_Question] = queue.Queue(MOST_WAITING)
         self._opening: Message = {"progress": [0, 0, "opening the model"]}
 
-    def opening(self, what: str, done: int, of: int) -> None:
+    def opening(self, done: int, of: int, text: str) -> None:
         """Tell the windows that wait how far the model is."""
-        self._opening = {"progress": [done, of, what]}
+        self._opening = {"progress": [done, of, text]}
 
     def ask(self, request: Message) -> Iterator[Message]:
         """Yield the messages that answer `request`; the last one has the answer. Close the iterator to give it up."""

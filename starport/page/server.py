@@ -33,6 +33,10 @@ _HEADERS = {
 }
 
 
+class PortTakenError(StarchartError):
+    """The port cannot be had."""
+
+
 class PageServer(ThreadingHTTPServer):
     """Serves the page, and hands its questions to `questions`. `address` opens it."""
 
@@ -42,7 +46,7 @@ class PageServer(ThreadingHTTPServer):
     allow_reuse_address = sys.platform != "win32"  # there it would let two servers share a port
 
     def __init__(self, host: str, port: int, questions: Questions, start: Mapping[str, Any]) -> None:
-        """Bind the port; 0 takes a free one. `start` says what the page shows first. Raises StarchartError where that fails."""
+        """Bind the port; 0 takes a free one. `start` says what the page shows first. Raises PortTakenError where that fails."""
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self.questions, self.token = questions, secrets.token_urlsafe(24)
         self.files = {**web_files(), "site.json": json.dumps(start).encode()}
@@ -50,7 +54,7 @@ class PageServer(ThreadingHTTPServer):
             super().__init__((host, port), _Handler)
         except (OSError, OverflowError, UnicodeError) as error:
             fault = getattr(error, "strerror", None) or str(error)
-            raise StarchartError(
+            raise PortTakenError(
                 f"cannot serve on {host} port {port}: {fault}; choose another --port (0: a free one), or another --host"
             ) from None
         self.names = {"localhost", host.lower()}

@@ -7,6 +7,8 @@ from importlib.resources.abc import Traversable
 from io import BytesIO
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
+from starport.guide.chapters import PACKAGED, guide_files, pictures
+
 CONTENT_TYPES = {
     "css": "text/css; charset=utf-8",
     "html": "text/html; charset=utf-8",
@@ -20,17 +22,21 @@ _LEFT_OUT = ("__pycache__", ".pyc", "README.md")
 
 def web_files() -> dict[str, bytes]:
     """Return the files of the page by their paths in it: index.html, js/main.js, ..."""
-    return {name.removeprefix("web/"): data for name, data in _package_files("starport.page", "web")}
+    held = {name.removeprefix("web/"): data for name, data in _package_files("starport.page", "web")}
+    return held | {f"guide/{name}": data for name, data in pictures().items()}
 
 
 def source_archive() -> bytes:
-    """Return a zip file with all that the page needs of Python: starchart with towel, and starport.explorer.
+    """Return a zip file with all that the page needs of Python: starchart with towel, the explorer, the Guide.
 
     The same files give the same bytes.
     """
     held = dict(_package_files("starchart", "", "starchart/"))
-    held |= dict(_package_files("starport.explorer", "", "starport/explorer/"))
-    held["starport/__init__.py"] = pkgutil.get_data("starport", "__init__.py") or b""
+    for room in ("explorer", "guide"):
+        held |= dict(_package_files(f"starport.{room}", "", f"starport/{room}/"))
+    for name in ("__init__.py", "page/__init__.py", "page/answers.py"):
+        held[f"starport/{name}"] = pkgutil.get_data("starport", name) or b""
+    held |= {f"starport/guide/{PACKAGED}/{name}": data for name, data in guide_files().items()}
     written = BytesIO()
     with ZipFile(written, "w", ZIP_DEFLATED) as archive:
         for name in sorted(held):

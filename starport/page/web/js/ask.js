@@ -1,7 +1,8 @@
 // Questions to Python: over HTTP to the server on this machine, or to Pyodide in a worker. The views do not notice which.
 
 /** @typedef {Record<string, any>} Message */
-/** @typedef {(done: number, of: number, text: string) => void} Progress */
+/** @typedef {[done: number, of: number, text: string]} Far */
+/** @typedef {(...far: Far) => void} Progress */
 /** @typedef {(request: Message, progress: Progress) => Promise<Message>} Transport */
 
 /** A question that has no answer; the message says why. */
@@ -52,7 +53,7 @@ export async function askServer(request, progress) {
       rest = lines.pop() ?? "";
       for (const line of lines) {
         last = JSON.parse(line);
-        if (last.progress) progress(...last.progress);
+        if (last.progress) progress(.../** @type {Far} */ (last.progress));
       }
     }
   } catch (error) {
@@ -77,8 +78,8 @@ export function workerTransport(site, progress, failed) {
   let count = 0;
   worker.addEventListener("message", ({ data }) => {
     if (data.failed) failed(data.failed);
-    else if (data.id === undefined) progress(...data.progress);
-    else if (data.progress) waiting.get(data.id)?.progress(...data.progress);
+    else if (data.id === undefined) progress(.../** @type {Far} */ (data.progress));
+    else if (data.progress) waiting.get(data.id)?.progress(.../** @type {Far} */ (data.progress));
     else {
       waiting.get(data.id)?.resolve(JSON.parse(data.answer));
       waiting.delete(data.id);

@@ -61,6 +61,70 @@ export function s(tag, attributes = {}, ...children) {
 }
 
 /**
+ * Return a function that makes elements of one kind; attributes come first and may be left out.
+ * @param {string} tag
+ * @param {Attributes} [always]
+ * @returns {(...parts: (Attributes | Child | Child[])[]) => HTMLElement}
+ */
+function maker(tag, always = {}) {
+  return (first, ...rest) => {
+    const isAttributes = first?.constructor === Object;
+    const children = /** @type {Child[]} */ (isAttributes ? rest : [first, ...rest]);
+    return h(tag, isAttributes ? { ...always, .../** @type {Attributes} */ (first) } : always, ...children);
+  };
+}
+
+export const button = maker("button", { type: "button" });
+export const code = maker("code");
+export const div = maker("div");
+export const p = maker("p");
+export const span = maker("span");
+export const td = maker("td");
+export const rowHead = maker("th", { scope: "row" });
+export const note = maker("p", { class: "note" });
+
+/**
+ * Return a table: a row is its cells, or an element; its first cell is its head.
+ * @param {Attributes} attributes
+ * @param {Child[]} caption
+ * @param {Child[]} heads
+ * @param {(Element | Child[])[]} rows
+ * @param {Child[][]} foot
+ */
+export function table(attributes, caption, heads, rows, foot = []) {
+  const made = (/** @type {Element | Child[]} */ row) =>
+    row instanceof Element ? row : h("tr", {}, rowHead(row[0]), row.slice(1).map(cell));
+  return h(
+    "table",
+    attributes,
+    h("caption", {}, caption),
+    h(
+      "thead",
+      {},
+      h(
+        "tr",
+        {},
+        heads.map((head) => h("th", { scope: "col" }, head)),
+      ),
+    ),
+    h("tbody", {}, rows.map(made)),
+    foot.length ? h("tfoot", {}, foot.map(made)) : null,
+  );
+}
+
+/** @param {Child} content */
+const cell = (content) => (content instanceof Element && content.matches("td, th") ? content : td(content));
+
+/**
+ * Return a part that scrolls sideways where it is wider than the page.
+ * @param {string} label
+ * @param {Child} content
+ */
+export function scrolling(label, content) {
+  return div({ class: "scroll", tabindex: "0", role: "region", "aria-label": label }, content);
+}
+
+/**
  * Return the element with this id.
  * @param {string} id
  * @returns {HTMLElement}

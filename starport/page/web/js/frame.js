@@ -1,10 +1,11 @@
 // What surrounds the plates: prompt, engine, badge, tokens, and the list of plates.
 
-import { byId, h } from "./dom.js";
+import { button, byId, code, div, h, p, span } from "./dom.js";
 import { VIEWS } from "./views/all.js";
 
 /** @typedef {import("./run.js").Run} Run */
 /** @typedef {import("./state.js").State} State */
+/** @typedef {import("./ask.js").Message} Message */
 /** @typedef {(changes: Partial<State>) => Promise<void>} Go */
 
 let stepping = false; // a key that is held down must not draw before the last token has come
@@ -60,7 +61,8 @@ function wire(run, go, field, engine) {
   });
   byId("theme").addEventListener("click", () => {
     const root = document.documentElement;
-    const isDark = (root.dataset.theme ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
+    const isDark =
+      (root.dataset.theme ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
     root.dataset.theme = isDark ? "light" : "dark";
     go({});
   });
@@ -71,7 +73,14 @@ function wire(run, go, field, engine) {
   });
   document.addEventListener("keydown", (event) => {
     const target = /** @type {HTMLElement} */ (event.target);
-    if (event.defaultPrevented || event.altKey || event.ctrlKey || event.metaKey || target.matches("input, textarea, select")) return;
+    if (
+      event.defaultPrevented ||
+      event.altKey ||
+      event.ctrlKey ||
+      event.metaKey ||
+      target.matches("input, textarea, select")
+    )
+      return;
     if (event.key === "ArrowLeft" || event.key === "ArrowRight") {
       event.preventDefault();
       step(run, go, event.key === "ArrowRight" ? 1 : -1);
@@ -122,9 +131,12 @@ function showBadge(trace, changes) {
   badge.dataset.state = words[0];
   badge.title = `${words[1]}\nsha256 of the last row of logits: ${trace.fingerprint}`;
   badge.replaceChildren(
-    h("span", { class: "seal", "aria-hidden": "true" }, trace.published && !changes ? "✦" : "✧"),
-    h("span", {}, h("b", {}, "fingerprint "), h("code", { id: "fingerprint", "data-fingerprint": trace.fingerprint }, trace.fingerprint.slice(0, 16))),
-    h("span", { class: "verdict" }, words[0]),
+    span({ class: "seal", "aria-hidden": "true" }, trace.published && !changes ? "✦" : "✧"),
+    span(
+      "fingerprint ",
+      code({ id: "fingerprint", "data-fingerprint": trace.fingerprint }, trace.fingerprint.slice(0, 16)),
+    ),
+    span({ class: "verdict" }, words[0]),
   );
 }
 
@@ -134,34 +146,37 @@ function showBadge(trace, changes) {
  */
 function showStrip(run, go) {
   const strip = byId("strip");
-  const hadFocus = strip.contains(document.activeElement);
+  const hadFocus = strip.contains(document.activeElement) && document.activeElement?.classList.contains("token");
   const { tokens } = run.trace;
-  const chips = tokens.map((/** @type {import("./ask.js").Message} */ token, /** @type {number} */ t) =>
-    h(
-      "button",
-      {
-        type: "button",
-        class: `token${t >= run.promptLength ? " added" : ""}`,
-        "aria-pressed": String(t === run.position),
-        "aria-label": `token ${t}: ${token.text}`,
-        title: `token ${t}, id ${token.id}${t >= run.promptLength ? ", drawn" : ""}`,
-        onclick: () => go({ position: t === tokens.length - 1 ? -1 : t }),
-      },
-      token.shown,
-      h("small", {}, t),
-    ),
+  const { added, change } = run.state;
+  const last = tokens.length - 1;
+  const chips = tokens.map((/** @type {Message} */ token, /** @type {number} */ t) => {
+    const isAdded = t >= run.promptLength;
+    const attributes = {
+      class: `token${isAdded ? " added" : ""}`,
+      tabindex: t === run.position ? 0 : -1,
+      "aria-pressed": String(t === run.position),
+      "aria-label": `token ${t}: ${token.text}`,
+      title: `token ${t}, id ${token.id}${isAdded ? ", drawn" : ""}`,
+      onclick: () => go({ position: t === last ? -1 : t }),
+    };
+    return button(attributes, token.shown, h("small", {}, t));
+  });
+  const draw = button(
+    { class: "draw", id: "draw", onclick: () => step(run, go, tokens.length - run.position) },
+    "draw the next →",
   );
-  const draw = h("button", { type: "button", class: "draw", id: "draw", onclick: () => step(run, go, tokens.length - run.position) }, "draw the next →");
-  const back = h("button", { type: "button", class: "quiet", onclick: () => go({ added: run.state.added.slice(0, -1), position: -1 }) }, "← take back");
-  strip.replaceChildren(
-    h("div", { class: "chips" }, chips, draw, run.state.added.length ? back : null),
-    run.state.change.length
-      ? h("p", { class: "changed" }, `${run.state.change.length} change${run.state.change.length > 1 ? "s" : ""} in force. `, h("button", { type: "button", onclick: () => go({ change: [] }) }, "Undo all"))
-      : h("span"),
+  const back = button(
+    { class: "quiet", onclick: () => go({ added: added.slice(0, -1), position: -1 }) },
+    "← take back",
   );
-  const chosen = /** @type {HTMLElement | null} */ (strip.querySelector('[aria-pressed="true"]'));
-  for (const one of strip.querySelectorAll("button.token")) /** @type {HTMLElement} */ (one).tabIndex = one === chosen ? 0 : -1;
-  if (hadFocus) chosen?.focus();
+  const undo = button({ onclick: () => go({ change: [] }) }, "Undo all");
+  strip.replaceChildren(div({ class: "chips" }, chips, draw, added.length ? back : null));
+  if (change.length)
+    strip.append(
+      p({ class: "changed" }, `The run is changed in ${change.length} place${change.length > 1 ? "s" : ""}. `, undo),
+    );
+  if (hadFocus) chips[run.position].focus();
 }
 
 /** @param {State} state */
@@ -169,7 +184,9 @@ export function showPlates(state) {
   const nav = byId("plates");
   if (!nav.childElementCount) {
     for (const [name, view] of Object.entries(VIEWS)) {
-      nav.append(h("a", { "data-view": name }, h("span", { "aria-hidden": "true" }, view.plate), view.short ?? view.title));
+      nav.append(
+        h("a", { "data-view": name }, h("span", { "aria-hidden": "true" }, view.plate), view.short ?? view.title),
+      );
     }
   }
   for (const link of /** @type {NodeListOf<HTMLAnchorElement>} */ (nav.querySelectorAll("a"))) {

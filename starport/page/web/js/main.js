@@ -57,7 +57,7 @@ async function show(state) {
     plate.replaceChildren(
       h("h2", { tabindex: "-1" }, h("span", { class: "plate-number" }, `Plate ${view.plate}`), view.title),
       h("p", { class: "caption" }, view.caption),
-      ...content,
+      ...content.filter((one) => one !== null),
     );
     plate.removeAttribute("aria-busy");
     if (isNew && before.view !== run.state.view) plate.scrollIntoView({ block: "nearest" });
@@ -80,7 +80,8 @@ function focusPath(plate) {
   const selector = active.closest("[data-name]")
     ? `[data-name="${active.getAttribute("data-name")}"][data-index="${active.getAttribute("data-index")}"]`
     : `[data-key="${active.getAttribute("data-key")}"]`;
-  return () => /** @type {HTMLElement | null} */ (id ? document.getElementById(id) : plate.querySelector(selector))?.focus();
+  return () =>
+    /** @type {HTMLElement | null} */ (id ? document.getElementById(id) : plate.querySelector(selector))?.focus();
 }
 
 /**
@@ -101,7 +102,9 @@ function failed(error, state) {
 async function start() {
   busy(0, 0, "Starting");
   const site = await (await fetch("site.json")).json();
-  const ask = site.pyodide ? workerTransport(site, busy, (line) => complain(`Python cannot be started: ${line}`)) : askServer;
+  const ask = site.pyodide
+    ? workerTransport(site, busy, (line) => complain(`Python cannot be started: ${line}`))
+    : askServer;
   defaults = { ...DEFAULTS, prompt: site.prompt, ...site.engine };
   run = new Run(ask, read(location.hash, defaults));
   addEventListener("hashchange", () => show(read(location.hash, defaults)));

@@ -96,5 +96,9 @@ export function number(name, index, value, options = {}) {
     ...exact(name, index, value),
   };
   if (options.plain) return h("span", attributes, shown);
-  return h("button", { type: "button", "aria-label": options.label && `${options.label}: ${shown}`, ...attributes }, shown);
+  return h(
+    "button",
+    { type: "button", "aria-label": options.label && `${options.label}: ${shown}`, ...attributes },
+    shown,
+  );
 }

@@ -2,7 +2,7 @@
 // (on a dark page: lighter) with size. Between two corners they go straight through the linear colour space.
 
 import { h } from "./dom.js";
-import { number, short } from "./numbers.js";
+import { number } from "./numbers.js";
 
 /** @typedef {[number, number, number]} Colour */
 
@@ -57,9 +57,7 @@ export function theme() {
 function between(corners, part) {
   const at = Math.min(Math.max(part, 0), 1) * (corners.length - 1);
   const low = Math.min(Math.floor(at), corners.length - 2);
-  return /** @type {Colour} */ (
-    corners[low].map((c, i) => Math.round(c + (at - low) * (corners[low + 1][i] - c)))
-  );
+  return /** @type {Colour} */ (corners[low].map((c, i) => Math.round(c + (at - low) * (corners[low + 1][i] - c))));
 }
 
 /**
@@ -90,27 +88,24 @@ export function cell(value, most, signed) {
 }
 
 /**
- * Return the legend of a scale. Its ends are numbers of the model, if `end` names one: the one of largest size.
+ * Return the legend of a scale, with the number of largest size on it.
  * @param {string} label
- * @param {number} most
+ * @param {{name: string, index: number[], value: number, plain?: boolean} | null} end
  * @param {boolean} signed
- * @param {{name: string, index: number[], value: number}} [end]
  */
-export function legend(label, most, signed, end) {
+export function legend(label, end, signed) {
   const steps = 24;
   const bars = Array.from({ length: steps }, (_, i) => {
     const part = i / (steps - 1);
-    return h("i", { style: { "background-color": colours((signed ? 2 * part - 1 : part) * most, most, signed).background } });
+    return h("i", { style: { "background-color": colours(signed ? 2 * part - 1 : part, 1, signed).background } });
   });
-  const largest = end
-    ? number(end.name, end.index, end.value, { text: short(end.value, 3), label: "largest" })
-    : h("span", { "data-setting": true }, short(most, 2));
+  const largest = end && number(end.name, end.index, end.value, { label: "largest", plain: end.plain });
   return h(
     "div",
     { class: "legend" },
     h("span", { class: "legend-label" }, label),
     h("span", {}, signed ? "−" : "0"),
     h("span", { class: "legend-bar", "aria-hidden": "true" }, bars),
-    h("span", {}, signed ? "+" : "", " largest ", largest),
+    h("span", {}, signed ? "+" : end ? "" : "1", end ? " largest " : null, largest),
   );
 }

@@ -54,7 +54,9 @@ export function lost(isOther, again) {
     complain("Another run of the server answers here. Paste the address that it printed: ", addressForm());
     return;
   }
-  complain("The server does not answer: was it ended? Start `starchart explore` again. This page tries again every second.");
+  complain(
+    "The server does not answer: was it ended? Start `starchart explore` again. This page tries again every second.",
+  );
   byId("alert").dataset.lost = "true";
   const timerOfRetry = window.setInterval(async () => {
     const response = await fetch("site.json").catch(() => null);
@@ -68,7 +70,9 @@ export function lost(isOther, again) {
 
 /** A form that opens what one sees at another address. */
 function addressForm() {
-  const input = /** @type {HTMLInputElement} */ (h("input", { type: "url", "aria-label": "Address that the server printed", required: true }));
+  const input = /** @type {HTMLInputElement} */ (
+    h("input", { type: "url", "aria-label": "Address that the server printed", required: true })
+  );
   const open = (/** @type {Event} */ event) => {
     event.preventDefault();
     const address = URL.canParse(input.value) ? new URL(input.value) : null;

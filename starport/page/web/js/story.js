@@ -1,29 +1,33 @@
 // One number: how it came to be, from its operands, each of which has a story of its own.
 
-import { byId, h } from "./dom.js";
+import { button, byId, code, div, h, p, rowHead, span, td } from "./dom.js";
 import { number, repr, short } from "./numbers.js";
-import { setForm } from "./views/change.js";
 
 /** @typedef {import("./run.js").Run} Run */
 /** @typedef {import("./frame.js").Go} Go */
 /** @typedef {import("./ask.js").Message} Message */
+
+const WIDE = 960; // pixels: from here on the story stands beside the plate
+
+let wired = false;
+let opener = ""; // the number whose click opened the story
 
 /**
  * Listen for clicks on numbers, wherever they are.
  * @param {Go} go
  */
 function wire(go) {
+  wired = true;
   document.addEventListener("click", (event) => {
-    const clicked = /** @type {Element} */ (event.target).closest("button[data-name]");
-    if (clicked) go({ story: `${clicked.getAttribute("data-name")} ${clicked.getAttribute("data-index")}` });
+    const clicked = /** @type {HTMLElement | null} */ (
+      /** @type {Element} */ (event.target).closest("button[data-name]")
+    );
+    if (clicked) go({ story: `${clicked.dataset.name} ${clicked.dataset.index}` });
   });
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape" && !byId("story").hidden) go({ story: "" });
   });
 }
-
-let wired = false;
-let opener = ""; // what had the focus when the story was opened
 
 /**
  * Show the story that the state names, or none.
@@ -33,34 +37,43 @@ let opener = ""; // what had the focus when the story was opened
  */
 export async function showStory(run, go, isCurrent) {
   if (!wired) wire(go);
-  wired = true;
   const panel = byId("story");
   const { story } = run.state;
   document.body.classList.toggle("has-story", story !== "");
   if (!story) {
-    const wasInside = panel.contains(document.activeElement);
+    const hadFocus = panel.contains(document.activeElement);
     panel.hidden = true;
+    panel.dataset.shown = "";
     panel.replaceChildren();
-    if (wasInside) /** @type {HTMLElement | null} */ (document.querySelector(opener))?.focus();
+    if (hadFocus) /** @type {HTMLElement | null} */ (document.querySelector(`#plate ${opener}`))?.focus();
     return;
   }
-  const [name, index = ""] = story.split(" ");
-  const answer = await run.ask({ ask: "number", name, index: index === "" ? [] : index.split(",").map(Number) });
+  const [name, places = ""] = story.split(" ");
+  const index = places.split(",").filter(Boolean).map(Number);
+  const answer = await run.ask({ ask: "number", name, index });
   if (!isCurrent()) return;
-  if (panel.hidden) opener = `[data-name="${CSS.escape(name)}"][data-index="${CSS.escape(index)}"]`;
+  if (panel.hidden) opener = `[data-name="${CSS.escape(name)}"][data-index="${places}"]`;
   const isOther = panel.dataset.shown !== story;
   panel.dataset.shown = story;
   panel.hidden = false;
-  const title = h("h2", { tabindex: "-1" }, h("code", {}, answer.name), h("span", { class: "at" }, answer.index.map((/** @type {number} */ i) => `[${i}]`).join("")));
-  panel.replaceChildren(
-    h("div", { class: "story-bar" }, h("button", { type: "button", class: "quiet", onclick: () => history.back() }, "← back"), h("button", { type: "button", class: "quiet", id: "close-story", onclick: () => go({ story: "" }) }, "close ✕")),
-    title,
-    ...content(run, go, answer),
+  const title = h(
+    "h2",
+    { tabindex: "-1" },
+    code(name),
+    span(
+      { class: "at" },
+      index.map((i) => `[${i}]`),
+    ),
   );
-  if (isOther) {
-    panel.scrollTop = 0;
-    title.focus({ preventScroll: innerWidth > 900 });
-  }
+  const bar = div(
+    { class: "story-bar" },
+    button({ class: "quiet", onclick: () => history.back() }, "← back"),
+    button({ class: "quiet", id: "close-story", onclick: () => go({ story: "" }) }, "close ✕"),
+  );
+  panel.replaceChildren(bar, title, ...content(run, go, answer).filter((one) => one !== null));
+  if (!isOther) return;
+  panel.scrollTop = 0;
+  title.focus({ preventScroll: innerWidth >= WIDE });
 }
 
 /**
@@ -69,70 +82,111 @@ export async function showStory(run, go, isCurrent) {
  * @param {Message} answer
  */
 function content(run, go, answer) {
+  const { name, index, value, change, stored, source } = answer;
+  const shape = answer.shape.length ? `[${answer.shape.join("][")}]` : "of a single number";
   return [
-    h("p", { class: "exact-value" }, number(answer.name, answer.index, answer.value, { text: repr(answer.value), plain: true })),
-    h("p", { class: "about" }, answer.about),
-    h("p", { class: "shape" }, `shape [${answer.shape.join("][")}], a ${answer.kind}`),
-    answer.formula ? h("p", { class: "formula" }, answer.formula) : null,
-    answer.lines.length ? h("ol", { class: "story-lines" }, answer.lines.map((/** @type {Message} */ one, /** @type {number} */ n) => line(answer, one, n))) : null,
+    p({ class: "exact-value" }, number(name, index, value, { text: repr(value), plain: true })),
+    p({ class: "about" }, answer.about),
+    p({ class: "shape" }, `shape ${shape}, a ${answer.kind}`),
+    answer.formula ? p({ class: "formula" }, answer.formula) : null,
+    answer.lines.length
+      ? h(
+          "ol",
+          { class: "story-lines" },
+          answer.lines.map((/** @type {Message} */ one, /** @type {number} */ n) => line(answer, one, n)),
+        )
+      : null,
     answer.rounding ? rounding(answer) : null,
-    answer.change ? h("p", { class: "changed" }, answer.change.text, " Before: ", number(`${answer.name}.before`, answer.index, answer.change.before, { plain: true })) : null,
-    answer.stored ? h("p", { class: "stored" }, "Stored as ", h("code", {}, answer.stored.tensor), ` (${answer.stored.dtype}) in ${answer.stored.file}.`) : null,
+    change
+      ? p(
+          { class: "changed" },
+          change.text,
+          " Before: ",
+          number(`${name}.before`, index, change.before, { plain: true }),
+        )
+      : null,
+    stored ? p({ class: "stored" }, "Stored as ", code(stored.tensor), ` (${stored.dtype}) in ${stored.file}.`) : null,
     answer.kind === "value" ? setForm(run, go, answer) : null,
-    answer.source ? source(answer.source) : null,
-  ].filter((one) => one !== null);
+    source ? sourceOf(source) : null,
+  ];
 }
 
 /**
+ * A step of the computation: its operands and what comes out.
  * @param {Message} answer
  * @param {Message} one
  * @param {number} n
  */
 function line(answer, one, n) {
-  const isDot = one.operands.some((/** @type {Message} */ operand) => operand.factors);
-  const shown = (/** @type {Message} */ operand) =>
-    operand.name
-      ? number(operand.name, operand.index, operand.value, { label: operand.label })
-      : number(`${answer.name}.line.${operand.line ?? n}`, answer.index, operand.value, { plain: true });
-  const rows = one.operands.map((/** @type {Message} */ operand) =>
-    h(
-      "tr",
-      {},
-      h("th", { scope: "row" }, operand.label),
-      operand.factors ? h("td", { class: "factors" }, shown(operand.factors[0]), " × ", shown(operand.factors[1]), " =") : null,
-      h("td", {}, shown(operand)),
-    ),
-  );
-  const rest = one.rest
-    ? h("tr", { class: "rest" }, h("th", { scope: "row", colspan: isDot ? 2 : 1 }, `${one.rest.count} smaller terms together`), h("td", {}, one.rest.values.map((/** @type {number} */ value, /** @type {number} */ i) => [i ? " + " : "", number(`${answer.name}.line.${n}`, answer.index, value, { plain: true })]).flat()))
-    : null;
+  const unnamed = (/** @type {any} */ value, /** @type {number} */ from = n, text = short(value)) =>
+    number(`${answer.name}.line.${from}`, answer.index, value, { text, plain: true });
+  const shown = (/** @type {Message} */ { name, index, value, label, line: from }) =>
+    name ? number(name, index, value, { label }) : unnamed(value, from);
+  const row = (/** @type {Message} */ operand) => {
+    const [left, right] = operand.factors ?? [];
+    const factors = left ? td({ class: "factors" }, shown(left), " × ", shown(right), " =") : null;
+    return h("tr", {}, rowHead(operand.label), factors, td(shown(operand)));
+  };
+  const { operands, rest } = one;
+  const rows = operands.map(row);
+  if (rest) {
+    const sums = rest.values.map((/** @type {number} */ value, /** @type {number} */ i) => [
+      i ? " + " : "",
+      unnamed(value),
+    ]);
+    const colspan = operands.some((/** @type {Message} */ operand) => operand.factors) ? 2 : 1;
+    rows.push(h("tr", { class: "rest" }, rowHead({ colspan }, `${rest.count} smaller ones together`), td(sums.flat())));
+  }
   return h(
     "li",
     {},
-    h("p", { class: "rule" }, h("b", {}, one.label), one.formula ? h("span", { class: "formula" }, one.formula) : null),
-    rows.length || rest ? h("table", { class: "operands" }, h("tbody", {}, rows, rest)) : null,
-    h("p", { class: "equals" }, "= ", number(`${answer.name}.line.${n}`, answer.index, one.value, { text: repr(one.value), plain: true })),
+    p({ class: "rule" }, h("b", {}, one.label), one.formula ? span({ class: "formula" }, one.formula) : null),
+    rows.length ? h("table", { class: "operands" }, h("tbody", {}, rows)) : null,
+    p({ class: "equals" }, "= ", unnamed(one.value, n, repr(one.value))),
   );
 }
 
 /** @param {Message} answer */
-function rounding(answer) {
-  const { value, bound, text } = answer.rounding;
-  const plain = { plain: true };
-  return h(
-    "div",
+function rounding({ name, index, rounding: { value, bound, text } }) {
+  const added = number(`${name}.rounding`, index, value, { plain: true });
+  const most = number(`${name}.rounding.bound`, index, bound, { plain: true });
+  return div(
     { class: "rounding" },
     h("h3", {}, "Rounding of the packed engine"),
-    h("p", {}, "It adds ", number(`${answer.name}.rounding`, answer.index, value, plain), ", at most ", number(`${answer.name}.rounding.bound`, answer.index, bound, { plain: true, text: short(bound) }), " in size. ", text),
+    p("It adds ", added, "; the size of this is at most ", most, ". ", text),
   );
 }
 
 /** @param {Message} source */
-function source(source) {
+function sourceOf({ function: name, file, line: first, lines }) {
   return h(
     "details",
     { class: "source", open: true },
-    h("summary", {}, h("code", {}, `${source.function}`), ` in ${source.file}, line ${source.line}`),
-    h("pre", { tabindex: "0" }, h("code", {}, source.lines.join("\n"))),
+    h("summary", {}, code(name), ` in ${file}, line ${first}`),
+    h("pre", { tabindex: "0" }, code(lines.join("\n"))),
   );
+}
+
+/**
+ * A form that sets a number to another value.
+ * @param {Run} run
+ * @param {Go} go
+ * @param {Message} answer
+ */
+function setForm(run, go, { name, index, value }) {
+  const field = /** @type {HTMLInputElement} */ (
+    h("input", { id: "set-value", value: repr(value), inputmode: "decimal", size: 20, "data-setting": true })
+  );
+  const submit = (/** @type {Event} */ event) => {
+    event.preventDefault();
+    const wanted = Number(field.value.replace("−", "-"));
+    const isNumber = field.value.trim() !== "" && Number.isFinite(wanted);
+    field.setCustomValidity(isNumber ? "" : "Write a number, such as 0 or -1.5");
+    if (!field.reportValidity()) return;
+    const others = run.state.change.filter((one) => one.name !== name || String(one.index) !== String(index));
+    go({ change: [...others, { kind: "set", name, index, value: wanted }] });
+  };
+  field.addEventListener("input", () => field.setCustomValidity(""));
+  const label = h("label", { for: "set-value" }, "set it to");
+  return h("form", { class: "inline", onsubmit: submit }, label, field, button({ type: "submit" }, "Change it"));
 }

@@ -7,8 +7,8 @@ const scope = /** @type {any} */ (self);
 const SETUP = `
 import sys
 sys.path.insert(0, "/source")
-from starport.page.in_browser import open_towel
-answer = open_towel()
+from starport.page.answers import towel_in_the_browser
+answer = towel_in_the_browser()
 `;
 
 /** @type {((request: string, progress: (done: number, of: number, text: string) => void) => string) | null} */
@@ -43,7 +43,9 @@ function loader(site) {
 async function start(site) {
   const load = loader(site);
   const base = new URL(site.pyodide, new URL("../", scope.location.href)).href;
-  const source = load(new URL(`../${site.source}`, scope.location.href).href, site.source).then((it) => it.arrayBuffer());
+  const source = load(new URL(`../${site.source}`, scope.location.href).href, site.source).then((it) =>
+    it.arrayBuffer(),
+  );
   // A module that is imported cannot be given a hash: it is fetched with one, and imported from what was fetched.
   const imported = async (/** @type {string} */ name) => {
     const code = await (await load(base + name, name)).blob();

@@ -16,7 +16,7 @@ import tokens from "./tokens.js";
  * @property {string} title
  * @property {string} [short] the title in the list of plates
  * @property {string} caption
- * @property {(run: import("../run.js").Run, go: import("../frame.js").Go) => Promise<Node[]>} show
+ * @property {(run: import("../run.js").Run, go: import("../frame.js").Go) => Promise<(Node | null)[]>} show
  */
 
 /** @type {Record<string, View>} */

@@ -1,9 +1,9 @@
 // Plate VIII: switch parts off, set numbers, patch from another prompt; before and after side by side.
 
-import { byId, h } from "../dom.js";
-import { number, percent, repr, short } from "../numbers.js";
+import { button, div, h, note, p, scrolling, table } from "../dom.js";
+import { number, percent } from "../numbers.js";
 import { legend } from "../scales.js";
-import { heatTable, largest, partNote, picker, shownPositions, tokenName } from "./parts.js";
+import { heatTable, mostOf, partNote, picker, shownPositions, tokenName } from "./parts.js";
 
 /** @typedef {import("../run.js").Run} Run */
 /** @typedef {import("../frame.js").Go} Go */
@@ -11,11 +11,11 @@ import { heatTable, largest, partNote, picker, shownPositions, tokenName } from 
 
 const KINDS = ["resid_pre", "resid_mid", "resid_post", "attn.z", "mlp.c_proj"];
 let kind = 0; // what the sweep patches
-let swept = ""; // the sweep that was asked for: its fields as JSON
+let swept = ""; // the sweep that was asked for: its texts as JSON
 
 /**
- * @param {Message} one
- * @param {Message} other
+ * @param {any} one
+ * @param {any} other
  */
 const same = (one, other) => JSON.stringify(one) === JSON.stringify(other);
 
@@ -31,7 +31,7 @@ function toggle(run, go, change) {
 }
 
 /**
- * A grid of switches: a row a block, a column a head, and the feed-forward network.
+ * A table of switches: a row a block, a column a head, and the feed-forward network.
  * @param {Run} run
  * @param {Go} go
  */
@@ -39,12 +39,32 @@ function switches(run, go) {
   const { n_layer: layers, n_head: heads } = run.model.config;
   const one = (/** @type {Message} */ change, /** @type {string} */ label) => {
     const isOff = run.state.change.some((other) => same(other, change));
-    return h("td", {}, h("button", { type: "button", class: "switch", "data-key": label, "aria-pressed": String(isOff), "aria-label": `switch off ${label}`, onclick: () => toggle(run, go, change) }, isOff ? "off" : "on"));
+    const attributes = {
+      class: "switch",
+      "data-key": label,
+      "aria-pressed": String(isOff),
+      "aria-label": `${label}: off`,
+    };
+    return button({ ...attributes, onclick: () => toggle(run, go, change) }, isOff ? "off" : "on");
   };
-  const rows = Array.from({ length: layers }, (_, layer) =>
-    h("tr", {}, h("th", { scope: "row" }, `block ${layer}`), Array.from({ length: heads }, (_, head) => one({ kind: "ablate_head", layer, head }, `head ${head} of block ${layer}`)), one({ kind: "ablate_mlp", layer }, `feed-forward of block ${layer}`)),
-  );
-  return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "switches" }, h("table", { class: "switches" }, h("caption", {}, "Switch a part off"), h("thead", {}, h("tr", {}, h("td"), Array.from({ length: heads }, (_, head) => h("th", { scope: "col" }, `head ${head}`)), h("th", { scope: "col" }, "feed-forward"))), h("tbody", {}, rows)));
+  const count = (/** @type {number} */ length) => Array.from({ length }, (_, i) => i);
+  const rows = count(layers).map((layer) => [
+    `block ${layer}`,
+    ...count(heads).map((head) => one({ kind: "ablate_head", layer, head }, `head ${head} of block ${layer}`)),
+    one({ kind: "ablate_mlp", layer }, `feed-forward of block ${layer}`),
+  ]);
+  const names = ["", ...count(heads).map((head) => `head ${head}`), "feed-forward"];
+  return scrolling("switches", table({ class: "switches" }, ["Switch a part off"], names, rows));
+}
+
+/** @param {Message} change */
+function said(change) {
+  const { layer, head, name, index, value, position } = change;
+  if (change.kind === "ablate_head") return `head ${head} of block ${layer} is off`;
+  if (change.kind === "ablate_mlp") return `feed-forward of block ${layer} is off`;
+  return change.kind === "set"
+    ? `${name}[${index.join("][")}] is set to ${value}`
+    : `${name} at token ${position} comes from another run`;
 }
 
 /**
@@ -53,10 +73,17 @@ function switches(run, go) {
  * @param {Go} go
  */
 function inForce(run, go) {
-  const said = (/** @type {Message} */ c) =>
-    c.kind === "set" ? `${c.name}[${c.index.join("][")}] is set to ${c.value}` : c.kind === "ablate_head" ? `head ${c.head} of block ${c.layer} is off` : c.kind === "ablate_mlp" ? `feed-forward of block ${c.layer} is off` : `${c.name} at token ${c.position} comes from another run`;
-  if (!run.state.change.length) return h("p", { class: "note" }, "Nothing is changed yet: before and after are the same. To set a number, click it anywhere and give it another value.");
-  return h("ul", { class: "changes" }, run.state.change.map((change) => h("li", { "data-setting": true }, said(change), " ", h("button", { type: "button", onclick: () => toggle(run, go, change) }, "undo"))));
+  const { change } = run.state;
+  if (!change.length)
+    return note(
+      "Nothing is changed yet: before and after are the same. To set a number, click it on any plate and give it another value.",
+    );
+  const undo = (/** @type {Message} */ one) => button({ onclick: () => toggle(run, go, one) }, "undo");
+  return h(
+    "ul",
+    { class: "changes" },
+    change.map((one) => h("li", { "data-setting": true }, said(one), " ", undo(one))),
+  );
 }
 
 /**
@@ -65,107 +92,116 @@ function inForce(run, go) {
  */
 async function sideBySide(run) {
   const ask = { ask: "next", position: run.position, temperature: 1, top_k: 0, top_p: 1, seed: 0, limit: 12 };
-  const [before, after] = await Promise.all([run.ask({ ...ask, clean: true }), run.ask(ask)]);
-  const table = (/** @type {string} */ title, /** @type {Message} */ answer, /** @type {boolean} */ isPlain) =>
-    h(
-      "table",
-      { class: "list", "data-run": isPlain ? "clean" : "changed" },
-      h("caption", {}, title),
-      h("thead", {}, h("tr", {}, ["token", "logit", "probability"].map((head) => h("th", { scope: "col" }, head)))),
-      h(
-        "tbody",
-        {},
-        answer.tokens.map((/** @type {Message} */ row) =>
-          h("tr", {}, h("th", { scope: "row" }, tokenName(row.token)), h("td", {}, number("logits", [answer.position, row.token.id], row.logit, { plain: isPlain })), h("td", {}, number("probabilities", [answer.position, row.token.id], row.probability, { text: percent(row.probability), plain: isPlain }))),
-        ),
-      ),
-    );
-  return h("div", { class: "columns even" }, table("Before", before, run.state.change.length > 0), table("After", after, false));
+  const isChanged = run.state.change.length > 0;
+  const list = async (/** @type {string} */ title, /** @type {boolean} */ clean) => {
+    const answer = await run.ask(clean ? { ...ask, clean } : ask);
+    const plain = clean && isChanged; // its stories would be those of the changed run
+    const row = (/** @type {Message} */ { token, logit, probability }) => {
+      const index = [answer.position, token.id];
+      const part = number("probabilities", index, probability, { text: percent(probability), plain });
+      return [tokenName(token), number("logits", index, logit, { plain }), part];
+    };
+    const attributes = { class: "list", "data-run": plain ? "clean" : undefined };
+    return table(attributes, [title], ["token", "logit", "probability"], answer.tokens.map(row));
+  };
+  return div({ class: "columns even" }, await list("Before", true), await list("After", false));
 }
 
 /**
- * Patch from a clean prompt into a corrupt one, every block and position in one sweep.
+ * What is asked of a sweep: a second prompt and two tokens.
  * @param {Run} run
  * @param {Go} go
  */
 function sweepForm(run, go) {
-  const { state } = run;
-  const field = (/** @type {"corrupt" | "answer" | "wrong"} */ name, /** @type {string} */ label, /** @type {string} */ example) =>
-    h("label", {}, label, h("input", { id: `sweep-${name}`, value: state[name], placeholder: example, required: true, spellcheck: "false" }));
-  const text = (/** @type {string} */ name) => /** @type {HTMLInputElement} */ (byId(`sweep-${name}`)).value;
-  const submit = (/** @type {Event} */ event) => {
+  const field = (/** @type {"corrupt" | "answer" | "wrong"} */ name, /** @type {string} */ label) =>
+    h(
+      "label",
+      {},
+      label,
+      h("input", { name, id: `sweep-${name}`, value: run.state[name], required: true, spellcheck: "false" }),
+    );
+  const submit = (/** @type {SubmitEvent} */ event) => {
     event.preventDefault();
-    const fields = { corrupt: text("corrupt"), answer: text("answer"), wrong: text("wrong") };
-    swept = JSON.stringify(fields);
-    go(fields);
+    const texts = Object.fromEntries(new FormData(/** @type {HTMLFormElement} */ (event.target)));
+    swept = JSON.stringify(texts);
+    return go(texts);
   };
-  return h("form", { class: "sweep", onsubmit: submit }, field("corrupt", "second prompt, with as many tokens", "Once upon a day"), field("answer", "answer, one token", " was"), field("wrong", "wrong answer, one token", " the"), h("button", { type: "submit", class: "primary" }, "Sweep"));
+  return h(
+    "form",
+    { class: "sweep", onsubmit: submit },
+    field("corrupt", "second prompt, with as many tokens"),
+    field("answer", "answer: one token, with its space"),
+    field("wrong", "wrong answer: one token"),
+    button({ type: "submit", class: "primary" }, "Sweep"),
+  );
 }
 
 /**
+ * Patch every block and position, one at a time, and show what that does.
  * @param {Run} run
  */
 async function sweepMap(run) {
   const { prompt, corrupt, answer, wrong, engine, precision } = run.state;
-  if (swept !== JSON.stringify({ corrupt, answer, wrong }) || !corrupt) return [];
-  const found = await run.question({ ask: "sweep", clean: prompt, corrupt, answer, wrong, kind: KINDS[kind], engine, precision });
-  const positions = shownPositions(found.corrupt.tokens.length, run.position);
-  const values = found.differences.map((/** @type {any[]} */ row) => row.map(Number));
-  const centre = Number(found.corrupt.difference);
-  const far = largest(values.flat().map((/** @type {number} */ v) => v - centre)).most;
-  const rows = values.map((/** @type {number[]} */ row, /** @type {number} */ layer) => ({
-    head: h("span", {}, `block ${layer}`),
-    cells: positions.map((t) => ({ name: "sweep.differences", index: [layer, t], value: row[t], label: `block ${layer}, token ${t}`, plain: true })),
-  }));
-  const table = heatTable({ caption: "difference of the two logits after patching", columns: positions.map((t) => tokenName(found.corrupt.tokens[t])), rows, most: Math.max(...values.flat().map(Math.abs)), signed: true });
-  const line = (/** @type {string} */ label, /** @type {"clean" | "corrupt"} */ which) => h("p", {}, `${label}: `, number(`sweep.${which}`, [], found[which].difference, { plain: true }));
-  return [
-    h("p", { class: "note" }, "Each place: the run of the second prompt, in which this block's value at this token comes from the run of the first. Shown is the logit of ", tokenName(found.answer), " minus the logit of ", tokenName(found.wrong), "."),
-    line("first prompt, unchanged", "clean"),
-    line("second prompt, unchanged", "corrupt"),
-    partNote(positions, found.corrupt.tokens.length),
-    table,
-    legend(`difference of logits; patching changed it by at most ${short(far, 2)}`, Math.max(...values.flat().map(Math.abs)), true),
-  ].filter((one) => one !== null);
-}
-
-/**
- * A form that sets a number to another value.
- * @param {Run} run
- * @param {Go} go
- * @param {Message} answer the story of the number
- */
-export function setForm(run, go, answer) {
-  const input = /** @type {HTMLInputElement} */ (h("input", { id: "set-value", value: repr(answer.value), inputmode: "decimal", size: 22, "data-setting": true }));
-  const submit = (/** @type {Event} */ event) => {
-    event.preventDefault();
-    const value = Number(input.value.replace("−", "-"));
-    input.setCustomValidity(input.value.trim() === "" || !Number.isFinite(value) ? "Write a number, such as 0 or -1.5" : "");
-    if (!input.reportValidity()) return;
-    const others = run.state.change.filter((one) => !(one.kind === "set" && one.name === answer.name && same(one.index, answer.index)));
-    go({ change: [...others, { kind: "set", name: answer.name, index: answer.index, value }] });
+  if (!corrupt || swept !== JSON.stringify({ corrupt, answer, wrong })) return [];
+  const fields = { clean: prompt, corrupt, answer, wrong, kind: KINDS[kind], engine, precision };
+  const found = await run.question({ ask: "sweep", ...fields });
+  const { tokens } = found.corrupt;
+  const positions = shownPositions(tokens.length, Math.min(run.position, tokens.length - 1));
+  const cell = (/** @type {any} */ value, /** @type {number[]} */ index) => {
+    const label = `block ${index[0]}, token ${index[1]}`;
+    return { name: "sweep.differences", index, value, label, plain: true };
   };
-  return h("form", { class: "inline", onsubmit: submit }, h("label", { for: "set-value" }, "set it to"), input, h("button", { type: "submit" }, "Change it"));
+  const rows = found.differences.map((/** @type {any[]} */ row, /** @type {number} */ layer) => ({
+    head: h("span", {}, `block ${layer}`),
+    cells: positions.map((t) => cell(row[t], [layer, t])),
+  }));
+  const end = mostOf(
+    rows.flatMap((/** @type {Message} */ row) => row.cells),
+    (one) => /** @type {any} */ (one),
+  );
+  const run_of = (/** @type {string} */ label, /** @type {"clean" | "corrupt"} */ which) =>
+    p(`${label}, unchanged: `, number(`sweep.${which}`, [], found[which].difference, { plain: true }));
+  return [
+    note(
+      "Shown is the logit of ",
+      tokenName(found.answer),
+      " minus the logit of ",
+      tokenName(found.wrong),
+      ". Each place is a run of the second prompt in which this block's value at this token comes from the run of the first.",
+    ),
+    run_of("first prompt", "clean"),
+    run_of("second prompt", "corrupt"),
+    partNote(positions, tokens.length),
+    heatTable({
+      caption: "difference of the two logits after patching",
+      columns: positions.map((t) => tokenName(tokens[t])),
+      rows,
+      most: Math.abs(end?.value ?? 0),
+      signed: true,
+    }),
+    legend("difference of logits", end && { ...end, plain: true }, true),
+  ];
 }
 
 /** @type {import("./all.js").View} */
 export default {
   plate: "VIII",
   title: "Change it",
-  caption: "What does a part do? Switch it off, or give it a value from another prompt, and look at what the model says then. All plates show the changed run until you undo it.",
+  caption:
+    "What does a part do? Switch it off, or give it a value from another prompt, and look at what the model says then. All plates show the changed run until you undo it.",
   async show(run, go) {
-    const tables = await sideBySide(run);
-    const sweep = await sweepMap(run);
+    const [lists, sweep] = [await sideBySide(run), await sweepMap(run)];
+    const choose = (/** @type {number} */ chosen) => {
+      kind = chosen;
+      return go({});
+    };
     return [
       inForce(run, go),
-      tables,
+      lists,
       switches(run, go),
       h("h3", {}, "Patch from this prompt into a second one"),
       sweepForm(run, go),
-      picker("value", KINDS, kind, (chosen) => {
-        kind = chosen;
-        go({});
-      }),
+      picker("value", KINDS, kind, choose),
       ...sweep,
     ];
   },

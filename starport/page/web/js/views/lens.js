@@ -1,69 +1,59 @@
 // Plate V: what the model would say if it ended at each point of the residual stream.
 
-import { h } from "../dom.js";
-import { number, percent, short } from "../numbers.js";
+import { button, code, div, table } from "../dom.js";
+import { number, percent } from "../numbers.js";
 import { legend } from "../scales.js";
 import { heatTable, partNote, shownPositions, tokenName } from "./parts.js";
 
-/** @typedef {import("../run.js").Run} Run */
 /** @typedef {import("../ask.js").Message} Message */
+/** @typedef {import("../frame.js").Go} Go */
 
 let chosen = ""; // the point whose likeliest tokens are listed; "" for the last
 
 /**
  * @param {Message} point
- * @param {number[]} positions
- * @param {Run} run
- * @param {import("../frame.js").Go} go
+ * @param {number} t
  */
-function row(point, positions, run, go) {
-  const of = (/** @type {number} */ t) => point.positions.find((/** @type {Message} */ one) => one.position === t).tokens[0];
+const at = (point, t) => point.positions.find((/** @type {Message} */ one) => one.position === t).tokens;
+
+/**
+ * @param {Message} point
+ * @param {number[]} positions
+ * @param {Go} go
+ */
+function row(point, positions, go) {
+  const choose = () => {
+    chosen = point.name;
+    return go({});
+  };
+  const isChosen = point.name === chosen;
+  const attributes = { class: "quiet", "data-key": point.name, "aria-pressed": String(isChosen), onclick: choose };
   return {
-    head: h("button", { type: "button", class: "quiet", "data-key": point.name, "aria-pressed": String(point.name === chosen), onclick: () => choose(point.name, go) }, point.name),
-    chosen: point.name === chosen,
+    head: button(attributes, point.name),
+    chosen: isChosen,
     cells: positions.map((t) => {
-      const { token, probability } = of(t);
-      return { name: `lens.${point.name}.probabilities`, index: [t, token.id], value: Number(probability), text: token.shown, label: `${point.name} at token ${t}: ${token.text}` };
+      const { token, probability } = at(point, t)[0];
+      const label = `${point.name} at token ${t}: ${token.text}`;
+      const name = `lens.${point.name}.probabilities`;
+      return { name, index: [t, token.id], value: probability, text: token.shown, label };
     }),
   };
 }
 
 /**
- * @param {string} name
- * @param {import("../frame.js").Go} go
- */
-function choose(name, go) {
-  chosen = name;
-  return go({});
-}
-
-/**
  * List the likeliest tokens at the chosen point and position.
  * @param {Message} point
- * @param {Run} run
+ * @param {Message} token
+ * @param {number} t
  */
-function list(point, run) {
-  const t = run.position;
-  const { tokens } = point.positions.find((/** @type {Message} */ one) => one.position === t);
-  return h(
-    "table",
-    { class: "list" },
-    h("caption", {}, "Likeliest at ", h("code", {}, point.name), " of ", tokenName(run.trace.tokens[t])),
-    h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "token"), h("th", { scope: "col" }, "logit"), h("th", { scope: "col" }, "probability"))),
-    h(
-      "tbody",
-      {},
-      tokens.map((/** @type {Message} */ one) =>
-        h(
-          "tr",
-          {},
-          h("th", { scope: "row" }, tokenName(one.token)),
-          h("td", {}, number(`lens.${point.name}.logits`, [t, one.token.id], one.logit, { text: short(one.logit) })),
-          h("td", {}, number(`lens.${point.name}.probabilities`, [t, one.token.id], one.probability, { text: percent(one.probability) })),
-        ),
-      ),
-    ),
-  );
+function list(point, token, t) {
+  const rows = at(point, t).map((/** @type {Message} */ one) => [
+    tokenName(one.token),
+    number(`lens.${point.name}.logits`, [t, one.token.id], one.logit),
+    number(`lens.${point.name}.probabilities`, [t, one.token.id], one.probability, { text: percent(one.probability) }),
+  ]);
+  const caption = ["Likeliest at ", code(point.name), " of ", tokenName(token)];
+  return table({ class: "list" }, caption, ["token", "logit", "probability"], rows);
 }
 
 /** @type {import("./all.js").View} */
@@ -75,24 +65,28 @@ export default {
     "At each point of the residual stream: the token that the model would say next if it ended there (the last layer norm and the output projection of that point). The colour is its probability. The last row is what the model says.",
   async show(run, go) {
     const positions = shownPositions(run.trace.ids.length, run.position);
-    const names = run.model.values.map((/** @type {Message} */ one) => one.name).filter((/** @type {string} */ name) => /resid_(pre|mid|post)$/.test(name));
-    const expanded = Array.from({ length: run.model.config.n_layer }, (_, n) => names.filter((/** @type {string} */ name) => name.startsWith("h.N.")).map((/** @type {string} */ name) => name.replace("N", String(n)))).flat();
+    const names = run.trace.names.map((/** @type {Message} */ one) => one.name);
     const points = [];
-    for (const name of new Set([...expanded, ...names.filter((/** @type {string} */ name) => !name.includes("N"))])) {
-      const every = await Promise.all(positions.map((position) => run.ask({ ask: "lens", points: [name], position })));
-      points.push({ name, positions: every.flatMap((one) => one.points[0].positions) });
+    for (const name of names.filter((/** @type {string} */ one) => /resid_(pre|mid|post)$/.test(one))) {
+      points.push((await run.ask({ ask: "lens", points: [name], positions })).points[0]); // a point at a time: with progress
     }
     const point = points.find((one) => one.name === chosen) ?? points[points.length - 1];
     chosen = point.name;
-    const columns = positions.map((t) => tokenName(run.trace.tokens[t]));
+    const table = heatTable({
+      caption: "likeliest next token at every point and position",
+      columns: positions.map((t) => tokenName(run.trace.tokens[t])),
+      rows: points.map((one) => row(one, positions, go)),
+      most: 1,
+      signed: false,
+      class: "words",
+    });
     return [
       partNote(positions, run.trace.ids.length),
-      h(
-        "div",
+      div(
         { class: "columns wide-left" },
-        h("div", {}, heatTable({ caption: "likeliest next token at every point and position", columns, rows: points.map((one) => row(one, positions, run, go)), most: 1, signed: false, class: "words" }), legend("probability of the token shown, from 0 to 1", 1, false)),
-        list(point, run),
+        div(table, legend("probability of the token shown, from 0 to 1", null, false)),
+        list(point, run.trace.tokens[run.position], run.position),
       ),
-    ].filter((one) => one !== null);
+    ];
   },
 };

@@ -1,12 +1,13 @@
 // What several plates have in common.
 
-import { arrowKeys, h } from "../dom.js";
-import { number, short } from "../numbers.js";
+import { arrowKeys, button, div, h, note, scrolling, span, td } from "../dom.js";
+import { float, number, short } from "../numbers.js";
 import { cell } from "../scales.js";
 
 /** @typedef {import("../run.js").Run} Run */
 /** @typedef {import("../frame.js").Go} Go */
 /** @typedef {import("../ask.js").Message} Message */
+/** @typedef {import("../numbers.js").Value} Value */
 
 const MOST_COLUMNS = 24; // of tokens that a table shows at once
 
@@ -16,7 +17,7 @@ const MOST_COLUMNS = 24; // of tokens that a table shows at once
  * @param {string} [kind]
  */
 export function tokenName(token, kind = "") {
-  return h("span", { class: `word ${kind}`.trim(), title: `id ${token.id}` }, token.shown);
+  return span({ class: `word ${kind}`.trim(), title: `id ${token.id}` }, token.shown);
 }
 
 /**
@@ -28,9 +29,10 @@ export function tokenName(token, kind = "") {
  */
 export function picker(label, names, chosen, choose) {
   const buttons = names.map((name, i) =>
-    h("button", { type: "button", "aria-pressed": String(i === chosen), "data-key": `${label} ${i}`, onclick: () => choose(i) }, name),
+    button({ "aria-pressed": String(i === chosen), "data-key": `${label} ${i}`, onclick: () => choose(i) }, name),
   );
-  const group = h("div", { class: "picker", role: "group", "aria-label": label }, h("span", { class: "picker-label" }, label), buttons);
+  const attributes = { class: "picker", role: "group", "aria-label": label };
+  const group = div(attributes, span({ class: "picker-label" }, label), buttons);
   arrowKeys(group, "button");
   return group;
 }
@@ -62,22 +64,42 @@ export function shownPositions(count, position) {
  */
 export function partNote(shown, count) {
   if (shown.length === count) return null;
-  return h("p", { class: "note" }, `Tokens ${shown[0]} to ${shown[shown.length - 1]} of ${count} are shown; choose another token above to see others.`);
+  const ends = `${shown[0]} to ${shown[shown.length - 1]}`;
+  return note(`Tokens ${ends} of ${count} are shown; choose another token above to see others.`);
 }
 
 /**
- * Return a bar whose length is a number's part of the largest.
- * @param {number} value
+ * Return the number of largest size in a list; null in an empty one.
+ * @template T
+ * @param {T[]} list
+ * @param {(one: T) => {name: string, index: number[], value: Value}} pick
+ */
+export function mostOf(list, pick) {
+  /** @type {{name: string, index: number[], value: number} | null} */
+  let most = null;
+  for (const one of list) {
+    const { name, index, value } = pick(one);
+    const size = Math.abs(float(value));
+    if (Number.isFinite(size) && (!most || size > Math.abs(most.value))) most = { name, index, value: float(value) };
+  }
+  return most;
+}
+
+/**
+ * Return a cell with a number and a bar, whose length is the number's part of the largest.
+ * @param {Node} shown
+ * @param {Value} value
  * @param {number} most
  * @param {boolean} signed
  */
-export function bar(value, most, signed) {
-  const part = most > 0 ? Math.min(1, Math.abs(value) / most) : 0;
-  const side = signed ? (value < 0 ? "negative" : "positive") : "one";
-  return h(
-    "span",
-    { class: `bar ${signed ? "signed" : ""}`, "aria-hidden": "true" },
-    h("i", { class: side, style: { width: `${100 * part}%` } }),
+export function barred(shown, value, most, signed) {
+  const part = Math.min(1, Math.abs(float(value) / most)) || 0;
+  const side = signed ? (float(value) < 0 ? "negative" : "positive") : "one";
+  const inside = h("i", { class: side, style: { width: `${100 * part}%` } });
+  return td(
+    { class: "with-bar" },
+    shown,
+    span({ class: signed ? "bar signed" : "bar", "aria-hidden": "true" }, inside),
   );
 }
 
@@ -85,7 +107,7 @@ export function bar(value, most, signed) {
  * @typedef {object} Cell
  * @property {string} name
  * @property {number[]} index
- * @property {number} value
+ * @property {Value} value
  * @property {string} [text] what is written in it; the number itself if left out
  * @property {string} [label] for a screen reader
  * @property {boolean} [masked]
@@ -94,7 +116,7 @@ export function bar(value, most, signed) {
 
 /**
  * Return a table whose cells are coloured by their numbers.
- * @param {{caption: string, columns: Node[], rows: {head: Node, chosen?: boolean, cells: (Cell | null)[]}[],
+ * @param {{caption: string, columns: Node[], rows: {head: Node, chosen?: boolean, cells: Cell[]}[],
  *   most: number, signed: boolean, dense?: boolean, class?: string}} table
  */
 export function heatTable({ caption, columns, rows, most, signed, dense = false, class: kind = "" }) {
@@ -106,43 +128,30 @@ export function heatTable({ caption, columns, rows, most, signed, dense = false,
       cells.map((one) => heatCell(one, most, signed, dense)),
     ),
   );
+  const heads = columns.map((column) => h("th", { scope: "col" }, column));
   const element = h(
     "table",
     { class: `heat ${dense ? "dense" : ""} ${kind}` },
     h("caption", { class: "visually-hidden" }, caption),
-    h("thead", {}, h("tr", {}, h("td"), columns.map((column) => h("th", { scope: "col" }, column)))),
+    h("thead", {}, h("tr", {}, td(), heads)),
     h("tbody", {}, body),
   );
-  arrowKeys(element, "td > button", rows[0]?.cells.filter(Boolean).length);
-  return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption }, element);
+  arrowKeys(element, "td > .number", columns.length);
+  return scrolling(caption, element);
 }
 
 /**
- * @param {Cell | null} one
+ * @param {Cell} one
  * @param {number} most
  * @param {boolean} signed
  * @param {boolean} dense
  */
 function heatCell(one, most, signed, dense) {
-  if (!one) return h("td", { class: "empty" });
   const shown = one.text ?? (dense ? "" : short(one.value, 2));
   const inside = number(one.name, one.index, one.value, { text: shown, label: one.label, plain: one.plain });
   if (!shown) inside.setAttribute("aria-label", `${one.label ?? ""} ${short(one.value)}`);
   if (one.masked) inside.classList.add("masked");
-  else {
-    for (const [property, value] of Object.entries(cell(one.value, most, signed))) inside.style.setProperty(property, value);
-  }
-  return h("td", {}, inside);
-}
-
-/**
- * Return the largest size among numbers, and where it is.
- * @param {number[]} values
- */
-export function largest(values) {
-  let at = 0;
-  values.forEach((value, i) => {
-    if (Math.abs(value) > Math.abs(values[at]) || Number.isNaN(values[at])) at = i;
-  });
-  return { at, most: Math.abs(values[at] ?? 0) };
+  const colours = one.masked ? {} : cell(float(one.value), most, signed);
+  for (const [property, value] of Object.entries(colours)) inside.style.setProperty(property, value);
+  return td(inside);
 }
