@@ -40,6 +40,7 @@ async function show(state) {
   const isCurrent = () => mine === turn;
   const before = run.state;
   run.state = state;
+  document.body.dataset.state = "busy";
   try {
     await run.read(isCurrent);
     if (!isCurrent()) return;
@@ -64,6 +65,7 @@ async function show(state) {
     else focus?.();
     await story;
     quiet();
+    document.body.dataset.state = "ready";
   } catch (error) {
     if (isCurrent()) failed(error, state);
   }
@@ -89,6 +91,7 @@ function focusPath(plate) {
  * @param {State} state
  */
 function failed(error, state) {
+  document.body.dataset.state = "failed";
   quiet();
   byId("plate").removeAttribute("aria-busy");
   if (error instanceof LostError) lost(error.isOther, () => show(state));
