@@ -4,6 +4,7 @@ from collections.abc import Callable
 from os import PathLike
 from typing import Any
 
+from starchart import GPT2
 from starchart.errors import RequestError, StarchartError
 from starchart.files.json_file import shown
 from starport.explorer.lens_answers import contributions_answer, lens_answer, sweep_answer
@@ -38,6 +39,7 @@ class Explorer:
     """Answers questions about one model, one question at a time. Close it: an engine may hold processes.
 
     `model` is what GPT2.from_pretrained takes, `name` the name to show. `engine` and `precision` are the default ones.
+    `gpt2` is the model on them, where it is open already: its owner closes it, after this.
     """
 
     def __init__(
@@ -47,10 +49,11 @@ class Explorer:
         *,
         engine: str = "packed",
         precision: str = "full",
+        gpt2: GPT2 | None = None,
         workers: int | None = 1,
         pack_cache: bool = False,
     ) -> None:
-        self._model = OpenedModel(model, name, (engine, precision), workers, pack_cache)
+        self._model = OpenedModel(model, name, (engine, precision), gpt2, workers, pack_cache)
         self._traces = Traces(self._model)
 
     def answer(self, request: Any, progress: Progress = no_progress) -> dict[str, Any]:

@@ -23,8 +23,7 @@ def lens_answer(question: Question) -> dict[str, Any]:
     points = request.listed("points", every)
     check_points(points, model.config)
     top = request.whole("top", min(1000, model.letters["V"]) + 1, min(5, model.letters["V"]))
-    tokens = len(trace.ids)
-    positions = [request.whole("position", tokens)] if request.has("position") else list(range(tokens))
+    positions = _positions(request, len(trace.ids))
     answer = []
     for number, point in enumerate(points):
         question.progress(number, len(points), "logit lens")
@@ -35,6 +34,14 @@ def lens_answer(question: Question) -> dict[str, Any]:
         ]
         answer.append({"name": point, "positions": listed})
     return {"points": answer}
+
+
+def _positions(request: Request, tokens: int) -> list[int]:
+    """Return the positions of a request: one, some, or all."""
+    if request.has("position"):
+        return [request.whole("position", tokens)]
+    listed = request.listed("positions", range(tokens))
+    return [Request({"positions": place}).whole("positions", tokens) for place in listed[:tokens]]
 
 
 def _top(question: Question, row: Any, top: int) -> list[dict[str, Any]]:

@@ -26,10 +26,20 @@ def no_progress(done: int, of: int, text: str) -> None:
 
 
 class OpenedModel:
-    """A model on any engine of the standard library. Close it."""
+    """A model on any engine of the standard library. Close it.
+
+    `gpt2` is the model on the engine `way`, where it is open already; its owner closes it. The packed engine is opened
+    with `workers` and `pack_cache` otherwise.
+    """
 
     def __init__(
-        self, model: str | PathLike[str], name: str, way: tuple[str, str], workers: int | None, pack_cache: bool
+        self,
+        model: str | PathLike[str],
+        name: str,
+        way: tuple[str, str],
+        gpt2: GPT2 | None = None,
+        workers: int | None = 1,
+        pack_cache: bool = False,
     ) -> None:
         self.name = name
         self.folder = model_folder(model)
@@ -43,6 +53,7 @@ class OpenedModel:
         self.derived = derived_graph(self.config, self.graph)
         self.ways = (way, *(other for other in WAYS if other != way))
         self._options: dict[str, Any] = {"workers": workers, "pack_cache": pack_cache}
+        self._given = {way: gpt2} if gpt2 else {}
         self._open: OrderedDict[tuple[str, str], GPT2] = OrderedDict()
         c, h = self.config.n_embd, self.config.n_head
         self.letters = {
@@ -56,6 +67,8 @@ class OpenedModel:
         if way not in self.ways:
             known = ", ".join(" ".join(other) for other in self.ways)
             raise RequestError(f"there is no engine {engine} with precision {precision} here; there are {known}")
+        if way in self._given:
+            return self._given[way]
         if way not in self._open:
             most = len(self.ways) if self.parameters <= _SMALL else 1
             while len(self._open) >= most:
@@ -75,6 +88,6 @@ class OpenedModel:
         return tuple(sizes[letter] for letter in shape)
 
     def close(self) -> None:
-        """Close all engines."""
+        """Close all engines that were opened here."""
         while self._open:
             self._open.popitem()[1].close()
