@@ -131,7 +131,7 @@ class DerivedValues(Mapping[str, Any]):
         return layer_norm([self._values[point][token]], *weights, self._config.layer_norm_epsilon)[0]
 
     def _first_of_its_kind(self, point: str) -> str:
-        """Return the earlier point with the same numbers: of h.3.resid_pre it is h.2.resid_post, unless it was changed."""
+        """Return the point before with the same numbers: h.2.resid_post for h.3.resid_pre, unless one was changed."""
         block, _, kind = point.rpartition(".")
         if kind != "resid_pre" or block == "h.0":
             return point

@@ -40,7 +40,7 @@ def _positions(request: Request, tokens: int) -> list[int]:
     """Return the positions of a request: one, some, or all."""
     if request.has("position"):
         return [request.whole("position", tokens)]
-    listed = request.listed("positions", range(tokens))
+    listed = request.listed("positions", list(range(tokens)))
     return [Request({"positions": place}).whole("positions", tokens) for place in listed[:tokens]]
 
 

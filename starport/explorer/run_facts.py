@@ -3,6 +3,7 @@
 from typing import Any
 
 from starchart.generation.fingerprint import fingerprint
+from starport.explorer.published import is_published
 from starport.explorer.question import Question
 
 
@@ -18,7 +19,7 @@ def run_facts(question: Question) -> dict[str, Any]:
         "change": list(trace.change),
         "names": [{"name": name, "shape": list(value.shape)} for name, value in trace.values.items()],
         "fingerprint": fingerprint(trace.values["logits"][-1]),
-        "published": None,
+        "published": is_published(question.model, trace),
         "seconds": trace.seconds,
         "numbers": trace.numbers,
     }

@@ -41,7 +41,7 @@ STARPORT = {
     "inspection": {"terminal"},
     "training": {"conversion", "engines", "scoring", "terminal"},
     "verify": {"conversion", "engines", "hub", "terminal"},
-    "explorer": {"terminal"},
+    "explorer": {"terminal", "verify"},
     "commands": {"conversion", "engines", "hub", "inspection", "scoring", "terminal", "training", "verify"},
     "cli": {"commands", "terminal"},
     "__main__": {"cli"},
