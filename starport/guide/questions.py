@@ -90,7 +90,9 @@ class _Runner(doctest.DocTestRunner):
         """Keep what was printed, which is not what the chapter shows."""
         self._note(example, got)
 
-    def report_unexpected_exception(self, out: Any, test: doctest.DocTest, example: doctest.Example, exc_info: Any) -> None:  # noqa: ARG002
+    def report_unexpected_exception(
+        self, out: Any, test: doctest.DocTest, example: doctest.Example, exc_info: Any
+    ) -> None:  # noqa: ARG002
         """Keep the exception in one line."""
         self._note(example, f"{exc_info[0].__name__}: {exc_info[1]}\n")
 

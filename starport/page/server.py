@@ -161,11 +161,11 @@ class _Handler(BaseHTTPRequestHandler):
         if not self.server.is_ours(self.headers.get("Host", "")):
             self._refuse(HTTPStatus.MISDIRECTED_REQUEST, "this server has another name")
             return None
-        _, token, *rest = [*self.path.split("/", 2), ""][:3]
-        if not secrets.compare_digest(token.encode("utf-8", "replace"), self.server.token.encode()) or not rest:
+        token, slash, rest = self.path.removeprefix("/").partition("/")
+        if not secrets.compare_digest(token.encode("utf-8", "replace"), self.server.token.encode()) or not slash:
             self._refuse(HTTPStatus.FORBIDDEN, "open the address that `starchart explore` has printed")
             return None
-        return rest[0]
+        return rest
 
     def _refuse(self, status: HTTPStatus, line: str) -> None:
         data = f"{line}\n".encode()

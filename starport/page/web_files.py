@@ -32,7 +32,7 @@ def source_archive() -> bytes:
     The same files give the same bytes.
     """
     held = dict(_package_files("starchart", "", "starchart/"))
-    for room in ("explorer", "guide"):
+    for room in ("explorer", "guide", "terminal"):
         held |= dict(_package_files(f"starport.{room}", "", f"starport/{room}/"))
     for name in ("__init__.py", "page/__init__.py", "page/answers.py"):
         held[f"starport/{name}"] = pkgutil.get_data("starport", name) or b""

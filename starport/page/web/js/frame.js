@@ -156,7 +156,6 @@ function showStrip(run, go) {
       class: `token${isAdded ? " added" : ""}`,
       tabindex: t === run.position ? 0 : -1,
       "aria-pressed": String(t === run.position),
-      "aria-label": `token ${t}: ${token.text}`,
       title: `token ${t}, id ${token.id}${isAdded ? ", drawn" : ""}`,
       onclick: () => go({ position: t === last ? -1 : t }),
     };

@@ -71,8 +71,9 @@ export function colours(value, most, signed) {
   const part = most > 0 ? value / most : 0;
   const scale = CORNERS[theme()];
   const rgb = between(signed ? scale.two : scale.one, signed ? (part + 1) / 2 : part);
-  const light = 0.299 * rgb[0] + 0.587 * rgb[1] + 0.114 * rgb[2];
-  return { background: `rgb(${rgb.join(" ")})`, ink: light > 140 ? "#14181f" : "#fbf8f0", rgb };
+  const [r, g, b] = rgb.map((c) => (c <= 10 ? c / 3294 : ((c / 255 + 0.055) / 1.055) ** 2.4)); // WCAG 2.2, relative luminance
+  const ink = 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.179 ? "#000" : "#fff"; // a contrast of 4.58 at least
+  return { background: `rgb(${rgb.join(" ")})`, ink, rgb };
 }
 
 /**

@@ -149,11 +149,12 @@ function line(answer, one, n) {
 /** @param {Message} answer */
 function rounding({ name, index, rounding: { value, bound, text } }) {
   const added = number(`${name}.rounding`, index, value, { plain: true });
-  const most = number(`${name}.rounding.bound`, index, bound, { plain: true });
+  const most =
+    bound === null ? [] : ["; its size is at most ", number(`${name}.rounding.bound`, index, bound, { plain: true })];
   return div(
     { class: "rounding" },
     h("h3", {}, "Rounding of the packed engine"),
-    p("It adds ", added, "; the size of this is at most ", most, ". ", text),
+    p("It adds ", added, ...most, ". ", text),
   );
 }
 

@@ -39,13 +39,14 @@ function switches(run, go) {
   const { n_layer: layers, n_head: heads } = run.model.config;
   const one = (/** @type {Message} */ change, /** @type {string} */ label) => {
     const isOff = run.state.change.some((other) => same(other, change));
+    const word = isOff ? "off" : "on";
     const attributes = {
       class: "switch",
       "data-key": label,
       "aria-pressed": String(isOff),
-      "aria-label": `${label}: off`,
+      "aria-label": `${label}: ${word}`,
     };
-    return button({ ...attributes, onclick: () => toggle(run, go, change) }, isOff ? "off" : "on");
+    return button({ ...attributes, onclick: () => toggle(run, go, change) }, word);
   };
   const count = (/** @type {number} */ length) => Array.from({ length }, (_, i) => i);
   const rows = count(layers).map((layer) => [
