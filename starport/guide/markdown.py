@@ -34,8 +34,8 @@ def blocks(text: str) -> list[Data]:
 def inline(text: str) -> list[Data]:
     """Return the pieces of a text. A link that leads to a file of the repository is plain text: a page has none.
 
-    >>> inline("see `x` [here](#view=map)")[1:]
-    [{'kind': 'code', 'text': 'x'}, {'kind': 'text', 'text': ' '}, {'kind': 'link', 'text': 'here', 'href': '#view=map'}]
+    >>> inline("`x` [here](#view=map)")[1:]
+    [{'kind': 'text', 'text': ' '}, {'kind': 'link', 'text': 'here', 'href': '#view=map'}]
     """
     pieces: list[Data] = []
     at = 0

@@ -1,6 +1,7 @@
 """Questions of many windows, answered one after another in the main thread, where Ctrl-C and the engine's workers are.
 
-A thread of the server hands in a question and passes on what comes back: messages `{"progress": [done, of, text]}`, and at last `{"answer": {...}}`.
+A thread of the server hands in a question and passes on what comes back: messages {"progress": [done, of, text]}, and
+at last {"answer": {...}}.
 """
 
 import queue

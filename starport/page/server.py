@@ -46,7 +46,10 @@ class PageServer(ThreadingHTTPServer):
     allow_reuse_address = sys.platform != "win32"  # there it would let two servers share a port
 
     def __init__(self, host: str, port: int, questions: Questions, start: Mapping[str, Any]) -> None:
-        """Bind the port; 0 takes a free one. `start` says what the page shows first. Raises PortTakenError where that fails."""
+        """Bind the port; 0 takes a free one. `start` says what the page shows first.
+
+        Raises PortTakenError where that fails.
+        """
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self.questions, self.token = questions, secrets.token_urlsafe(24)
         self.files = {**web_files(), "site.json": json.dumps(start).encode()}
@@ -121,7 +124,9 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command == "GET":
             self.wfile.write(data)
 
-    do_HEAD = do_GET
+    def do_HEAD(self) -> None:
+        """Send what is said of a file of the page, without the file."""
+        self.do_GET()
 
     def do_POST(self) -> None:
         """Answer a question: lines of JSON."""

@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+OTHERS = "[data-value], [data-setting], pre, .formula, .status, script, noscript, .word, .token, .operands th"
 READ = """() => {
   const shown = [...document.querySelectorAll("[data-name]")].map((it) => ({
     name: it.dataset.name, index: it.dataset.index, value: it.dataset.value, text: it.textContent,
@@ -12,11 +13,10 @@ READ = """() => {
   const bare = [];
   for (let node = walker.nextNode(); node; node = walker.nextNode()) {
     const home = node.parentElement;
-    const isOther = home.closest("[data-value], [data-setting], pre, .formula, .status, script, noscript, .word, .token, .operands th");
-    if (!isOther && home.checkVisibility()) bare.push(node.textContent);
+    if (!home.closest(OTHERS) && home.checkVisibility()) bare.push(node.textContent);
   }
   return { shown, bare };
-}"""
+}""".replace("OTHERS", f'"{OTHERS}"')
 # A decimal fraction, a percentage or a power of ten is a number of the model, unless it is an example in a caption.
 NUMBER = re.compile(r"\d\.\d|\d\s?%|·10")
 

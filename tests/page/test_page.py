@@ -1,20 +1,20 @@
 """The page in a real Chromium, served by `starchart explore`."""
 
 import json
-import re
-from urllib.parse import quote
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from starchart import GPT2, Tokenizer
 from starport.explorer.explorer import Explorer
 from tests.page import shown_numbers
 from tests.page.browser import launched, npm_file
 from tests.page.served import explored
+from tests.page.windows import READY, change_by, show, window
 
 PROMPT = "Once upon a time there was a king"
 VIEWS = ["guide", "tokens", "map", "attention", "mlp", "lens", "contributions", "next", "change"]
 WITH_NUMBERS = VIEWS[2:]
-READY = "body[data-state=ready]"
 
 
 @pytest.fixture(scope="module")
@@ -38,31 +38,8 @@ def context(tmp_path_factory):
 
 @pytest.fixture
 def page(context):
-    """A window; what it complains about on the console fails the test."""
-    opened, said = context.new_page(), []
-    opened.on("console", lambda message: said.append(message.text) if message.type in ("error", "warning") else None)
-    opened.on("pageerror", lambda error: said.append(str(error)))
-    yield opened
-    opened.close()
-    assert said == []
-
-
-def show(page, address, prompt=PROMPT, **state):
-    """Open the page at a state, and wait until it is shown."""
-    fields = {"prompt": prompt, **state}
-    written = "&".join(
-        f"{name}={quote(value if isinstance(value, str) else json.dumps(value))}" for name, value in fields.items()
-    )
-    page.goto("about:blank")
-    page.goto(f"{address}#{written}")
-    page.wait_for_selector(READY)
-
-
-def change_by(page, action):
-    """Do something to the page, and wait until its new state is shown."""
-    page.evaluate("document.body.dataset.state = 'old'")
-    action()
-    page.wait_for_selector(READY)
+    with window(context) as opened:
+        yield opened
 
 
 def traced(explorer, prompt=PROMPT, **more):
@@ -79,7 +56,7 @@ def test_it_opens_with_a_prompt_traced(page, address):
 
 @pytest.mark.parametrize("view", VIEWS)
 def test_every_number_equals_the_engine_s(page, address, explorer, view, tmp_path):
-    show(page, address, view=view, layer=2, head=1)
+    show(page, address, PROMPT, view=view, layer=2, head=1)
     settings = {"temperature": 0.8, "top_k": 40, "top_p": 1, "seed": 42, "draw": 0}
     count = shown_numbers.check(page, explorer, traced(explorer), **settings)
     assert count > 10 if view in WITH_NUMBERS else count == 0
@@ -88,7 +65,7 @@ def test_every_number_equals_the_engine_s(page, address, explorer, view, tmp_pat
 
 @pytest.mark.parametrize("precision", ["full", "fast"])
 def test_the_story_of_a_number_back_to_the_file(page, address, explorer, precision):
-    show(page, address, view="attention", layer=2, precision=precision)
+    show(page, address, PROMPT, view="attention", layer=2, precision=precision)
     trace = traced(explorer, precision=precision)
     page.click("#plate button[data-name='h.2.attn.scores'] >> nth=0")
     visited = []
@@ -105,8 +82,7 @@ def test_the_story_of_a_number_back_to_the_file(page, address, explorer, precisi
         operands = page.locator("#story .operands button[data-name]")
         names = [operands.nth(i).get_attribute("data-name") for i in range(operands.count())]
         values = [name for name in names if not name.endswith((".weight", ".bias"))]
-        chosen = (values or names)[0]
-        change_by(page, lambda chosen=chosen: operands.nth(names.index(chosen)).click())
+        change_by(page, operands.nth(names.index((values or names)[0])).click)
     assert visited[0] == "h.2.attn.scores"
     assert visited[-1] in ("wte.weight", "wpe.weight")
     assert len(visited) > 8
@@ -114,7 +90,7 @@ def test_the_story_of_a_number_back_to_the_file(page, address, explorer, precisi
 
 
 def test_the_source_is_that_of_the_running_package(page, address):
-    show(page, address, view="attention", story="h.2.attn.pattern 0,3,1")
+    show(page, address, PROMPT, view="attention", story="h.2.attn.pattern 0,3,1")
     assert "masked_softmax" in page.inner_text("#story .source summary")
     assert "def masked_softmax" in page.inner_text("#story .source pre")
 
@@ -127,7 +103,7 @@ def test_what_the_reference_engine_says(page, address, explorer):
 
 
 def test_trace_for_scripts(page, address, explorer):
-    show(page, address)
+    show(page, address, PROMPT)
     got = page.evaluate("starchart.trace('The little towel')")
     trace = shown_numbers.ask(explorer, ask="trace", prompt="The little towel")
     assert got["ids"] == trace["ids"]
@@ -144,7 +120,7 @@ def test_trace_for_scripts(page, address, explorer):
 
 
 def test_a_new_prompt_and_steps_in_time(page, address, explorer):
-    show(page, address, view="next", temperature=0.9, seed=7)
+    show(page, address, PROMPT, view="next", temperature=0.9, seed=7)
     page.fill("#prompt", "The old fox")
     change_by(page, lambda: page.press("#prompt", "Enter"))
     before = page.locator("button.token").count()
@@ -155,11 +131,8 @@ def test_a_new_prompt_and_steps_in_time(page, address, explorer):
     assert page.locator("button.token.added").count() == 3
     change_by(page, lambda: page.keyboard.press("ArrowLeft"))
     assert page.get_attribute("button.token >> nth=-2", "aria-pressed") == "true"
-    added = json.loads(
-        re.search(r"added=([^&]+)", page.url)[1].replace("%5B", "[").replace("%2C", ",").replace("%5D", "]")
-    )
-    with_gpt2 = list_generated("The old fox", 3, seed=7, temperature=0.9)
-    assert added == with_gpt2  # what run_gpt2.py draws
+    added = json.loads(parse_qs(urlsplit(page.url).fragment)["added"][0])
+    assert added == list_generated("The old fox", 3, seed=7, temperature=0.9)  # what run_gpt2.py draws
     ids = shown_numbers.ask(explorer, ask="trace", prompt="The old fox")["ids"]
     trace = shown_numbers.ask(explorer, ask="trace", ids=ids + added)["trace"]
     shown_numbers.check(page, explorer, trace, temperature=0.9, top_k=40, top_p=1, seed=7, draw=2)
@@ -169,15 +142,13 @@ def test_a_new_prompt_and_steps_in_time(page, address, explorer):
 
 
 def list_generated(prompt, count, **settings):
-    from starchart import GPT2, Tokenizer  # noqa: PLC0415
-
     with GPT2.from_pretrained("towel", "packed", workers=1) as gpt2:
         ids = Tokenizer.from_pretrained("towel").encode(prompt)
         return list(gpt2.generate(ids, max_new_tokens=count, top_k=40, **settings))
 
 
 def test_the_filters_and_the_search(page, address):
-    show(page, address, view="next")
+    show(page, address, PROMPT, view="next")
     page.fill("#set-top-k", "3")
     change_by(page, lambda: page.press("#set-top-k", "Tab"))
     assert "top-k keeps 3," in page.inner_text("#plate")
@@ -192,7 +163,7 @@ def test_the_filters_and_the_search(page, address):
 
 
 def test_changes(page, address, explorer):
-    show(page, address, view="change")
+    show(page, address, PROMPT, view="change")
     change_by(page, lambda: page.click("[data-key='head 1 of block 3']"))
     change_by(page, lambda: page.click("[data-key='feed-forward of block 0']"))
     change = [{"kind": "ablate_head", "layer": 3, "head": 1}, {"kind": "ablate_mlp", "layer": 0}]
@@ -205,7 +176,7 @@ def test_changes(page, address, explorer):
 
 
 def test_a_number_is_set(page, address, explorer):
-    show(page, address, view="mlp", story="h.1.mlp.act 2,5")
+    show(page, address, PROMPT, view="mlp", story="h.1.mlp.act 2,5")
     page.fill("#set-value", "12.5")
     change_by(page, lambda: page.click("text=Change it >> nth=-1"))
     changed = traced(explorer, change=[{"kind": "set", "name": "h.1.mlp.act", "index": [2, 5], "value": 12.5}])
@@ -217,7 +188,7 @@ def test_a_number_is_set(page, address, explorer):
 
 
 def test_patching(page, address, explorer):
-    show(page, address, view="change")
+    show(page, address, PROMPT, view="change")
     texts = {"corrupt": "Once upon a time there was a fox", "answer": " who", "wrong": " and"}
     for name, text in texts.items():
         page.fill(f"#sweep-{name}", text)
@@ -235,7 +206,7 @@ def test_axe_finds_nothing_serious(context, address, theme, width):
     page.emulate_media(color_scheme=theme)
     page.set_viewport_size({"width": width, "height": 800})
     for view in VIEWS:
-        show(page, address, view=view, story="h.1.ln_1 2,5" if view in ("map", "next") else "")
+        show(page, address, PROMPT, view=view, story="h.1.ln_1 2,5" if view in ("map", "next") else "")
         page.evaluate(axe)
         report = page.evaluate("axe.run({resultTypes: ['violations']})")
         bad = [one for one in report["violations"] if one["impact"] in ("serious", "critical")]
@@ -246,7 +217,7 @@ def test_axe_finds_nothing_serious(context, address, theme, width):
 
 
 def test_by_keyboard_alone(page, address):
-    show(page, address, view="attention")
+    show(page, address, PROMPT, view="attention")
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.id") == "skip"
     page.keyboard.press("Enter")

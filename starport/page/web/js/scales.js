@@ -110,3 +110,21 @@ export function legend(label, end, signed) {
     h("span", {}, signed ? "+" : end ? "" : "1", end ? " largest " : null, largest),
   );
 }
+
+/**
+ * Return the legend of bars that go both ways.
+ * @param {string} more what a bar to the right means
+ * @param {string} less
+ * @param {{name: string, index: number[], value: number} | null} end
+ */
+export function barLegend(more, less, end) {
+  return h(
+    "div",
+    { class: "legend" },
+    h("i", { class: "swatch" }),
+    more,
+    h("i", { class: "swatch less" }),
+    less,
+    end && h("span", {}, "largest ", number(end.name, end.index, end.value)),
+  );
+}

@@ -2,7 +2,7 @@
 
 import { button, h, table } from "../dom.js";
 import { number, short } from "../numbers.js";
-import { legend } from "../scales.js";
+import { barLegend } from "../scales.js";
 import { barred, mostOf, picker, tokenName } from "./parts.js";
 
 /** @typedef {import("../ask.js").Message} Message */
@@ -52,7 +52,7 @@ export default {
     return [
       picker("token", words, listed, (i) => go({ token: rows[i].token.id })),
       h("form", { class: "inline", onsubmit: search }, field, button({ type: "submit" }, "Show")),
-      legend("contribution", end, true),
+      barLegend("raises the logit", "lowers it", end),
       table({ class: "list contributions" }, caption, ["part", "raises the logit by"], parts, foot),
     ];
   },

@@ -2,10 +2,12 @@
 
 import { div, h, s, table } from "../dom.js";
 import { exact, number } from "../numbers.js";
-import { legend } from "../scales.js";
+import { barLegend } from "../scales.js";
 import { barred, blockPicker, mostOf, tokenName } from "./parts.js";
 
 /** @typedef {import("../ask.js").Message} Message */
+
+const ROWS = 24; // of the most active channels
 
 /**
  * Draw the channels as points: before the activation function to the right, after it upwards.
@@ -35,7 +37,7 @@ function curve(answer, t, most) {
     h(
       "figcaption",
       {},
-      "Each point is a channel: to the right before, upwards after. A channel on the dashed line passes unchanged.",
+      "All channels as points: to the right before the activation function, upwards after it. Those on the dashed line pass unchanged.",
     ),
   );
 }
@@ -48,7 +50,7 @@ export default {
     "Each token by itself: C channels become F, the activation function lets the positive ones pass, and F become C again. These are the channels that are most active at the chosen token.",
   async show(run, go) {
     const t = run.position;
-    const answer = await run.ask({ ask: "feed_forward", layer: run.layer, position: t, top: 24 });
+    const answer = await run.ask({ ask: "feed_forward", layer: run.layer, position: t, top: run.model.letters.F });
     const numbers = answer.channels.flatMap((/** @type {Message} */ { channel, before, after }) => [
       { name: answer.before, index: [t, channel], value: before },
       { name: answer.after, index: [t, channel], value: after },
@@ -69,8 +71,8 @@ export default {
       blockPicker(run, go),
       div(
         { class: "columns" },
-        table({ class: "list" }, caption, heads, answer.channels.map(row)),
-        div(curve(answer, t, Math.abs(most)), legend("size of bars", end, true)),
+        table({ class: "list" }, caption, heads, answer.channels.slice(0, ROWS).map(row)),
+        div(curve(answer, t, Math.abs(most)), barLegend("positive", "negative", end)),
       ),
     ];
   },

@@ -60,7 +60,7 @@ function boxes(run, go, added) {
       button(
         { ...attributes, onclick: () => go(to) },
         span({ class: "box-title" }, title),
-        span({ class: "box-size" }, count ? `${counted(count)} parameters` : ""),
+        span({ class: "box-size" }, count ? `${counted(count)} parameters` : "at every point"),
       ),
       length ? span({ class: "adds" }, "adds ", length) : null,
     );
@@ -131,7 +131,7 @@ export default {
         row(blank(), reach(mid, post), forward),
       );
     }
-    const output = tied ? "ln_f, then the token embeddings again" : "ln_f, then the output projection";
+    const output = tied ? "output: the token table again" : "output projection";
     rows.push(
       h("h3", { class: "map-block" }, "Output"),
       row(
