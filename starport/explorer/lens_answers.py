@@ -61,7 +61,7 @@ def contributions_answer(question: Question) -> dict[str, Any]:
     """Return what each part of the model adds to the logit of a token."""
     request, trace, model = question.request, question.trace, question.model
     position = request.whole("position", len(trace.ids))
-    token = request.whole("token", model.letters["V"])
+    token = _one_token(question, "token")
     parts = []
     for name, value in trace.derived.contributions(position, token).items():
         heads = enumerate(value) if isinstance(value, list) else [(None, value)]
@@ -101,7 +101,10 @@ def sweep_answer(question: Question) -> dict[str, Any]:
     answer, wrong = _one_token(question, "answer"), _one_token(question, "wrong")
     runs = {}
     for name in ("clean", "corrupt"):
-        fields = {"prompt": request.text(name), **{key: request.fields.get(key) for key in ("engine", "precision")}}
+        fields = {
+            "prompt": request.text(name),
+            **{key: request.fields.get(key) for key in ("engine", "precision", "special")},
+        }
         runs[name] = question.traces.get(Request(fields), question.progress)
     clean, corrupt = runs["clean"], runs["corrupt"]
     differences = patch_residual(

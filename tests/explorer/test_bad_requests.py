@@ -89,6 +89,7 @@ def test_one_line_says_what_is_wrong(explorer, case):
         ({"ask": "lens", "points": [[]]}, "is no point"),
         ({"ask": "lens", "positions": [99]}, "positions must be a whole number"),
         ({"ask": "contributions", "position": 0, "token": 261}, "token must be"),
+        ({"ask": "contributions", "position": 0, "token": "on the"}, "token 'on the' must be one token"),
         ({"ask": "values", "name": "contribution.direction"}, "at most 4096 are given at once"),
         ({"ask": "number", "name": "wte", "index": [0, 0], "most": -1}, "most must be"),
     ],
