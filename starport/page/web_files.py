@@ -27,15 +27,12 @@ def web_files() -> dict[str, bytes]:
 
 
 def source_archive() -> bytes:
-    """Return a zip file with all that the page needs of Python: starchart with towel, the explorer, the Guide.
+    """Return a zip file with all that the page needs of Python: starchart with towel, starport, the Guide.
 
     The same files give the same bytes.
     """
     held = dict(_package_files("starchart", "", "starchart/"))
-    for room in ("explorer", "guide", "terminal"):
-        held |= dict(_package_files(f"starport.{room}", "", f"starport/{room}/"))
-    for name in ("__init__.py", "page/__init__.py", "page/answers.py"):
-        held[f"starport/{name}"] = pkgutil.get_data("starport", name) or b""
+    held |= {name: data for name, data in _package_files("starport", "", "starport/") if name.endswith(".py")}
     held |= {f"starport/guide/{PACKAGED}/{name}": data for name, data in guide_files().items()}
     written = BytesIO()
     with ZipFile(written, "w", ZIP_DEFLATED) as archive:

@@ -19,14 +19,18 @@ def window(context, allowed=()):
     assert [line for line in said if not any(word in line for word in allowed)] == []
 
 
-def show(page, address, prompt, **state):
-    """Open the page at a state, and wait until it is shown."""
+def hash_of(prompt, **state):
+    """Return the part of an address after # that shows this state."""
     fields = {"prompt": prompt, **state}
-    written = "&".join(
+    return "#" + "&".join(
         f"{name}={quote(value if isinstance(value, str) else json.dumps(value))}" for name, value in fields.items()
     )
+
+
+def show(page, address, prompt, **state):
+    """Open the page at a state, and wait until it is shown."""
     page.goto("about:blank")
-    page.goto(f"{address}#{written}")
+    page.goto(address + hash_of(prompt, **state))
     page.wait_for_selector(READY)
 
 

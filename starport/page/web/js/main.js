@@ -102,12 +102,17 @@ function failed(error, state) {
   }
 }
 
+/** @param {string} why */
+function noPython(why) {
+  quiet();
+  document.body.dataset.state = "failed";
+  complain(`Python cannot be started: ${why.trim().split("\n").pop()}`);
+}
+
 async function start() {
   busy(0, 0, "Starting");
   const site = await (await fetch("site.json")).json();
-  const ask = site.pyodide
-    ? workerTransport(site, busy, (line) => complain(`Python cannot be started: ${line}`))
-    : askServer;
+  const ask = site.pyodide ? workerTransport(site, busy, noPython) : askServer;
   defaults = { ...DEFAULTS, prompt: site.prompt, ...site.engine };
   run = new Run(ask, read(location.hash, defaults));
   addEventListener("hashchange", () => show(read(location.hash, defaults)));
