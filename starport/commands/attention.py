@@ -7,7 +7,7 @@ from starport.commands.result_file import check_destination, write_result
 from starport.explorer.attention_drawing import attention_drawing
 from starport.terminal.tables import columns, columns_that_fit, cut, table, width
 
-SUMMARY = "Show the attention pattern of a block: of all heads small, or of one head in numbers; also as SVG."
+SUMMARY = "Show how much each token takes from earlier ones, for the heads of a block; also as SVG."
 _TOKEN = 8  # columns of a token
 _SHADES = " ░▒▓█"  # below 5 %, to 25 %, to 50 %, to 75 %, above
 _LIMITS = (0.05, 0.25, 0.5, 0.75)

@@ -6,7 +6,7 @@ from typing import Any
 from starport.commands.explored_model import add_prompt_options, explored_model, position_of, print_json, trace_of
 from starport.terminal.tables import columns, columns_that_fit, cut, table, width
 
-SUMMARY = "Show the logit lens: the likeliest next token at each point of the residual stream."
+SUMMARY = "Show the likeliest next token at each point of the residual stream (logit lens)."
 _TOKEN = 12  # columns of a token
 
 

@@ -9,7 +9,7 @@ from starport.commands.explored_model import add_shared_options, explored_model
 from starport.commands.given_prompt import given_prompt
 from starport.terminal.tables import columns, columns_that_fit, cut, table, width
 
-SUMMARY = "Patch each block and position of a prompt from another one, and show the effect on two logits."
+SUMMARY = "Replace values of one prompt's run by those of another's, and show the effect on two logits."
 _TOKEN = 10  # columns of a token
 
 

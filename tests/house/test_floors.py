@@ -42,7 +42,7 @@ STARPORT = {
     "training": {"conversion", "engines", "scoring", "terminal"},
     "verify": {"conversion", "engines", "hub", "terminal"},
     "explorer": {"terminal", "verify"},
-    "commands": {"conversion", "engines", "hub", "inspection", "scoring", "terminal", "training", "verify"},
+    "commands": {"conversion", "engines", "explorer", "hub", "inspection", "scoring", "terminal", "training", "verify"},
     "cli": {"commands", "terminal"},
     "__main__": {"cli"},
     "__init__": set(),
