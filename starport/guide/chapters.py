@@ -5,8 +5,7 @@ from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
-
-import starport.guide
+from typing import Any
 
 PACKAGED = "chapters"
 IN_A_CLONE = "docs/guide"
@@ -15,14 +14,15 @@ IN_A_CLONE = "docs/guide"
 @cache
 def guide_files() -> dict[str, bytes]:
     """Return the files of the Guide by their names: chapters (.md) that begin with a digit, and pictures (.svg)."""
-    here = files(starport.guide)
+    here = files(__package__)
     if here.joinpath(PACKAGED).is_dir():
         names = _names(here.joinpath(PACKAGED))
-        return {name: pkgutil.get_data("starport.guide", f"{PACKAGED}/{name}") or b"" for name in names}
+        return {name: pkgutil.get_data(__package__, f"{PACKAGED}/{name}") or b"" for name in names}
     # A clone, or a zip file of one: only the loader can read both.
-    folder = Path(starport.guide.__file__ or "").parents[2] / IN_A_CLONE
+    folder = Path(__file__).parents[2] / IN_A_CLONE
     place = getattr(here, "parent").parent.joinpath(IN_A_CLONE)  # noqa: B009  a path on disk or in a zip file has one
-    return {name: starport.guide.__spec__.loader.get_data(str(folder / name)) for name in _names(place)}  # type: ignore[union-attr]
+    loader: Any = __spec__.loader
+    return {name: loader.get_data(str(folder / name)) for name in _names(place)}
 
 
 def _names(folder: Traversable) -> list[str]:
