@@ -42,7 +42,7 @@ STARPORT = {
     "training": {"conversion", "engines", "scoring", "terminal"},
     "verify": {"conversion", "engines", "hub", "terminal"},
     "explorer": {"terminal", "verify"},
-    "guide": {"__init__"},
+    "guide": set(),
     "page": {"explorer", "guide"},
     "commands": {"conversion", "engines", "explorer", "hub", "inspection", "page", "scoring", "terminal"}
     | {"training", "verify"},
