@@ -124,7 +124,7 @@ def test_a_new_prompt_and_steps_in_time(page, address, explorer):
     page.fill("#prompt", "The old fox")
     change_by(page, lambda: page.press("#prompt", "Enter"))
     before = page.locator("button.token").count()
-    page.locator("#plate h2").focus()
+    page.locator("#plate").focus()
     for _ in range(3):
         change_by(page, lambda: page.keyboard.press("ArrowRight"))
     assert page.locator("button.token").count() == before + 3
