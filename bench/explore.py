@@ -164,7 +164,8 @@ def main():
         chromium = context.browser.version if context.browser else ""
     print(f"{date.today()}, {processor()}, {os.cpu_count()} cores, {platform.platform(terse=True)}")
     print(
-        f"CPython {platform.python_version()}, Pyodide {VERSION}, Chromium {chromium}, Playwright {version('playwright')}"
+    print(f"CPython {platform.python_version()}, Pyodide {VERSION}, Chromium {chromium}")
+    print(f"load of the machine before: {os.getloadavg()[0]:.1f}")
     )
     print("\nstatic site, towel, packed engine, full precision, in the browser")
     with tempfile.TemporaryDirectory() as folder:
