@@ -1,5 +1,7 @@
 """Writes docs/FINGERPRINTS.md for the model in the box: `python -m tools.write_fingerprints`.
 
+The same fingerprints go into a table of the explorer, which is there where the page is not: in a browser, in a wheel.
+
 Run it when towel or the arithmetic was changed on purpose, and say so in the commit.
 
 `--check PYTHON ...` writes nothing: it computes the page on each of these Pythons, with every number of workers, and
@@ -18,6 +20,7 @@ sys.path[:0] = [str(ROOT / "src"), str(ROOT)]
 from starport.hub.find_model import IN_THE_BOX, find_model  # noqa: E402
 from starport.verify.fingerprints import FILE, PROMPTS, WAYS, Told, page, read_page  # noqa: E402
 
+TABLE = ROOT / "starport" / "explorer" / "published_table.py"
 # Run by another Python, without site-packages. Its arguments: the root, then JSON: [way, workers], and the prompts.
 _PROGRAM = """
 import json, platform, sys
@@ -38,6 +41,22 @@ def fingerprints_on(python: str, way: str, workers: int, prompts: tuple[str, ...
     run = subprocess.run(command, capture_output=True, check=True, text=True, timeout=600)
     version, found = json.loads(run.stdout)
     return version, {(name, prompt): value for (name, prompt), value in found}
+
+
+def table(text: str) -> str:
+    """Return the module that has the fingerprints of a page, for the explorer."""
+    digest, found = read_page(text)
+    ways = {way.name: (way.engine, way.precision) for way in WAYS}
+    rows = [
+        f'    ({json.dumps(prompt, ensure_ascii=False)}, {", ".join(map(json.dumps, ways[way]))}): "{value}",\n'
+        for (way, prompt), value in found.items()
+    ]
+    return (
+        '"""The fingerprints of docs/FINGERPRINTS.md, written by tools/write_fingerprints.py."""\n\n'
+        f'MODEL = "{digest}"\n'
+        "# prompt, engine, precision: of the row from which the token after two greedy ones is drawn\n"
+        f"FINGERPRINTS = {{\n{''.join(rows)}}}\n"
+    )
 
 
 def check(pythons: list[str]) -> int:
@@ -63,5 +82,7 @@ if __name__ == "__main__":
     options = parser.parse_args()
     if options.check is not None:
         sys.exit(check(options.check or [sys.executable]))
-    FILE.write_text(page(find_model(IN_THE_BOX)[0]), encoding="utf-8")
-    print(f"wrote {FILE.relative_to(ROOT)}")
+    text = page(find_model(IN_THE_BOX)[0])
+    for file, content in ((FILE, text), (TABLE, table(text))):
+        file.write_text(content, encoding="utf-8")
+        print(f"wrote {file.relative_to(ROOT)}")

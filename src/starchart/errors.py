@@ -39,6 +39,10 @@ class GenerationError(StarchartError):
         self.setting = setting
 
 
+class RequestError(StarchartError):
+    """A question about a run that has no answer: a name, an index or a setting that is not there."""
+
+
 class TextError(StarchartError):
     """A text that cannot be used: a file that is missing, unreadable, empty or not UTF-8."""
 

@@ -5,10 +5,9 @@ with GPT2.from_pretrained("towel") as gpt2:
     tokens = list(gpt2.generate([1, 2, 3], max_new_tokens=20, temperature=0.8, seed=42))
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from operator import index
 from os import PathLike
 from types import ModuleType, TracebackType
 from typing import Literal
@@ -25,9 +24,11 @@ from starchart.generation.generate import Limits, Step, generate
 from starchart.generation.sampling import SamplingSettings
 from starchart.model.cache import Cache, fork_cache, new_cache
 from starchart.model.config import GPT2Config
-from starchart.model.gpt_model import GPTModelWeights, gpt_model
+from starchart.model.gpt_model import GPTModelWeights, gpt_model, read_out
 from starchart.named_weights import NamedWeights
 from starchart.tap import Tap, no_tap
+from starchart.token_ids import checked_ids
+from starchart.utils.matrix import Matrix
 
 # Tokens of a prompt read at once, unless the engine says how many: the attention scores of a long prompt, [H][T][S],
 # need not all be in memory together.
@@ -141,6 +142,17 @@ class GPT2:
             (logits,), cache = self._read(ids[start:end], cache, last_only=False)
             yield from self._engine.log_probabilities(logits, ids[start + 1 : end + 1])
 
+    def read_out(self, stream: Matrix) -> list[list[float]]:  # [T][C] -> [T][V]
+        """Return the logits that vectors of the residual stream give: the last layer norm and the output projection.
+
+        Of the values of `h.N.resid_post`, N the last block, they are the logits of the run, to the bit.
+        """
+        ops = self._engine
+        logits: list[list[float]] = ops.to_lists(
+            read_out(ops.from_lists(stream), self._weights, self.config, ops, no_tap, last_only=False)
+        )
+        return logits
+
     def fork(self, cache: Cache) -> Cache:
         """Return a copy of `cache`, for two continuations of one text."""
         return fork_cache(cache, self._engine)
@@ -230,21 +242,3 @@ class GPT2:
     def _read_last(self, tap: Tap, ids: Sequence[int], cache: Cache | None) -> tuple[_Logits, Cache]:  # [T] -> [V]
         parts, cache = self._read(ids, cache, last_only=True, tap=tap)
         return _Logits(parts[-1], self._engine), cache
-
-
-def checked_ids(ids: Iterable[int], vocab_size: int) -> list[int]:
-    """Return `ids` as a list, or raise GenerationError unless they are one or more numbers from 0 to vocab_size - 1."""
-    if isinstance(ids, str | bytes):
-        raise GenerationError(
-            "token ids are wanted, not a text: Tokenizer.from_pretrained(model).encode(text) has them"
-        )
-    try:
-        checked = [index(token) for token in ids]
-    except TypeError as error:
-        raise GenerationError(f"token ids must be whole numbers, those of one text: {error}") from None
-    if not checked:
-        raise GenerationError("there are no tokens to read; begin with the end-of-text token")
-    for token in checked:
-        if not 0 <= token < vocab_size:
-            raise GenerationError(f"token id {token} is not one of the model's {vocab_size}: use 0 to {vocab_size - 1}")
-    return checked

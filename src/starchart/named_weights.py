@@ -27,16 +27,14 @@ class NamedWeights(Mapping[str, Any]):
 
     def __getitem__(self, name: str) -> Any:
         """Return the weight called `name` as lists of floats. Changing them does not change the model."""
-        if name not in self.shapes:
-            near = get_close_matches(str(name), self.shapes, 1)
-            hint = f"did you mean {near[0]!r}? " if near else ""
-            raise KeyError(f"no weight is called {name!r}; {hint}docs/NAMES.md lists the names")
-        value: Any = self._weights
-        for part in name.split("."):
-            value = value[int(part)] if part.isdigit() else getattr(value, part)
+        value = self._stored(name)
         if len(self.shapes[name]) == 1:
             return list(map(float, value))
         return [list(map(float, row)) for row in rows_of(value)]
+
+    def row(self, name: str, number: int) -> list[float]:  # -> [columns]
+        """Return one row of the matrix called `name`: the embedding of one token, without reading the whole table."""
+        return list(map(float, rows_of(self._stored(name), number, number + 1)[0]))
 
     def __contains__(self, name: object) -> bool:
         return name in self.shapes
@@ -50,3 +48,13 @@ class NamedWeights(Mapping[str, Any]):
     def __repr__(self) -> str:
         first = ", ".join(f"{name} {list(shape)}" for name, shape in [*self.shapes.items()][:2])
         return f"NamedWeights({len(self)} tensors: {first}, ...)"
+
+    def _stored(self, name: str) -> Any:
+        if name not in self.shapes:
+            near = get_close_matches(str(name), self.shapes, 1)
+            hint = f"did you mean {near[0]!r}? " if near else ""
+            raise KeyError(f"no weight is called {name!r}; {hint}docs/NAMES.md lists the names")
+        value: Any = self._weights
+        for part in name.split("."):
+            value = value[int(part)] if part.isdigit() else getattr(value, part)
+        return value

@@ -18,7 +18,10 @@ from starport.terminal.suggestions import did_you_mean
 
 # In the order of --help. Each is the module starport/commands/NAME.py (with _ for -), which has SUMMARY,
 # add_arguments(parser) and run(options). Only the module of the command that runs is loaded.
-COMMANDS = ("generate", "score", "tokenize", "train", "train-tokenizer", "convert", "inspect", "cache", "compare")
+COMMANDS = (
+    "generate", "explore", "score", "tokenize", "lens", "attention", "contributions", "patch",
+    "train", "train-tokenizer", "convert", "inspect", "cache", "compare",
+)  # fmt: skip
 # Program names that are followed by the name of a command.
 _PROGRAMS = ("starchart", "python -m starport")
 

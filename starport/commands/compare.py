@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import os
 import sys
 import time
 from collections.abc import Sequence
@@ -14,6 +13,7 @@ from starchart.errors import StarchartError, TextError
 from starchart.files.regular_file import open_regular_file
 from starchart.tokenizer.tokenizer import check_vocabulary
 from starport.commands.engine_options import REVISION_HELP
+from starport.commands.result_file import check_destination, write_result
 from starport.hub.find_model import IN_THE_BOX, find_model
 from starport.verify.components import COMPONENTS, WITH_TEXT, WITH_VOCABULARY
 from starport.verify.readable_model import readable_model
@@ -56,7 +56,7 @@ def run(options: argparse.Namespace) -> int:
     names = [name for name in COMPONENTS if name in (options.only or COMPONENTS)]
     require_libraries(names)
     text = _readable(options.text, names)
-    _check_destination(options.json)
+    check_destination(options.json, "--json")
     model, told = find_model(options.model, options.revision)
     config, _ = load_checkpoint(model)  # a damaged model is bad input, not a failed check
     with_vocabulary = bool(set(names) & set(WITH_VOCABULARY))
@@ -96,27 +96,3 @@ def _readable(text: str | None, names: Sequence[str]) -> Path | None:
     except OSError as error:
         raise TextError(f"--text {text}: cannot be read: {error.strerror}; give the raw WikiText-2 test set") from None
     return Path(text)
-
-
-def _check_destination(file: str | None) -> None:
-    """Raise TextError if --json cannot be written: now, not after minutes of work."""
-    if file is None or file == "-":
-        return
-    folder = os.path.dirname(file) or "."
-    if not file or os.path.isdir(file) or not os.path.isdir(folder):
-        raise TextError(f"--json {file}: this is not a file in an existing folder; give the path of a file, or -")
-    if not os.access(file if os.path.exists(file) else folder, os.W_OK):
-        raise TextError(f"--json {file}: cannot be written; give another path")
-
-
-def write_result(file: str, text: str) -> None:
-    """Write a text and a line feed to a file; "-" is standard output. Raises OSError."""
-    if file == "-":
-        print(text)
-        return
-    if os.path.exists(file) and not os.path.isfile(file):  # a pipe or a device: write to it, do not replace it
-        Path(file).write_text(text + "\n", encoding="utf-8")
-        return
-    unfinished = Path(f"{file}.unfinished")
-    unfinished.write_text(text + "\n", encoding="utf-8")
-    os.replace(unfinished, file)

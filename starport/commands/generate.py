@@ -15,11 +15,12 @@ from starchart.errors import GenerationError
 from starchart.generation.generate import Limits
 from starchart.generation.sampling import SamplingSettings
 from starchart.generation.stop_texts import StopTexts
+from starport.commands.candidates import Candidates
 from starport.commands.engine_options import add_engine_options
+from starport.commands.given_prompt import given_prompt, prompt_ids
 from starport.commands.open_model import choose_model, open_model
 from starport.commands.streamed_text import StreamedText
 from starport.terminal.console import ProgressLine, tell
-from starport.terminal.given_text import argument_text, decoded_text, read_standard_input
 
 SUMMARY = "Generate text: continue a prompt, token by token."
 OPENING = "Once upon a time"
@@ -64,6 +65,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="when the context is full: stop; or slide: read the last half of the text again and continue"
         " (default: stop)",
     )  # fmt: skip
+    add(
+        "--show-candidates", type=int, default=0, metavar="K",
+        help="print each new token with its probability and the K most probable ones, and the text at the end",
+    )  # fmt: skip
     add("--no-echo", action="store_true", help="print the new text without the prompt")
     add("--json", action="store_true", help="print one JSON object instead of text")
 
@@ -72,6 +77,8 @@ def run(options: argparse.Namespace) -> None:
     """Open the model, generate the text and print it. Raises StarchartError for bad input."""
     stop_texts = StopTexts(options.stop)
     Limits(1, (), options.max_new_tokens, options.on_full)  # refuses bad values before the model is opened
+    if options.show_candidates < 0:
+        raise GenerationError(f"--show-candidates {options.show_candidates}: give how many, at least 1")
     seed = secrets.randbits(32) if options.seed is None else options.seed
     settings = SamplingSettings(options.temperature, options.top_k, options.top_p, seed)
     prompt = _prompt(options.prompt)
@@ -82,9 +89,11 @@ def run(options: argparse.Namespace) -> None:
     gpt2, progress = open_model(model, options)
     with gpt2:
         seconds = time.perf_counter() - began
-        ids = _prompt_ids(prompt, model.tokenizer, options.special)
+        ids = prompt_ids(prompt, model.tokenizer, options.special)
         steps = gpt2.steps(ids, settings, max_new_tokens=options.max_new_tokens, on_full=options.on_full)
-        streamed = StreamedText(steps, model.tokenizer, stop_texts)
+        candidates = _candidates(options, model.tokenizer, progress)
+        watched = candidates.watched(steps) if candidates else steps
+        streamed = StreamedText(watched, model.tokenizer, stop_texts)
         progress.clear()
         drawn = f"; seed {seed}" if options.temperature else ""  # greedy decoding draws nothing
         tell(f"{model.introduction()}; {options.engine} engine{drawn}")
@@ -92,9 +101,22 @@ def run(options: argparse.Namespace) -> None:
             list(streamed.pieces())
             run_on = {"model": model.name, "workers": gpt2.workers}
             report = _report(options, run_on, prompt, ids, seed, seconds, streamed)
-            print(json.dumps(report, ensure_ascii=False))
+            shown = {"candidates": candidates.steps} if candidates else {}
+            print(json.dumps(report | shown, ensure_ascii=False))
         else:
-            _print_text(streamed, "" if options.no_echo else prompt, progress)
+            _print_text(streamed, "" if options.no_echo else prompt, progress, whole=candidates is not None)
+
+
+def _candidates(options: argparse.Namespace, tokenizer: Tokenizer, progress: ProgressLine) -> Candidates | None:
+    """Return what watches the steps, and prints a line for each unless they go into the JSON object."""
+
+    def show(line: str) -> None:
+        progress.end()
+        print(line, flush=True)
+
+    if not options.show_candidates:
+        return None
+    return Candidates(tokenizer, options.show_candidates, (lambda _: None) if options.json else show)
 
 
 def unescaped(text: str) -> str:
@@ -108,24 +130,16 @@ def unescaped(text: str) -> str:
 
 def _prompt(argument: str | None) -> str:
     """Return the prompt: the argument, else standard input if something is piped in, else OPENING."""
-    if argument is not None and argument != "-":
-        return argument_text(argument, "the prompt")
     if argument is None and (sys.stdin is None or sys.stdin.isatty()):
         return OPENING
-    text = decoded_text(read_standard_input("give the prompt as an argument"), "standard input")
-    return text.removesuffix("\r\n") if text.endswith("\r\n") else text.removesuffix("\n")
+    return given_prompt("-" if argument is None else argument)
 
 
-def _prompt_ids(prompt: str, tokenizer: Tokenizer, special: bool) -> list[int]:
-    if prompt:
-        return tokenizer.encode(prompt, allow_special=special)
-    if tokenizer.end_of_text is None:
-        raise GenerationError("an empty prompt starts from <|endoftext|>, and this vocabulary has none; give a prompt")
-    return [tokenizer.end_of_text]
-
-
-def _print_text(streamed: StreamedText, echo: str, progress: ProgressLine) -> None:
+def _print_text(streamed: StreamedText, echo: str, progress: ProgressLine, whole: bool) -> None:
+    """Print the text as it is made; with `whole` all of it at the end, below the lines of the candidates."""
     pieces = streamed.pieces()
+    if whole:
+        pieces, echo = iter([*pieces]), f"\n{echo}"
     first = next(pieces, "")  # the model reads the prompt here, before the progress line is cleared
     progress.end()
     try:

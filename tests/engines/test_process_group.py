@@ -17,8 +17,8 @@ from starchart.engines.packed.limits import number_of_workers
 from starchart.engines.packed.packed_engine import PackedEngine
 from starchart.engines.packed.process_group import ProcessGroup
 from starchart.errors import EngineError, GenerationError
-from starchart.gpt2 import checked_ids
 from starchart.model.config import GPT2Config
+from starchart.token_ids import checked_ids
 from tests.engines.processes import children, gone_within
 from tests.tiny_model import write_tiny_model
 

@@ -23,10 +23,14 @@ STARCHART = {
     "checkpoints": {"embeddings", "errors", "files", "layers", "model", "utils"},
     "engines": {"checkpoints", "embeddings", "engine", "errors", "files", "layers", "model", "own_cache", "tap"}
     | {"utils"},
+    "value_graph": {"embeddings", "layers", "model", "utils"},
+    "token_ids": {"errors"},
     "generation": {"errors", "model", "utils"},
     "named_weights": {"checkpoints", "model"},
-    "gpt2": {"box", "checkpoints", "engine", "engines", "errors", "generation", "model", "named_weights", "tap"},
+    "gpt2": {"box", "checkpoints", "engine", "engines", "errors", "generation", "model", "named_weights", "tap"}
+    | {"token_ids", "utils"},
     "__init__": {"gpt2", "tokenizer"},
+    "lens": {"__init__", "errors", "model", "tap", "token_ids", "utils"},
 }
 STARPORT = {
     "terminal": set(),
@@ -37,7 +41,11 @@ STARPORT = {
     "inspection": {"terminal"},
     "training": {"conversion", "engines", "scoring", "terminal"},
     "verify": {"conversion", "engines", "hub", "terminal"},
-    "commands": {"conversion", "engines", "hub", "inspection", "scoring", "terminal", "training", "verify"},
+    "explorer": {"terminal", "verify"},
+    "guide": set(),
+    "page": {"explorer", "guide"},
+    "commands": {"conversion", "engines", "explorer", "hub", "inspection", "page", "scoring", "terminal"}
+    | {"training", "verify"},
     "cli": {"commands", "terminal"},
     "__main__": {"cli"},
     "__init__": set(),

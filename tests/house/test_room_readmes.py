@@ -14,7 +14,7 @@ from starchart.tokenizer.vocabulary import MAX_TOKENS
 from starchart.utils.elementary.tables import FRACTION_BITS
 from tests.house.source_tree import ROOT, SRC, parse
 
-ROOMS = ["utils", "embeddings", "layers", "model"]
+ROOMS = ["utils", "embeddings", "layers", "model", "value_graph", "lens"]
 READING_ROOMS = sorted(
     init for room in ("checkpoints", "files") for init in (SRC / "starchart" / room).rglob("__init__.py")
 )
@@ -85,7 +85,10 @@ def test_every_file_that_reads_files_is_named(init):
     assert (files | rooms) - words == set()
 
 
-@pytest.mark.parametrize("room", ["commands", "conversion", "engines", "inspection", "scoring", "terminal", "verify"])
+@pytest.mark.parametrize(
+    "room",
+    ["commands", "conversion", "engines", "explorer", "guide", "inspection", "page", "scoring", "terminal", "verify"],
+)
 def test_every_file_of_a_room_of_starport_is_named(room):
     folder = ROOT / "starport" / room
     text = (folder / "README.md").read_text(encoding="utf-8")

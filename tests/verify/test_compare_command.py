@@ -10,7 +10,7 @@ from types import ModuleType
 import pytest
 
 from starport.cli import main
-from starport.commands.compare import write_result
+from starport.commands.result_file import write_result
 from starport.verify import run_checks
 from starport.verify.check import Check, Measure
 from starport.verify.components import COMPONENTS, LIBRARIES, WITH_VOCABULARY

@@ -50,9 +50,15 @@ def gpt_model(
     tap = _in_lists(tap, ops)
     x = input_embeddings(ids, cache.length, weights.wte, weights.wpe, ops, tap)
     x, layers = gpt_decoder(x, weights.h, cache.layers, config, ops, tap)
+    return read_out(x, weights, config, ops, tap, last_only), Cache(cache.length + len(ids), layers)
+
+
+def read_out(
+    x: Array, weights: GPTModelWeights, config: GPT2Config, ops: Engine, tap: Tap, last_only: bool
+) -> Array:  # [T][C] -> [T][V], or [1][V] with last_only
+    """Return the logits that the residual stream after the last block gives."""
     x = tap("ln_f", ops.layer_norm(x, weights.ln_f.weight, weights.ln_f.bias, config.layer_norm_epsilon))
-    logits = ops.output_projection(x, (weights.lm_head or weights.wte).weight, last_only)
-    return tap("logits", logits), Cache(cache.length + len(ids), layers)
+    return tap("logits", ops.output_projection(x, (weights.lm_head or weights.wte).weight, last_only))
 
 
 def _in_lists(tap: Tap, ops: Engine) -> Tap:

@@ -1,0 +1,1 @@
+"""The Guide: its chapters as data, and their code."""

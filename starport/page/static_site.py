@@ -1,0 +1,116 @@
+"""The static site: the page, the source of the engine with towel, and Pyodide, which runs it in the browser.
+
+The folder is written aside and renamed. Its page knows from site.json that there is no server to ask.
+"""
+
+import json
+import os
+import shutil
+from hashlib import sha256
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from starchart.errors import StarchartError
+from starport.page.pyodide import ADDRESS, INTEGRITY, LOCK, SIZES, pyodide_files
+from starport.page.web_files import source_archive, web_files
+
+MARK = "site.json"  # a folder without it is not a site of ours, and is not replaced
+SOURCE = "starchart.zip"
+_WORKER = "service_worker.js"
+
+
+def static_files(prompt: str, pyodide: str | None) -> dict[str, bytes]:
+    """Return the files of the site by their paths; its page opens with `prompt`.
+
+    `pyodide` is a folder, an address, or None for the usual address.
+
+    Raises StarchartError for a folder without the files of the pinned version.
+    """
+    held = web_files()
+    held[SOURCE] = source_archive()
+    address = ADDRESS
+    if pyodide is not None and _is_address(pyodide):
+        address = pyodide if pyodide.endswith("/") else f"{pyodide}/"
+    elif pyodide is not None:
+        address = "./pyodide/"
+        held |= {f"pyodide/{name}": data for name, data in pyodide_files(pyodide).items()}
+    site = {
+        "prompt": prompt,
+        "source": SOURCE,
+        "source_bytes": len(held[SOURCE]),
+        "pyodide": address,
+        "integrity": INTEGRITY,
+        "bytes": SIZES,
+        "lock": LOCK,
+        "files": ["./", *sorted({*held} - {_WORKER, "index.html"}), MARK],
+    }
+    version = sha256(b"".join(sha256(data).digest() for _, data in sorted(held.items()))).hexdigest()[:16]
+    held[MARK] = json.dumps({**site, "version": version}, indent=1).encode() + b"\n"
+    held[_WORKER] = held[_WORKER].replace(b'"VERSION"', f'"{version}"'.encode())
+    return held
+
+
+def write_site(out: str, prompt: str, pyodide: str | None) -> int:
+    """Write the site into the folder `out` and return its bytes. What is there is replaced only if it is such a site.
+
+    Raises StarchartError where that cannot be done; then the folder is as it was.
+    """
+    folder = Path(os.path.abspath(out))
+    if fault := refusal(out):
+        raise StarchartError(f"--out {out}: {fault}")
+    files = static_files(prompt, pyodide)
+    aside = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    try:
+        try:
+            _write(aside, files)
+            _swap(aside, folder)
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+    except OSError as error:
+        raise StarchartError(f"--out {out}: cannot be written: {error.strerror}; choose another folder") from None
+    return sum(map(len, files.values()))
+
+
+def refusal(out: str) -> str:
+    """Return why no site can be written there; "" if it can, as far as one can tell before."""
+    folder = Path(os.path.abspath(out))
+    if not out:
+        return "is empty; give a folder"
+    if Path("/dev") in folder.resolve().parents:
+        return "/dev is for devices; give a folder in another place"
+    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+        return "is not a folder; give the path of a new folder"
+    if not folder.parent.is_dir():
+        return f"there is no folder {folder.parent}; make it first"
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / MARK).is_file():
+        return f"has other files in it (no {MARK}); give the path of a new folder"
+    if folder.is_dir() and os.path.samefile(folder, os.getcwd()):
+        return "is the folder that you are in; go to another one first"
+    return ""
+
+
+def _write(folder: Path, files: dict[str, bytes]) -> None:
+    shutil.rmtree(folder, ignore_errors=True)  # left by a killed process with the same process id
+    folder.mkdir()
+    for name, data in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(data)
+
+
+def _swap(new: Path, folder: Path) -> None:
+    """Put `new` in the place of `folder`, which may not exist."""
+    if not folder.exists():
+        new.rename(folder)
+        return
+    old = new.with_suffix(".old")
+    folder.rename(old)
+    try:
+        new.rename(folder)
+    except OSError:
+        old.rename(folder)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _is_address(pyodide: str) -> bool:
+    return urlsplit(pyodide).scheme in ("http", "https")
