@@ -12,15 +12,11 @@ def matrix_arithmetic(gpt2: GPT2, weight: str) -> tuple[Lanes, int]:
     # The engine keeps the table of the output projection as a matrix of its own, under lm_head.
     for part in ["lm_head", "weight"] if weight in ("wte.weight", "lm_head.weight") else weight.split("."):
         layer = layer[int(part)] if part.isdigit() else getattr(layer, part)
-    return getattr(layer, "lanes", None) or _precision(gpt2).weights, layer.bound
+    return layer.lanes, layer.bound
 
 
 def attention_arithmetic(gpt2: GPT2) -> Lanes:
     """Return the lanes of keys and values."""
-    lanes: Lanes = _precision(gpt2).attention
-    return lanes
-
-
-def _precision(gpt2: GPT2) -> Any:
     engine: Any = gpt2._engine
-    return getattr(engine, "_model", engine).precision if hasattr(engine, "_model") else engine._precision
+    lanes: Lanes = engine._packed.precision.attention
+    return lanes

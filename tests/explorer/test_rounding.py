@@ -6,7 +6,7 @@ from random import Random
 import pytest
 
 from starchart.engines.packed.arithmetic.lanes import Lanes
-from starchart.engines.packed.arithmetic.quantisation import round_for
+from starchart.engines.packed.arithmetic.quantised_vectors import round_for
 from starport.explorer.explorer import Explorer
 from starport.explorer.rounding_bounds import linear_bound
 from tests.tiny_model import write_tiny_model
