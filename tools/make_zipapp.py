@@ -4,8 +4,8 @@
     python starchart.pyz "Once upon a time"
 
 The file is a zip application (PEP 441). It holds run_gpt2.py as __main__.py, and the packages where they are in the
-repository, with the model and the vocabulary in the box. It is not compressed, the names are in order and all times are
-the same, so that the same files give the same bytes on every machine.
+repository, with the model and the vocabulary in the box, the page of `explore` and the Guide. It is not compressed,
+the names are in order and all times are the same, so that the same files give the same bytes on every machine.
 """
 
 import argparse
@@ -32,7 +32,8 @@ def contents(root: Path = ROOT) -> dict[str, bytes]:
         for file in (root / "src/starchart/box").glob("*/*")
         if file.is_file() and file.parent.name[0] != "_" and file.name[0] not in "._"
     ]
-    files = {file.relative_to(root).as_posix(): file for file in (*code, *box, root / "LICENSE")}
+    page = [file for folder in ("starport/page/web", "docs/guide") for file in (root / folder).rglob("*.*")]
+    files = {file.relative_to(root).as_posix(): file for file in (*code, *box, *page, root / "LICENSE")}
     files["__main__.py"] = root / MAIN
     return {name: files[name].read_bytes() for name in sorted(files)}
 

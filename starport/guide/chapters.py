@@ -1,28 +1,33 @@
-"""The chapters of docs/guide and their pictures.
-
-In a package they lie beside this file, in a folder `chapters`; in a clone they are those of docs/guide.
-"""
+"""The chapters of the Guide and their pictures: docs/guide of a clone, or the folder `chapters` of a package."""
 
 import pkgutil
 from functools import cache
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
-
-from starchart.files.regular_file import read_regular_file
+from typing import Any
 
 PACKAGED = "chapters"
-_IN_A_CLONE = Path(__file__).parents[2] / "docs" / "guide"
+IN_A_CLONE = "docs/guide"
 
 
 @cache
 def guide_files() -> dict[str, bytes]:
     """Return the files of the Guide by their names: chapters (.md) that begin with a digit, and pictures (.svg)."""
-    packaged = files("starport.guide").joinpath(PACKAGED)
-    if packaged.is_dir():
-        names = sorted(entry.name for entry in packaged.iterdir() if _belongs(entry.name))
-        return {name: pkgutil.get_data("starport.guide", f"{PACKAGED}/{name}") or b"" for name in names}
-    paths = sorted(_IN_A_CLONE.iterdir()) if _IN_A_CLONE.is_dir() else []
-    return {path.name: read_regular_file(path) for path in paths if _belongs(path.name)}
+    here = files(__package__)
+    if here.joinpath(PACKAGED).is_dir():
+        names = _names(here.joinpath(PACKAGED))
+        return {name: pkgutil.get_data(__package__, f"{PACKAGED}/{name}") or b"" for name in names}
+    # A clone, or a zip file of one: only the loader can read both.
+    folder = Path(__file__).parents[2] / IN_A_CLONE
+    place = getattr(here, "parent").parent.joinpath(IN_A_CLONE)  # noqa: B009  a path on disk or in a zip file has one
+    loader: Any = __spec__.loader
+    return {name: loader.get_data(str(folder / name)) for name in _names(place)}
+
+
+def _names(folder: Traversable) -> list[str]:
+    entries = [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
+    return sorted(name for name in entries if name.endswith(".svg") or (name.endswith(".md") and name[0].isdigit()))
 
 
 def chapter_texts() -> dict[str, str]:
@@ -33,7 +38,3 @@ def chapter_texts() -> dict[str, str]:
 def pictures() -> dict[str, bytes]:
     """Return the pictures by their names."""
     return {name: data for name, data in guide_files().items() if name.endswith(".svg")}
-
-
-def _belongs(name: str) -> bool:
-    return name.endswith(".svg") or (name.endswith(".md") and name[0].isdigit())

@@ -5,12 +5,12 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
-from starport.guide.chapters import chapter_texts
+from starport.guide import chapters
 from starport.guide.markdown import Data, blocks
 
 
 def _chapters(request: Data) -> Data:  # noqa: ARG001  it has no fields
-    return {"chapters": [{"name": name, "title": _title(text)} for name, text in chapter_texts().items()]}
+    return {"chapters": [{"name": name, "title": _title(text)} for name, text in chapters.chapter_texts().items()]}
 
 
 def _title(text: str) -> str:
@@ -19,7 +19,7 @@ def _title(text: str) -> str:
 
 
 def _chapter(request: Data) -> Data:
-    texts = chapter_texts()
+    texts = chapters.chapter_texts()
     name = request.get("name")
     if not isinstance(name, str) or name not in texts:
         return {"error": f"there is no such chapter; there are {', '.join(texts) or 'none'}"}
@@ -28,7 +28,7 @@ def _chapter(request: Data) -> Data:
 
 def _run_code(request: Data) -> Data:
     """Run code of a chapter, which is fixed: only its name and number come from outside."""
-    texts = chapter_texts()
+    texts = chapters.chapter_texts()
     name, number = request.get("chapter"), request.get("number")
     if not isinstance(name, str) or name not in texts:
         return {"error": f"there is no such chapter; there are {', '.join(texts) or 'none'}"}

@@ -7,7 +7,7 @@ from importlib.resources.abc import Traversable
 from io import BytesIO
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
-from starport.guide.chapters import PACKAGED, guide_files, pictures
+from starport.guide.chapters import IN_A_CLONE, guide_files, pictures
 
 CONTENT_TYPES = {
     "css": "text/css; charset=utf-8",
@@ -17,7 +17,7 @@ CONTENT_TYPES = {
     "svg": "image/svg+xml; charset=utf-8",
 }
 _TIME = (1980, 1, 1, 0, 0, 0)  # the first that a zip file can say
-_LEFT_OUT = ("__pycache__", ".pyc", "README.md")
+_LEFT_OUT = ("__pycache__", ".pyc", "README.md", "py.typed")
 
 
 def web_files() -> dict[str, bytes]:
@@ -33,7 +33,7 @@ def source_archive() -> bytes:
     """
     held = dict(_package_files("starchart", "", "starchart/"))
     held |= {name: data for name, data in _package_files("starport", "", "starport/") if name.endswith(".py")}
-    held |= {f"starport/guide/{PACKAGED}/{name}": data for name, data in guide_files().items()}
+    held |= {f"{IN_A_CLONE}/{name}": data for name, data in guide_files().items()}
     written = BytesIO()
     with ZipFile(written, "w", ZIP_DEFLATED) as archive:
         for name in sorted(held):

@@ -42,7 +42,10 @@ STARPORT = {
     "training": {"conversion", "engines", "scoring", "terminal"},
     "verify": {"conversion", "engines", "hub", "terminal"},
     "explorer": {"terminal", "verify"},
-    "commands": {"conversion", "engines", "explorer", "hub", "inspection", "scoring", "terminal", "training", "verify"},
+    "guide": set(),
+    "page": {"explorer", "guide"},
+    "commands": {"conversion", "engines", "explorer", "hub", "inspection", "page", "scoring", "terminal"}
+    | {"training", "verify"},
     "cli": {"commands", "terminal"},
     "__main__": {"cli"},
     "__init__": set(),

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import starchart
+from starport.page.static_site import static_files
 from tests.house.same_text import RUN_GPT2
 from tests.house.source_tree import ROOT, python_files
 from tests.tiny_model import write_tiny_model
@@ -94,6 +95,14 @@ def test_it_runs_from_the_wheel(command, tmp_path):
     )
     assert str(ROOT / "src") not in place.decode()
     assert place.decode().count("site-packages") == 2
+
+
+def test_the_page_is_in_it(command, tmp_path):
+    output(command, "explore", "--out", "site", cwd=tmp_path)
+    written = {path for path in (tmp_path / "site").rglob("*") if path.is_file()}
+    assert {path.relative_to(tmp_path / "site").as_posix(): path.read_bytes() for path in written} == static_files(
+        "Once upon a time", None
+    )
 
 
 def test_the_vocabulary_of_gpt2_is_in_it(command, tmp_path):

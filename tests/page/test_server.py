@@ -206,7 +206,7 @@ def test_a_window_that_is_closed_is_not_computed_for():
         if question == {"ask": "short"}:
             return {}
         try:
-            while not gone.wait(0.01):
+            while not gone.wait(timeout=0.01):
                 began.set()
                 progress(0, 0, "for ever")
         finally:
@@ -216,9 +216,9 @@ def test_a_window_that_is_closed_is_not_computed_for():
     with serving(endless) as server:
         connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=PATIENCE)
         connection.request("POST", f"/{server.token}/ask", "{}", JSON)
-        assert began.wait(PATIENCE)
+        assert began.wait(timeout=PATIENCE)
         connection.sock.close()
-        assert gone.wait(PATIENCE)
+        assert gone.wait(timeout=PATIENCE)
         assert ask(server, {"ask": "short"})[0] == 200
 
 

@@ -6,6 +6,8 @@ import os
 import re
 import shutil
 import stat
+import subprocess
+import sys
 import zipfile
 
 import pytest
@@ -19,6 +21,7 @@ from tests.page.browser import launched, npm_file
 from tests.page.served import ROOT, plainly_served
 from tests.page.test_server import run
 from tests.page.windows import READY, change_by, hash_of, show, window
+from tools.make_zipapp import contents, write_zipapp
 
 PROMPT = "Once upon a time"
 
@@ -119,11 +122,22 @@ def test_the_archive_is_the_running_package():
         held = {name: archive.read(name) for name in archive.namelist()}
     assert {"starchart/gpt2.py", "starchart/box/towel/model.safetensors", "starport/explorer/explorer.py"} <= set(held)
     for name, data in held.items():
-        if "/chapters/" not in name:
-            home = ROOT / "src" if name.startswith("starchart/") else ROOT
-            assert data == (home / name).read_bytes()
+        home = ROOT / "src" if name.startswith("starchart/") else ROOT
+        assert data == (home / name).read_bytes()
     code = {path.relative_to(ROOT / "src").as_posix() for path in (ROOT / "src" / "starchart").rglob("*.py")}
     assert code <= set(held)
+
+
+def test_a_zipapp_writes_the_same_site(tmp_path):
+    write_zipapp(tmp_path / "starchart.pyz", contents())
+    program = "import sys; sys.path[:0] = [sys.argv[1] + '/src', sys.argv[1]]; from starport.cli import main;"
+    command = [sys.executable, "-I", "-S", "-c", f"{program} sys.exit(main(sys.argv[2:]))", tmp_path / "starchart.pyz"]
+    done = subprocess.run([*command, "explore", "--out", tmp_path / "site"], cwd=tmp_path, check=False, timeout=120)
+    assert done.returncode == 0
+    written = {path for path in (tmp_path / "site").rglob("*") if path.is_file()}
+    assert {path.relative_to(tmp_path / "site").as_posix(): path.read_bytes() for path in written} == static_files(
+        PROMPT, None
+    )
 
 
 def test_another_version_of_pyodide_is_refused(tmp_path, pyodide):
