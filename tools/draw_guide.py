@@ -22,7 +22,7 @@ from starchart.tap import Recording  # noqa: E402
 from starchart.tokenizer.tokenizer import named_vocabulary  # noqa: E402
 from starchart.utils.matrix_multiply import dot_product  # noqa: E402
 from starchart.utils.softmax import softmax  # noqa: E402
-from tools.guide_ink import box, grid, line, picture, shown, words  # noqa: E402
+from tools.guide_ink import box, grid, line, picture, shown, signed, words  # noqa: E402
 
 FOLDER = ROOT / "docs" / "guide"
 PROMPT = "The old woman had a cat. The old"
@@ -197,7 +197,7 @@ def orders() -> str:
         x, high = 45 + width * (error - first), 160 * counts[error] / max(counts.values())
         marks.append(box(x + 2, 200 - high, width - 4, high, "less" if error == 0 else "bar"))
         marks.append(words(x + width / 2, 194 - high, str(counts[error] or ""), "middle small"))
-        marks.append(words(x + width / 2, 216, str(error).replace("-", "−"), "middle small"))
+        marks.append(words(x + width / 2, 216, signed(error), "middle small"))
     marks.append(words(325, 238, "error in ulps", "middle soft"))
     marks.append(words(325, 20, f"{len(products)} products, added in {ORDERS} orders", "middle"))
     return picture(650, 250, "Errors of one sum in many orders", marks)
@@ -221,17 +221,17 @@ def lanes() -> str:
     whole = [[round(w * scale) for w in row] for row in matrix]
     a = [round(number * 99 / max(map(abs, x))) for number in x]
     sums = [sum(number * row[j] for number, row in zip(a, whole, strict=True)) for j in range(3)]
-    table = [*zip([*(f"{number} ×" for number in a), "sum"], [*whole, sums], strict=True)]
+    table = [*zip([*(f"{number} \N{MULTIPLICATION SIGN}" for number in a), "sum"], [*whole, sums], strict=True)]
     marks = [words(190 + 110 * j, 24, f"lane {2 - j}", "middle soft") for j in range(3)]
     marks.append(words(720, 24, "the integer", "end soft"))
     for r, (name, row) in enumerate(table):
         y = 36 + 44 * r + (14 if r == 3 else 0)
         integer = sum(number * 1000000**j for j, number in enumerate(row))
-        marks.append(words(122, y + 21, name.replace("-", "−"), "end bold"))
+        marks.append(words(122, y + 21, signed(name), "end bold"))
         for j, number in enumerate(reversed(row)):
             marks.append(box(137 + 110 * j, y, 106, 32, "bar", 0.3 if r == 3 else 0.12))
-            marks.append(words(190 + 110 * j, y + 21, str(number).replace("-", "−"), "middle code"))
-        marks.append(words(720, y + 21, f"{integer:,}".replace("-", "−").replace(",", " "), "end code"))
+            marks.append(words(190 + 110 * j, y + 21, signed(number), "middle code"))
+        marks.append(words(720, y + 21, signed(f"{integer:,}").replace(",", " "), "end code"))
     marks.append(line(137, 172, 720, 172))
     return picture(740, 232, "Three rows of weights as integers, and the product in lanes of six digits", marks)
 

@@ -84,6 +84,15 @@ def shown(token: str) -> str:
     return token.replace(" ", "␣").replace("\n", "↵")
 
 
+def signed(text: object) -> str:
+    """Return a number with a minus sign as wide as a digit.
+
+    >>> len(signed(-12))
+    3
+    """
+    return str(text).replace("-", "\N{MINUS SIGN}")
+
+
 def _class(kind: str) -> str:
     kind = " ".join(kind.split())
     return f' class="{kind}"' if kind else ""

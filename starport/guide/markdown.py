@@ -119,7 +119,9 @@ def _block(lines: list[str]) -> Data:
         head, _, *rows = [[inline(cell.strip()) for cell in line.strip().strip("|").split("|")] for line in lines]
         return {"kind": "table", "head": head, "rows": rows}
     if first := _ITEM.match(lines[0]):
-        return {"kind": "list", "ordered": first["mark"][0].isdigit(), "items": _items(lines)}
+        number = first["mark"].removesuffix(".")
+        start = int(number) if number.isdigit() else None
+        return {"kind": "list", "ordered": start is not None, "start": start, "items": _items(lines)}
     return {"kind": "paragraph", "text": inline(text)}
 
 
