@@ -32,6 +32,10 @@ class GenerationError(StarchartError):
     """A setting out of its range, or a prompt that does not fit the model."""
 
 
+class RequestError(StarchartError):
+    """A question about a run that has no answer: a name, an index or a setting that is not there."""
+
+
 class TextError(StarchartError):
     """A text that cannot be used: a file that is missing, unreadable, empty or not UTF-8."""
 
@@ -58,7 +62,3 @@ class TapError(StarchartError):
 
 class TrainingError(StarchartError):
     """A training that cannot begin or go on: its text, its settings, its checkpoint, or a loss that is no number."""
-
-
-class RequestError(StarchartError):
-    """A question about a run that has no answer: a name, an index or a setting that is not there."""

@@ -77,16 +77,17 @@ class DerivedValues(Mapping[str, Any]):
             return [norm(row) for row in self._values[name.removesuffix(".norm")]]
         return self._given(name.removesuffix("given"))
 
-    def lens(self, point: str, positions: Sequence[int]) -> list[Sequence[float]]:  # -> [positions][V]
-        """Return the logits of the lens at a point, computed in one pass where they are not remembered."""
-        point = self._first_of_its_kind(point)
-        name = f"lens.{point}.logits"
-        missing = [token for token in positions if (name, token) not in self._rows]
-        if missing:
-            found = self._gpt2().read_out([list(self._values[point][token]) for token in missing])
-            for token, row in zip(missing, found, strict=True):
-                self._remember((name, token), row)
-        return [self[name][token] for token in positions]
+    def lens(self, places: Sequence[tuple[str, int]]) -> list[Sequence[float]]:  # -> [places][V]
+        """Return the logits of the lens at some points and positions; those that are new are computed in one pass."""
+        keys = [(f"lens.{self._first_of_its_kind(point)}.logits", position) for point, position in places]
+        rows = {key: self._rows[key] for key in keys if key in self._rows}
+        new = {key: place for key, place in zip(keys, places, strict=True) if key not in rows}
+        if new:
+            found = self._gpt2().read_out([list(self._values[point][position]) for point, position in new.values()])
+            for key, row in zip(new, found, strict=True):
+                rows[key] = row
+                self._remember(key, row)
+        return [rows[key] for key in keys]
 
     def contributions(self, position: int, token: int) -> dict[str, Any]:
         """Return the contributions to a logit by name; those of heads as a list."""

@@ -15,6 +15,8 @@ from starport.explorer.request import Request
 from starport.explorer.tokens import one_token
 from starport.explorer.traces import Trace
 
+_AT_ONCE = 16  # rows of the output projection in one pass
+
 
 def lens_answer(question: Question) -> dict[str, Any]:
     """Return the likeliest tokens at each point of the residual stream, for one position or all."""
@@ -22,18 +24,18 @@ def lens_answer(question: Question) -> dict[str, Any]:
     every = stream_points(model.config)
     points = request.listed("points", every)
     check_points(points, model.config)
+    points = list(dict.fromkeys(points))
     top = request.whole("top", min(1000, model.letters["V"]) + 1, min(5, model.letters["V"]))
     positions = _positions(request, len(trace.ids))
-    answer = []
-    for number, point in enumerate(points):
-        question.progress(number, len(points), "logit lens")
-        rows = trace.derived.lens(point, positions)
-        listed = [
-            {"position": position, "tokens": _top(question, row, top)}
-            for position, row in zip(positions, rows, strict=True)
-        ]
-        answer.append({"name": point, "positions": listed})
-    return {"points": answer}
+    places = [(point, position) for point in points for position in positions]
+    listed: dict[str, list[dict[str, Any]]] = {point: [] for point in points}
+    for start in range(0, len(places), _AT_ONCE):
+        question.progress(start, len(places), "logit lens")
+        some = places[start : start + _AT_ONCE]
+        for (point, position), row in zip(some, trace.derived.lens(some), strict=True):
+            listed[point].append({"position": position, "tokens": _top(question, row, top)})
+    question.progress(len(places), len(places), "logit lens")
+    return {"points": [{"name": point, "positions": listed[point]} for point in points]}
 
 
 def _positions(request: Request, tokens: int) -> list[int]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from io import BytesIO
-from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
+from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
 from starport.guide.chapters import IN_A_CLONE, guide_files, pictures
 
@@ -35,9 +35,10 @@ def source_archive() -> bytes:
     held |= {name: data for name, data in _package_files("starport", "", "starport/") if name.endswith(".py")}
     held |= {f"{IN_A_CLONE}/{name}": data for name, data in guide_files().items()}
     written = BytesIO()
-    with ZipFile(written, "w", ZIP_DEFLATED) as archive:
+    with ZipFile(written, "w") as archive:
         for name in sorted(held):
-            archive.writestr(ZipInfo(name, _TIME), held[name], ZIP_DEFLATED)
+            kind = ZIP_DEFLATED if name.endswith(".py") else ZIP_STORED  # weights would hardly shrink
+            archive.writestr(ZipInfo(name, _TIME), held[name], kind)
     return written.getvalue()
 
 

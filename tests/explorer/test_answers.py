@@ -1,6 +1,7 @@
 """What the explorer answers, held against the engine and the tokenizer asked directly."""
 
 import json
+import re
 from math import isclose, sqrt
 
 import pytest
@@ -13,6 +14,7 @@ from starport.explorer.explorer import Explorer
 from starport.explorer.published_table import FINGERPRINTS, MODEL
 from starport.verify.fingerprints import FILE, PROMPTS, WAYS, read_page
 from tests.explorer.conftest import PROMPT
+from tests.house.source_tree import ROOT
 
 
 @pytest.fixture(scope="module")
@@ -221,7 +223,22 @@ def test_a_model_with_other_bits_is_told_so(monkeypatch):
         explorer.close()
 
 
+def test_the_names_of_derived_values_are_those_of_the_page(explorer):
+    """docs/NAMES.md: N is the number of a block, POINT a point of the residual stream, NAME a value [T][C]."""
+    text = (ROOT / "docs" / "NAMES.md").read_text(encoding="utf-8").split("\n## Derived values\n")[1]
+    rows = dict(re.findall(r"^\| `(.+?)` \| (\[.+?\]) \|", text, re.MULTILINE))
+    found = {}
+    for name, value in explorer._model.derived.items():
+        shown = re.sub(r"(?<=lens\.)h\.\d\.resid_\w+", "POINT", name)
+        shown = re.sub(r"^(?!lens).*(?=\.norm$)", "NAME", re.sub(r"h\.\d\.", "h.N.", shown))
+        found[shown] = "".join(f"[{letter}]" for letter in value.shape)
+    assert found == rows
+    normed = {name.removesuffix(".norm") for name in explorer._model.derived if name.endswith(".norm")}
+    assert normed == {name for name, value in explorer._model.graph.items() if value.shape == ("T", "C")}
+
+
 def test_the_table_is_that_of_the_page():
+    """Where it is not, `python -m tools.write_fingerprints` writes both."""
     digest, found = read_page(FILE.read_text(encoding="utf-8"))
     ways = {way.name: (way.engine, way.precision) for way in WAYS}
     assert {(prompt, *ways[way]): value for (way, prompt), value in found.items()} == FINGERPRINTS

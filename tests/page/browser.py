@@ -22,7 +22,7 @@ ELSEWHERE = (
 OPTIONS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 OPTIONS += ["--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"]
 NPM = Path(__file__).resolve().parents[2] / ".ci" / "npm" / "node_modules"
-PATIENCE = 60_000  # milliseconds; a busy machine is slow
+PATIENCE = 120_000  # milliseconds; a busy machine is slow
 
 
 def missing(what: str) -> None:

@@ -63,7 +63,7 @@ def test_every_number_equals_the_engine_s(page, address, explorer, view, tmp_pat
     assert len(page.screenshot(path=tmp_path / "plate.png", full_page=True)) > 10_000
 
 
-@pytest.mark.parametrize("precision", ["full", "fast"])
+@pytest.mark.parametrize("precision", ["full", pytest.param("fast", marks=pytest.mark.slow)])
 def test_the_story_of_a_number_back_to_the_file(page, address, explorer, precision):
     show(page, address, PROMPT, view="attention", layer=2, precision=precision)
     trace = traced(explorer, precision=precision)
@@ -124,7 +124,7 @@ def test_a_new_prompt_and_steps_in_time(page, address, explorer):
     page.fill("#prompt", "The old fox")
     change_by(page, lambda: page.press("#prompt", "Enter"))
     before = page.locator("button.token").count()
-    page.locator("#plate h2").focus()
+    page.locator("#plate").focus()
     for _ in range(3):
         change_by(page, lambda: page.keyboard.press("ArrowRight"))
     assert page.locator("button.token").count() == before + 3
@@ -188,18 +188,25 @@ def test_a_number_is_set(page, address, explorer):
 
 
 def test_patching(page, address, explorer):
-    show(page, address, PROMPT, view="change")
-    texts = {"corrupt": "Once upon a time there was a fox", "answer": " who", "wrong": " and"}
+    show(page, address, "Once upon a", view="change")
+    texts = {"corrupt": "Once upon the", "answer": " time", "wrong": " day"}
     for name, text in texts.items():
         page.fill(f"#sweep-{name}", text)
     change_by(page, lambda: page.click("text=Sweep"))
-    sweep = shown_numbers.ask(explorer, ask="sweep", clean=PROMPT, **texts)
-    assert page.locator("[data-name='sweep.differences']").count() > 6 * 8
-    shown_numbers.check(page, explorer, traced(explorer), sweep=sweep)
+    sweep = shown_numbers.ask(explorer, ask="sweep", clean="Once upon a", **texts)
+    assert page.locator("#plate td [data-name='sweep.differences']").count() == 6 * 3
+    shown_numbers.check(page, explorer, traced(explorer, "Once upon a"), sweep=sweep)
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize(
+    ("theme", "width"),
+    [
+        ("light", 1280),
+        ("dark", 390),
+        pytest.param("dark", 1280, marks=pytest.mark.slow),
+        pytest.param("light", 390, marks=pytest.mark.slow),
+    ],
+)
 def test_axe_finds_nothing_serious(context, address, theme, width):
     axe = npm_file("axe-core/axe.min.js").read_text(encoding="utf-8")
     page = context.new_page()

@@ -1,5 +1,6 @@
 """Operations in which one number depends on a whole row: layer norm and the softmax of attention."""
 
+from starchart.utils.elementary.exp import exp
 from starchart.utils.layer_norm import layer_norm
 from starchart.utils.masked_softmax import masked_softmax
 from starchart.value_graph.operation import Index, Operation, Value, entry, weight_entry
@@ -52,10 +53,8 @@ def softmax_lines(label: str, scores: list[Operand], position: int) -> list[Line
     lines = [line("largest", "max", "m = max_s s_s", scores)]
     lines.append(line("difference", "subtract", f"s_{position} - m", [scores[position], result_of(lines)]))
     lines.append(line("numerator", "exp", f"exp(s_{position} - m)", [result_of(lines)]))
-    powers = [
-        Operand(f"exp({score.label} - m)", line("", "exp", "", [Operand("", score.value - lines[0].value)]).value)
-        for score in scores
-    ]
+    largest = lines[0].value
+    powers = [Operand(f"exp({score.label} - m)", exp(score.value - largest)) for score in scores]
     lines.append(line("denominator", "sum", "sum_s exp(s_s - m)", powers))
     return [*lines, line(label, "divide", "numerator / denominator", [result_of(lines, 2), result_of(lines, 3)])]
 

@@ -38,7 +38,6 @@ export async function go(changes) {
 async function show(state) {
   const mine = ++turn;
   const isCurrent = () => mine === turn;
-  const before = run.state;
   run.state = state;
   document.body.dataset.state = "busy";
   try {
@@ -49,26 +48,33 @@ async function show(state) {
     const view = VIEWS[run.state.view] ?? VIEWS.map;
     const plate = byId("plate");
     plate.setAttribute("aria-busy", "true");
-    const story = showStory(run, go, isCurrent);
+    if (plate.dataset.view !== state.view) fillPlate(plate, view, []); // what takes long has a title at least
+    const story = showStory(run, go, isCurrent).catch((error) => error);
     const content = await view.show(run, go);
     if (!isCurrent()) return;
-    const isNew = plate.dataset.view !== run.state.view;
     const focus = focusPath(plate);
-    plate.dataset.view = run.state.view;
-    plate.replaceChildren(
-      h("h2", { tabindex: "-1" }, h("span", { class: "plate-number" }, `Plate ${view.plate}`), view.title),
-      h("p", { class: "caption" }, view.caption),
-      ...content.filter((one) => one !== null),
-    );
+    fillPlate(plate, view, content);
+    plate.dataset.view = state.view;
     plate.removeAttribute("aria-busy");
-    if (isNew && before.view !== run.state.view) plate.scrollIntoView({ block: "nearest" });
-    else focus?.();
-    await story;
+    focus?.();
+    const fault = await story;
+    if (!isCurrent()) return;
+    if (fault) throw fault;
     quiet();
     document.body.dataset.state = "ready";
   } catch (error) {
     if (isCurrent()) failed(error, state);
   }
+}
+
+/**
+ * @param {HTMLElement} plate
+ * @param {import("./views/all.js").View} view
+ * @param {(Node | null)[]} content
+ */
+function fillPlate(plate, view, content) {
+  const title = h("h2", {}, h("span", { class: "plate-number" }, `Plate ${view.plate}`), view.title);
+  plate.replaceChildren(title, h("p", { class: "caption" }, view.caption), ...content.filter((one) => one !== null));
 }
 
 /**
