@@ -163,10 +163,8 @@ def main():
     with browser() as context:
         chromium = context.browser.version if context.browser else ""
     print(f"{date.today()}, {processor()}, {os.cpu_count()} cores, {platform.platform(terse=True)}")
-    print(
     print(f"CPython {platform.python_version()}, Pyodide {VERSION}, Chromium {chromium}")
     print(f"load of the machine before: {os.getloadavg()[0]:.1f}")
-    )
     print("\nstatic site, towel, packed engine, full precision, in the browser")
     with tempfile.TemporaryDirectory() as folder:
         write_site(f"{folder}/site", "Once upon a time", str(npm_file("pyodide/pyodide.mjs").parent))

@@ -122,6 +122,19 @@ def test_the_lens(ask, trace, gpt2):
     assert some["points"] == [{"name": "h.1.resid_pre", "positions": [point["positions"][2], point["positions"][0]]}]
 
 
+def test_the_lens_of_a_changed_stream(ask, trace, way, gpt2):
+    """h.1.resid_pre is h.0.resid_post, and its lens is not computed again, unless one of them was changed."""
+    change = {"kind": "set", "name": "h.1.resid_pre", "index": [2, 3], "value": 9.0}
+    key = ask("trace", prompt=PROMPT, **way, change=[change])["trace"]
+    points = ["h.0.resid_post", "h.1.resid_pre"]
+    for point in points:
+        row = ask("values", trace=key, name=point, at=[2])["values"]
+        logits = ask("values", trace=key, name=f"lens.{point}.logits", at=[2])["values"]
+        assert logits == gpt2.read_out([row])[0]
+    shown = ask("lens", trace=key, position=2, points=points)["points"]
+    assert shown[0]["positions"] != shown[1]["positions"]
+
+
 def test_contributions(ask, trace, gpt2, recording):
     position, token = 1, 44
     found = ask("contributions", trace=trace["trace"], position=position, token=token)

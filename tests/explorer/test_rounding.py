@@ -1,10 +1,14 @@
 """The bound of the packed engine's rounding holds, and is not much larger than what happens."""
 
+from fractions import Fraction
 from random import Random
 
 import pytest
 
+from starchart.engines.packed.arithmetic.lanes import Lanes
+from starchart.engines.packed.arithmetic.quantisation import round_for
 from starport.explorer.explorer import Explorer
+from starport.explorer.rounding_bounds import linear_bound
 from tests.tiny_model import write_tiny_model
 
 PRODUCTS = ("c_attn", "scores", "attn.z", "attn.c_proj", "c_fc", "mlp.c_proj", "logits")
@@ -58,3 +62,22 @@ def test_the_lens_has_a_bound_too(model):
             assert not story["rounding"] or abs(story["rounding"]["value"]) <= story["rounding"]["bound"]
     finally:
         explorer.close()
+
+
+def test_the_rounding_of_the_vector_is_in_the_bound():
+    """Weights of 1 and -1 are exact. The vector is made so that all its roundings go the same way.
+
+    The first 64 numbers decide the scale; the others are just below, or above, the middle between two whole numbers.
+    """
+    lanes, bound = Lanes(20, 8), 64 * 127**2
+    column, x = [1.0, -1.0] * 64, [1.5] * 64 + [1.0] * 64
+    _, unit, *_ = round_for(x, bound, lanes, "x")
+    for i in range(64, 128):
+        x[i] = (round(1.0 / unit) + 0.499 * column[i]) * unit
+    numbers, again, *_ = round_for(x, bound, lanes, "x")
+    assert again == unit
+    rounded = sum(Fraction(unit) * (a - lanes.offset) * Fraction(w) for a, w in zip(numbers, column, strict=True))
+    exact = sum(Fraction(a) * Fraction(w) for a, w in zip(x, column, strict=True))
+    error = abs(rounded - exact)
+    by_weights_alone = sum(x) / 127 / 2
+    assert by_weights_alone < error <= linear_bound(x, column, 0.0, lanes, bound)

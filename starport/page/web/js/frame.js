@@ -192,7 +192,11 @@ export function showPlates(state) {
     const fields = new URLSearchParams(location.hash.slice(1));
     fields.set("view", link.dataset.view ?? "");
     link.href = `#${fields}`;
-    if (link.dataset.view === state.view) link.setAttribute("aria-current", "page");
-    else link.removeAttribute("aria-current");
+    if (link.dataset.view !== state.view) link.removeAttribute("aria-current");
+    else {
+      link.setAttribute("aria-current", "page");
+      const { left, right } = link.getBoundingClientRect();
+      if (left < 0 || right > innerWidth) nav.scrollLeft += left - 40; // on a small screen
+    }
   }
 }

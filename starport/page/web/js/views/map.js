@@ -94,7 +94,7 @@ export default {
   title: "The map",
   short: "Map",
   caption:
-    "From a token to the scores of the next one. The areas of the boxes are their numbers of parameters. The stream in the middle is the residual stream at the chosen token: its width is the length of that vector. Open a box.",
+    "From a token to the scores of the next one. The areas of the boxes (on a small screen, the bars in them) are their numbers of parameters. The stream in the middle is the residual stream at the chosen token: its width is the length of that vector. Open a box.",
   async show(run, go) {
     const { stream, added } = await run.ask({ ask: "map" });
     const { n_layer: layers, tied } = run.model.config;
