@@ -11,9 +11,10 @@ import pytest
 from starport.explorer.explorer import Explorer
 from starport.guide.chapters import chapter_texts, pictures
 from starport.guide.markdown import blocks
+from starport.page.static_site import write_site
 from tests.house.source_tree import ROOT
-from tests.page.browser import launched
-from tests.page.served import explored
+from tests.page.browser import launched, npm_file
+from tests.page.served import explored, plainly_served
 from tests.page.windows import READY, window
 from tools.draw_guide import FOLDER, PICTURES
 
@@ -145,3 +146,21 @@ def test_a_chapter_runs_in_the_page(site, name):
         last = page.locator(".chapter .code >> nth=-1")
         last.get_by_role("button").click()
         last.locator(".output[data-same=true]").wait_for()
+
+
+def test_the_chapters_run_in_a_browser_s_python(tmp_path):
+    """One window for all of them: Python takes seconds to load."""
+    write_site(f"{tmp_path}/site", "Once", str(npm_file("pyodide/pyodide.mjs").parent))
+    with (
+        plainly_served(tmp_path / "site") as served,
+        launched(tmp_path / "profile") as context,
+        window(context) as page,
+    ):
+        for name in CHAPTERS:
+            page.goto(f"{served}#view=guide&chapter={name}")
+            page.locator(f".contents [data-key='{name}'][aria-pressed=true]").wait_for()
+            page.evaluate("document.querySelectorAll('details').forEach((one) => (one.open = true))")
+            last = page.locator(".chapter .code >> nth=-1")
+            last.get_by_role("button").click()
+            last.locator(".output[data-same]").wait_for()
+            assert last.locator(".output").get_attribute("data-same") == "true", last.inner_text()
