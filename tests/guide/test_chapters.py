@@ -22,12 +22,12 @@ CHAPTERS = chapter_texts()
 ADDRESSES = [(name, address) for name, text in CHAPTERS.items() for address in re.findall(r"`(#[^`]+)`", text)]
 LONGEST = 150  # lines
 # All code of one chapter, by a Python that finds nothing but its standard library and the clone.
-BARE = """
+BARE = r"""
 import sys
 sys.path[:0] = [sys.argv[1], sys.argv[1] + "/src"]
 from starport.guide.chapters import chapter_texts
 from starport.guide.questions import code_blocks, run_code
-done = run_code(tuple(code_blocks(chapter_texts()[sys.argv[2]])))
+done = run_code(("\n\n".join(code_blocks(chapter_texts()[sys.argv[2]])),))
 sys.exit(0 if done["same"] else done["output"])
 """
 
@@ -100,6 +100,8 @@ def test_what_an_address_asks_for_is_there(explorer, name, address):
     said = fields(address)
     states = (ROOT / "starport/page/web/js/state.js").read_text(encoding="utf-8")
     assert set(said) <= set(re.findall(r"^  (\w+):", states, re.M))
+    views = (ROOT / "starport/page/web/js/views/all.js").read_text(encoding="utf-8").partition("VIEWS = ")[2]
+    assert said["view"] in re.findall(r"\w+", views)
 
     def ask(**request):
         found = explorer.answer(request, lambda *_: None)
