@@ -33,6 +33,7 @@ from starport.page.static_site import write_site  # noqa: E402
 from tests.page.browser import launched, npm_file  # noqa: E402
 from tests.page.served import explored, plainly_served  # noqa: E402
 from tests.page.windows import READY, change_by  # noqa: E402
+from tests.tokenizer.gpt2_vocabulary import write_gpt2_vocabulary  # noqa: E402
 
 TWELVE = "Once upon a time there was a king who had three sons"
 VIEWS = ("tokens", "map", "attention", "mlp", "lens", "contributions", "next", "change")
@@ -183,8 +184,7 @@ def main():
         print("\nserved by explore, a 124M checkpoint, packed engine, full precision, native")
         with tempfile.TemporaryDirectory() as folder:
             subprocess.run([sys.executable, "-c", WRITE, folder], check=True)
-            vocabulary = ROOT / "src/starchart/box/gpt2/merges.txt"
-            Path(folder, "merges.txt").write_bytes(vocabulary.read_bytes())
+            write_gpt2_vocabulary(Path(folder))
             measure_124m(folder)
     return 0
 
