@@ -15,6 +15,7 @@ _INLINE = re.compile(
 )
 _PICTURE = re.compile(r"!\[(?P<text>[^\]]*)\]\((?P<source>[\w.-]+\.svg)\)")
 _ITEM = re.compile(r"(?P<mark>[-*]|\d+\.) +(?P<text>.*)")
+_CHAPTER = re.compile(r"(\d-[\w-]+)\.md")
 _SUMMARY = re.compile(r"<summary>(.*)</summary>")
 
 
@@ -32,10 +33,14 @@ def blocks(text: str) -> list[Data]:
 
 
 def inline(text: str) -> list[Data]:
-    """Return the pieces of a text. A link that leads to a file of the repository is plain text: a page has none.
+    """Return the pieces of a text. The address of a view, written as code, is a link to it; so is another chapter.
 
-    >>> inline("`x` [here](#view=map)")[1:]
-    [{'kind': 'text', 'text': ' '}, {'kind': 'link', 'text': 'here', 'href': '#view=map'}]
+    A link that leads to another file of the repository is plain text: a page has none.
+
+    >>> inline("Open `#view=map`")
+    [{'kind': 'text', 'text': 'Open '}, {'kind': 'link', 'text': 'this view', 'href': '#view=map'}]
+    >>> inline("[attention](3-attention.md)")
+    [{'kind': 'link', 'text': 'attention', 'href': '#view=guide&chapter=3-attention'}]
     """
     pieces: list[Data] = []
     at = 0
@@ -49,8 +54,12 @@ def inline(text: str) -> list[Data]:
 
 def _piece(match: re.Match[str]) -> Data:
     kind = match.lastgroup or ""
+    if kind == "code" and match["code"].startswith("#") and "view=" in match["code"]:
+        return {"kind": "link", "text": "this view", "href": match["code"]}
     if kind != "href":
         return {"kind": kind, "text": match[kind]}
+    if chapter := _CHAPTER.fullmatch(match["href"]):
+        return {"kind": "link", "text": match["link"], "href": f"#view=guide&chapter={chapter[1]}"}
     if match["href"].startswith(("#", "https://")):
         return {"kind": "link", "text": match["link"], "href": match["href"]}
     return {"kind": "text", "text": match["link"].replace("`", "")}
@@ -110,7 +119,9 @@ def _block(lines: list[str]) -> Data:
         head, _, *rows = [[inline(cell.strip()) for cell in line.strip().strip("|").split("|")] for line in lines]
         return {"kind": "table", "head": head, "rows": rows}
     if first := _ITEM.match(lines[0]):
-        return {"kind": "list", "ordered": first["mark"][0].isdigit(), "items": _items(lines)}
+        number = first["mark"].removesuffix(".")
+        start = int(number) if number.isdigit() else None
+        return {"kind": "list", "ordered": start is not None, "start": start, "items": _items(lines)}
     return {"kind": "paragraph", "text": inline(text)}
 
 

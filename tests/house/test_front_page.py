@@ -49,7 +49,7 @@ def test_pages_show_commands_as_a_bare_clone_runs_them():
     names = "|".join(COMMANDS)
     shown = {
         file.relative_to(ROOT).as_posix(): re.findall(rf"(?:^|`)starchart (?:{names})\b", file.read_text("utf-8"), re.M)
-        for pattern in ("*.md", "docs/*.md", "bench/*.md", "src/**/*.md", "starport/**/*.md")
+        for pattern in ("*.md", "docs/**/*.md", "bench/*.md", "src/**/*.md", "starport/**/*.md")
         for file in ROOT.glob(pattern)
         if file.name != "LOG.md"
     }

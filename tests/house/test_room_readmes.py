@@ -104,7 +104,7 @@ def test_every_room_of_starport_has_a_page():
 
 @pytest.mark.parametrize(
     "file",
-    [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *SRC.rglob("*.md"), *ROOT.glob("starport/**/*.md")],
+    [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *SRC.rglob("*.md"), *ROOT.glob("starport/**/*.md")],
     ids=lambda file: file.relative_to(ROOT).as_posix(),
 )
 def test_links_lead_somewhere(file):

@@ -20,10 +20,10 @@ const NODES = {
   heading: ({ level, text }) => h(level > 2 ? "h4" : "h3", {}, inline(text)),
   paragraph: ({ text }) => p(inline(text)),
   quote: ({ text }) => h("blockquote", {}, inline(text)),
-  list: ({ ordered, items }) =>
+  list: ({ ordered, start, items }) =>
     h(
       ordered ? "ol" : "ul",
-      {},
+      ordered ? { start } : {},
       items.map((/** @type {Message[]} */ item) => h("li", {}, inline(item))),
     ),
   picture: ({ source, text }) => h("figure", {}, h("img", { src: source, alt: text }), h("figcaption", {}, text)),
