@@ -53,6 +53,7 @@ def table(text: str) -> str:
     ]
     return (
         '"""The fingerprints of docs/FINGERPRINTS.md, written by tools/write_fingerprints.py."""\n\n'
+        "# fmt: off\n# ruff: noqa: E501\n\n"
         f'MODEL = "{digest}"\n'
         "# prompt, engine, precision: of the row from which the token after two greedy ones is drawn\n"
         f"FINGERPRINTS = {{\n{''.join(rows)}}}\n"

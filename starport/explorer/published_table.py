@@ -1,5 +1,8 @@
 """The fingerprints of docs/FINGERPRINTS.md, written by tools/write_fingerprints.py."""
 
+# fmt: off
+# ruff: noqa: E501
+
 MODEL = "d6d1887211afea7097cf832ba9427a24dbe22db3bc09d3538fc879ee69549ed3"
 # prompt, engine, precision: of the row from which the token after two greedy ones is drawn
 FINGERPRINTS = {
