@@ -42,7 +42,9 @@ STARPORT = {
     "training": {"conversion", "engines", "scoring", "terminal"},
     "verify": {"conversion", "engines", "hub", "terminal"},
     "explorer": {"terminal", "verify"},
-    "commands": {"conversion", "engines", "explorer", "hub", "inspection", "scoring", "terminal", "training", "verify"},
+    "porting": {"conversion", "explorer", "terminal"},
+    "commands": {"conversion", "engines", "explorer", "hub", "inspection", "porting", "scoring", "terminal", "training"}
+    | {"verify"},
     "cli": {"commands", "terminal"},
     "__main__": {"cli"},
     "__init__": set(),
