@@ -20,7 +20,7 @@ from starport.porting.value_files import FORMATS
 from starport.terminal.console import tell
 from starport.terminal.signals import cleaning_up_when_terminated
 
-SUMMARY = "Write every value of a run to files, to compare another implementation of GPT-2 with."
+SUMMARY = "Write every value of a run to files, to check another implementation of GPT-2 with."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
