@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from starchart import Tokenizer, __version__
-from starchart.checkpoints.checkpoint import read_config
+from starchart.checkpoints.checkpoint import open_tensors
 from starchart.model.config import GPT2Config
 from starchart.tokenizer.tokenizer import check_vocabulary
 from starport.commands.engine_options import add_engine_choice
@@ -53,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Write the folder. Raises StarchartError for bad input; then nothing is written."""
     folder, told = find_model(options.model, options.revision, option="")
-    config = read_config(folder)
+    config, _ = open_tensors(folder)  # the configuration fits the tensors: no list is longer than the file allows
     prompt, ids = _given(options, folder, config)
     golden = Golden.planned(
         config, ids, options.out,

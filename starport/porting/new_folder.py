@@ -34,7 +34,7 @@ def new_folder(path: Path, size: int, last: str) -> Iterator[Path]:
     system cannot write, ConversionError for too little room.
     """
     try:
-        with folder_aside(path, path.name) as aside:
+        with folder_aside(path, "golden") as aside:
             refuse_too_little_room(aside, size, path)
             yield aside
             with interrupts_held_back():

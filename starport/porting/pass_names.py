@@ -52,7 +52,7 @@ def matching(shapes: Shapes, patterns: Iterable[str]) -> Shapes:
     patterns = list(patterns)
     for pattern in patterns:
         if not any(_matches(name, pattern) for name in shapes):
-            advice = did_you_mean(pattern, shapes) or "docs/NAMES.md lists the names"
+            advice = did_you_mean(pattern, dict.fromkeys(map(_bare, shapes))) or "docs/NAMES.md lists the names"
             raise PortingError(f"--only {shown(pattern)}: no value of this run is called so; {advice}")
     return {
         name: shape
@@ -62,4 +62,9 @@ def matching(shapes: Shapes, patterns: Iterable[str]) -> Shapes:
 
 
 def _matches(name: str, pattern: str) -> bool:
-    return fnmatchcase(name, pattern) or fnmatchcase(name.rpartition("/")[2], pattern)
+    return fnmatchcase(name, pattern) or fnmatchcase(_bare(name), pattern)
+
+
+def _bare(name: str) -> str:
+    """Return the name of a value within its pass."""
+    return name.rpartition("/")[2]

@@ -15,6 +15,7 @@ from starport.commands import golden as command
 from starport.conversion import destination
 from starport.porting import golden, new_folder
 from tests.children import started
+from tests.hanging import no_hang
 from tests.tiny_model import write_tiny_model
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -107,6 +108,19 @@ def test_models_that_will_not_do(model, tmp_path, capsys):
     assert names(out) == {"index.json", "values.safetensors"}
 
 
+@pytest.mark.usefixtures("unopened")
+def test_a_configuration_that_lies(tmp_path, capsys):
+    """The names of all values are listed before the model is opened: a billion blocks must not be listed."""
+    for key in ("n_layer", "n_positions"):
+        model = write_tiny_model(tmp_path / key)
+        config = json.loads((model / "config.json").read_text(encoding="utf-8"))
+        (model / "config.json").write_text(json.dumps(config | {key: 10**9}), encoding="utf-8")
+        with no_hang():
+            line = complaint(capsys, model, "--ids", 1, "--new", 10**9 - 1, "--out", tmp_path / "out")
+        assert str(model) in line
+    assert not (tmp_path / "out").exists()
+
+
 def test_logits_of_which_none_is_the_largest(tmp_path, capsys):
     """A prompt's NaN are values like others; a greedy step has no token to read then."""
     model = write_tiny_model(tmp_path / "model", dtype="F64", scale=1e100)
@@ -195,19 +209,18 @@ def test_the_index_comes_last(model, tmp_path, monkeypatch):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGTERM that could be answered")
-@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize("sent", ["SIGTERM", "SIGKILL", "SIGINT"])
 def test_a_program_that_is_ended_leaves_no_half_written_folder(sent, tmp_path):
     ids = ",".join(["7"] * 300)  # a run of many seconds
     paths = {"PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)])}
     arguments = [sys.executable, "-m", "starport", "golden", "towel", "--ids", ids, "--out", tmp_path / "out"]
     with started(arguments, env={**os.environ, **paths}, stderr=subprocess.PIPE) as process:
         end = time.monotonic() + 120
-        while process.poll() is None and time.monotonic() < end and not list(tmp_path.glob(".out.*/values.*")):
+        while process.poll() is None and time.monotonic() < end and not list(tmp_path.glob(".golden.*/values.*")):
             time.sleep(0.01)
-        process.send_signal(sent)
+        process.send_signal(getattr(signal, sent))
         _, error = process.communicate(timeout=120)
-    codes = {signal.SIGTERM: 143, signal.SIGKILL: -signal.SIGKILL, signal.SIGINT: 130}
-    assert process.returncode == codes[sent]
+    assert process.returncode == {"SIGTERM": 143, "SIGKILL": -9, "SIGINT": 130}[sent]
     assert b"Traceback" not in error
     left = names(tmp_path)
-    assert not left if sent != signal.SIGKILL else all(name.startswith(".out.") for name in left)
+    assert not left if sent != "SIGKILL" else all(name.startswith(".golden.") for name in left)
