@@ -55,6 +55,10 @@ class ConversionError(StarchartError):
     """A destination that cannot be written to, or a format that cannot hold the model."""
 
 
+class PortingError(StarchartError):
+    """A folder of golden values that cannot be written, or a name that no value has."""
+
+
 class ConsumedCacheError(StarchartError):
     """A cache was used a second time. Fork it before its first use."""
 

@@ -20,7 +20,7 @@ from starport.terminal.suggestions import did_you_mean
 # add_arguments(parser) and run(options). Only the module of the command that runs is loaded.
 COMMANDS = (
     "generate", "explore", "score", "tokenize", "lens", "attention", "contributions", "patch",
-    "train", "train-tokenizer", "convert", "inspect", "cache", "compare",
+    "golden", "train", "train-tokenizer", "convert", "inspect", "cache", "compare",
 )  # fmt: skip
 # Program names that are followed by the name of a command.
 _PROGRAMS = ("starchart", "python -m starport")

@@ -13,20 +13,25 @@ PRECISIONS = {
 
 
 def add_engine_options(parser: argparse.ArgumentParser) -> None:
-    """Declare --model, --revision, --engine, --precision, --workers, --device and --no-pack-cache."""
-    add = parser.add_argument
-    add(
+    """Declare --model, and what `add_engine_choice` declares."""
+    parser.add_argument(
         "--model", metavar="NAME|DIR|FILE",
         help="a folder, or a file of weights (safetensors, PyTorch, GGUF, TensorFlow, llm.c, npz); a model of the"
         " Hugging Face Hub (gpt2, gpt2-medium, gpt2-large, gpt2-xl, distilgpt2, ORG/NAME), downloaded if it is not"
         " cached; or towel, the small model that comes with starchart (default: the value of the environment variable"
         f" {VARIABLE}; else gpt2 if it is cached or can be downloaded; else towel)",
     )  # fmt: skip
+    add_engine_choice(parser, "packed")
+
+
+def add_engine_choice(parser: argparse.ArgumentParser, default: str) -> None:
+    """Declare --revision, --engine, --precision, --workers, --device and --no-pack-cache."""
+    add = parser.add_argument
     add("--revision", metavar="REV", help=REVISION_HELP)
     add(
-        "--engine", default="packed", choices=list(PRECISIONS),
+        "--engine", default=default, choices=list(PRECISIONS),
         help="packed: fast, with big integers; reference: slow, with plain lists and exact sums; torch: PyTorch, if"
-        " installed (default: packed)",
+        " installed (default: %(default)s)",
     )  # fmt: skip
     add(
         "--precision", choices=list(dict.fromkeys(name for names in PRECISIONS.values() for name in names)),

@@ -79,17 +79,22 @@ def _said_before(topic: str, line: str) -> bool:
 
 
 def open_model(chosen: ChosenModel, options: argparse.Namespace) -> tuple[GPT2, ProgressLine]:
-    """Return the open model, which the caller must close, and its progress line.
+    """Return the open model, which the caller must close, and its progress line. See `open_found_model`."""
+    return open_found_model(chosen.folder, chosen.told, options)
+
+
+def open_found_model(folder: Path, told: str, options: argparse.Namespace) -> tuple[GPT2, ProgressLine]:
+    """Return the open model, which the caller must close, and its progress line; `told` says which model it is.
 
     Sets `options.precision` to the engine's default if it was not given. Raises EngineError for options that the
     engine does not have.
     """
     _settle(options)
-    progress = ProgressLine(f"{chosen.told}: opening it with the {options.engine} engine")
+    progress = ProgressLine(f"{told}: opening it with the {options.engine} engine")
     if options.engine == "torch":
-        return GPT2.from_pretrained(chosen.folder, _torch_engine(options), progress=progress), progress
+        return GPT2.from_pretrained(folder, _torch_engine(options), progress=progress), progress
     gpt2 = GPT2.from_pretrained(
-        chosen.folder,
+        folder,
         options.engine,
         precision=options.precision,
         workers=options.workers,

@@ -2,21 +2,19 @@
 
 import argparse
 import json
-import re
 import sys
 
 from starchart import Tokenizer
 from starchart.box.boxed_vocabulary import boxed_merges
 from starchart.errors import TextError
-from starchart.files.json_file import shown
 from starport.commands.engine_options import REVISION_HELP
+from starport.commands.given_prompt import listed_ids
 from starport.hub.find_model import find_model
 from starport.terminal.console import tell
 from starport.terminal.given_text import argument_text, decoded_text, read_standard_input
 
 SUMMARY = "Show the tokens of a text and their ids, or decode ids to text."
 DEFAULT = "gpt2"
-_ID = re.compile(r" *-?[0-9]{1,20} *")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,7 +45,7 @@ def run(options: argparse.Namespace) -> None:
     if (options.text is None) == (options.decode is None):
         raise TextError("give one of: a text, - for standard input, or --decode IDS")
     if options.decode is not None:
-        ids = _ids(options.decode)
+        ids = listed_ids(options.decode, "--decode")
         tokenizer = _tokenizer(options)
         text = tokenizer.decode(ids)
     else:
@@ -81,18 +79,6 @@ def _text(argument: str) -> str:
     if not text:
         raise TextError(f"{name} is empty; give a text")
     return text
-
-
-def _ids(listed: str) -> list[int]:
-    """Return the ids of a list such as 7454,2402 or [7454, 2402]. Raises TextError for a part that is not a number."""
-    ids = []
-    for part in listed.strip().removeprefix("[").removesuffix("]").split(","):
-        if not _ID.fullmatch(part):
-            raise TextError(
-                f"--decode: {shown(part)} is not a token id; give whole numbers with commas between, such as 7454,2402"
-            )
-        ids.append(int(part))
-    return ids
 
 
 def _print_table(tokenizer: Tokenizer, ids: list[int], text: str) -> None:

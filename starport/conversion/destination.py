@@ -66,13 +66,8 @@ class Destination:
         `size` is the number of bytes of the weights. Raises ConversionError if the system cannot write.
         """
         try:
-            with _aside(self.folder, self.weights.name) as aside:
-                free = shutil.disk_usage(aside).free
-                if free < size + _ROOM:
-                    raise ConversionError(
-                        f"{self.weights}: needs {size / 1e9:.2f} GB and {free / 1e9:.2f} GB are free on that disk;"
-                        " make room, or choose another place"
-                    )
+            with folder_aside(self.folder, self.weights.name) as aside:
+                refuse_too_little_room(aside, size, self.weights)
                 write(aside)
                 self.folder.mkdir(parents=True, exist_ok=True)
                 for name in (*self.beside, self.weights.name):
@@ -86,8 +81,18 @@ def _is_same(path: Path, other: Path) -> bool:
     return path.exists() and other.exists() and os.path.samefile(path, other)
 
 
+def refuse_too_little_room(folder: Path, size: int, what: Path) -> None:
+    """Raise ConversionError where the disk of `folder` has no room for `what`, of `size` bytes."""
+    free = shutil.disk_usage(folder).free
+    if free < size + _ROOM:
+        raise ConversionError(
+            f"{what}: needs {size / 1e9:.2f} GB and {free / 1e9:.2f} GB are free on that disk;"
+            " make room, or choose another place"
+        )
+
+
 @contextmanager
-def _aside(folder: Path, name: str) -> Iterator[Path]:
+def folder_aside(folder: Path, name: str) -> Iterator[Path]:
     """Yield a new temporary folder on the disk of `folder`, which may not exist yet. It is removed at the end."""
     ancestor = next(path for path in (folder, *folder.parents) if path.exists())
     aside = ancestor / f".{name}.{os.getpid()}.part"

@@ -44,7 +44,8 @@ STARPORT = {
     "explorer": {"terminal", "verify"},
     "guide": set(),
     "page": {"explorer", "guide"},
-    "commands": {"conversion", "engines", "explorer", "hub", "inspection", "page", "scoring", "terminal"}
+    "porting": {"conversion", "explorer", "terminal"},
+    "commands": {"conversion", "engines", "explorer", "hub", "inspection", "page", "porting", "scoring", "terminal"}
     | {"training", "verify"},
     "cli": {"commands", "terminal"},
     "__main__": {"cli"},

@@ -3,8 +3,9 @@
 Sources: NumPy's documentation, numpy.lib.format, "Format Version 1.0", and numpy.savez.
 """
 
-from collections.abc import Mapping
-from typing import BinaryIO
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import IO, BinaryIO
 from zipfile import ZIP_STORED, ZipFile, ZipInfo
 
 from starchart.checkpoints.names import name_in_file
@@ -21,11 +22,18 @@ def write_npz(file: BinaryIO, config: GPT2Config, tensors: Mapping[str, StoredTe
     """Write the tensors of a model, which have our names, to an open file. Raises CheckpointError, OSError."""
     with ZipFile(file, "w", ZIP_STORED) as archive:
         for name, tensor in in_model_order(tensors, config).items():
-            entry = ZipInfo(f"{name_in_file(name)}.npy")  # without a date: the same model gives the same bytes
-            with archive.open(entry, "w", force_zip64=True) as array_file:
-                array_file.write(write_array_header(tensor.shape, dtype))
+            with new_array(archive, name_in_file(name), tensor.shape, dtype) as array_file:
                 for part in tensor_bytes(tensor, dtype):
                     array_file.write(part)
+
+
+@contextmanager
+def new_array(archive: ZipFile, name: str, shape: tuple[int, ...], dtype: str) -> Iterator[IO[bytes]]:
+    """Yield a file in an archive to which the numbers of one array are written; its header is written already."""
+    entry = ZipInfo(f"{name}.npy")  # without a date: the same numbers give the same bytes
+    with archive.open(entry, "w", force_zip64=True) as file:
+        file.write(write_array_header(shape, dtype))
+        yield file
 
 
 def write_array_header(shape: tuple[int, ...], dtype: str) -> bytes:
