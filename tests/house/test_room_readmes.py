@@ -87,7 +87,10 @@ def test_every_file_that_reads_files_is_named(init):
 
 @pytest.mark.parametrize(
     "room",
-    "commands conversion engines explorer guide inspection page porting scoring terminal verify".split(),
+    [
+        *("commands", "conversion", "engines", "explorer", "guide", "inspection", "page", "porting", "scoring"),
+        *("terminal", "verify"),
+    ],
 )
 def test_every_file_of_a_room_of_starport_is_named(room):
     folder = ROOT / "starport" / room
