@@ -10,12 +10,13 @@ import pytest
 
 from starchart import GPT2
 from starchart.engines import reference
-from starchart.engines.packed import calibration
+from starchart.engines.packed import calibration, packed_model
 from starchart.engines.packed.arithmetic.lanes import FAST, FULL, with_wider
 from starchart.engines.packed.calibration import calibration_texts, divergence
 from starchart.engines.packed.lane_choice import FEW_ROWS, HEAVY_TAILS, lanes_by_name, spread
 from starchart.engines.packed.pack_cache import PackCache
 from starchart.engines.packed.packed_engine import PackedEngine
+from starchart.engines.packed.shard import ShardGroup
 from starchart.engines.packed.shard_filling import ShardFiller
 from starchart.errors import CheckpointError
 from tests.engines.packed_numbers import gaussian, seeded
@@ -163,3 +164,31 @@ def test_lanes_of_both_widths_in_one_model(tmp_path):
     assert cache.packs()[0][0].endswith("(full, lanes of 52 and 56 bits)")
     truth = GPT2.from_pretrained(folder, reference).logits(IDS)
     assert divergence(found[0][1], truth) < 1e-12
+
+
+@pytest.mark.parametrize(
+    ("place", "name"),
+    [(PackCache, "keep"), (packed_model.layout, "lay_out_matrices"), (calibration, "is_small")],
+    ids=["keeping", "preparing", "comparing"],
+)
+@pytest.mark.parametrize("precision", [FULL, FAST], ids=["full", "fast"])
+def test_an_interrupt_while_a_model_is_opened_leaves_no_files_and_no_processes(
+    tmp_path, monkeypatch, place, name, precision
+):
+    folder, cache = write_tiny_model(tmp_path / "model", seed=6), PackCache(tmp_path / "cache", 10**9)
+    groups = []
+    start = ShardGroup.__init__
+    monkeypatch.setattr(ShardGroup, "__init__", lambda *arguments: (groups.append(arguments[0]), start(*arguments))[1])
+
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(place, name, interrupted)
+    if (precision, name) == (FULL, "is_small"):  # nothing is compared
+        GPT2.from_pretrained(folder, PackedEngine(FULL, 2, cache)).close()
+    else:
+        with pytest.raises(KeyboardInterrupt):
+            GPT2.from_pretrained(folder, PackedEngine(precision, 2, cache))
+        assert not list(cache.folder.iterdir())
+    assert groups
+    assert [group.size for group in groups] == [1] * len(groups)  # no worker is left

@@ -41,7 +41,11 @@ def open_model(packer: Packer, precision: Precision, logits: Logits) -> PackedMo
         if found := packer.stored(one):
             return found
     model = _compared(packer, known, logits) if len(known) > 1 else packer.packed(precision)
-    model.filled.keep()
+    try:
+        model.filled.keep()
+    except BaseException:
+        model.close()
+        raise
     return model
 
 

@@ -46,10 +46,12 @@ class Filled:
 
     def keep(self) -> None:
         """Make the new files an entry of the pack cache, if there are any."""
-        if self.unfinished:
-            with _warning(self.unfinished.cache):
-                self.unfinished.cache.keep(self.unfinished.folder, self.unfinished.contents)
-        self.discard()  # removes nothing if the folder was kept: it has another name then
+        try:
+            if self.unfinished:
+                with _warning(self.unfinished.cache):
+                    self.unfinished.cache.keep(self.unfinished.folder, self.unfinished.contents)
+        finally:
+            self.discard()  # removes nothing if the folder was kept: it has another name then
 
     def discard(self) -> None:
         """Remove the new files."""

@@ -68,6 +68,7 @@ class Packer:
         self._refuse_what_does_not_fit(precision)
         layers = {**linear_layers(self.config.n_layer), OUTPUT_PROJECTION.name: OUTPUT_PROJECTION}
         shards = ShardGroup([share(self.config, rank, self.ranks) for rank in range(self.ranks)], precision)
+        filled = None
         try:
             filled = fill(shards, self._to_pack(precision), self.cache, self.progress)
             if filled is None:
@@ -82,6 +83,8 @@ class Packer:
             )
         except BaseException:
             shards.close()
+            if filled:
+                filled.discard()
             raise
         vocabulary = (prepared.lm_head or prepared.wte).weight
         output_projection: Any = packed[OUTPUT_PROJECTION.name]
