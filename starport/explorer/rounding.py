@@ -35,9 +35,9 @@ def _packed_bound(question: Question, name: str, index: Index, lines: list[Line]
     pairs = [operand.factors for operand in lines[0].operands if operand.factors]
     x, w = [a.value for a, _ in pairs], [b.value for _, b in pairs]
     if kind in ("linear", "output_projection"):
-        lanes, bound = matrix_arithmetic(gpt2, pairs[0][1].name)
+        lanes, bound, sizes = matrix_arithmetic(gpt2, pairs[0][1].name)
         bias = lines[-1].operands[1].value if kind == "linear" else 0.0
-        return linear_bound(x, w, bias, lanes, bound)
+        return linear_bound(x, w, bias, lanes, bound, sizes)
     lanes = attention_arithmetic(gpt2)
     if kind == "attention_scores":
         return score_bound(x, w, lines[-1].operands[0].value, lanes)

@@ -7,7 +7,7 @@ The engine adds a_i q_i exactly, so
     |error| <= sum_i (|x_i| c/2 + |w_i| / (2s) + c / (4s))
 
 c is the largest |w_i| of the column over 2^(b-1) - 1, and s is at least (2^(L-1) / (K + 1) - 5) / |x|, |x| the largest
-norm of 64 numbers (engines/packed/README.md). To this come a few roundings to doubles, the reference engine's too.
+norm of a group (engines/packed/README.md). To this come a few roundings to doubles, the reference engine's too.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from math import inf, isqrt, ldexp
 
 from starchart.engines.packed.arithmetic.attention_cache import round_by_sum
 from starchart.engines.packed.arithmetic.lanes import Lanes
-from starchart.engines.packed.arithmetic.packed_matrix import GROUP
+from starchart.engines.packed.arithmetic.packed_matrix import in_groups
 from starchart.utils.exact_sum import exact_sum
 from starchart.utils.matrix import Vector
 from starport.explorer.derived_operations import norm
@@ -25,10 +25,12 @@ _SLACK = 1.0 + ldexp(1.0, -20)  # of c and s, which are rounded to doubles
 _DOUBLES = ldexp(1.0, -49)  # eight roundings, relative to the sum of the sizes of all terms
 
 
-def linear_bound(x: Vector, column: Vector, bias: float, lanes: Lanes, bound: int) -> float:  # [in], [in] -> a number
-    """Return the bound of x w + bias; `bound` is K^2 of the matrix."""
+def linear_bound(
+    x: Vector, column: Vector, bias: float, lanes: Lanes, bound: int, sizes: Sequence[int]
+) -> float:  # [in], [in] -> a number
+    """Return the bound of x w + bias; `bound` is K^2 of the matrix, `sizes` are those of its groups of rows."""
     half = _half_unit(column, lanes)
-    largest = max((norm(x[start : start + GROUP]) for start in range(0, len(x), GROUP)), default=0.0)
+    largest = max(map(norm, in_groups(x, sizes)), default=0.0)
     steps = ldexp(1.0, lanes.width - 1) / (isqrt(bound) + 1) - _ROUNDING
     return _bound(x, column, half, largest / (2.0 * steps) if steps > 0 else inf) + _DOUBLES * abs(bias)
 

@@ -5,9 +5,11 @@ from random import Random
 
 import pytest
 
+from starchart import GPT2
 from starchart.engines.packed.arithmetic.lanes import Lanes
-from starchart.engines.packed.arithmetic.quantised_vectors import round_for
+from starchart.engines.packed.arithmetic.quantised_vectors import group_norms, round_for, vector_scales
 from starport.explorer.explorer import Explorer
+from starport.explorer.packed_arithmetic import matrix_arithmetic
 from starport.explorer.rounding_bounds import linear_bound
 from tests.tiny_model import write_tiny_model
 
@@ -80,4 +82,25 @@ def test_the_rounding_of_the_vector_is_in_the_bound():
     exact = sum(Fraction(a) * Fraction(w) for a, w in zip(x, column, strict=True))
     error = abs(rounded - exact)
     by_weights_alone = sum(x) / 127 / 2
-    assert by_weights_alone < error <= linear_bound(x, column, 0.0, lanes, bound)
+    assert by_weights_alone < error <= linear_bound(x, column, 0.0, lanes, bound, [64, 64])
+
+
+def test_the_bound_is_of_the_groups_of_the_engine():
+    """A group does not go beyond the rows of one attention head, 40 here. All large numbers are in the second one."""
+    lanes, bound, sizes = Lanes(24, 13), 64 * 4095**2, [40, 40, 40]
+    x, column = [1.0 if 60 <= i < 68 else 0.3 for i in range(120)], [1.0] * 120
+    scales = vector_scales(group_norms(x, sizes, "x"), bound, lanes)
+    assert not scales.large
+    assert linear_bound(x, column, 0.0, lanes, bound, sizes) >= sum(column) * scales.unit / 2
+    assert linear_bound(x, column, 0.0, lanes, bound, [64, 56]) < sum(column) * scales.unit / 2  # it can fail
+
+
+def test_the_groups_are_those_of_the_slices(tmp_path):
+    model = write_tiny_model(tmp_path, seed=2, n_embd=150, n_head=2, n_layer=1)
+    with GPT2.from_pretrained(model, "packed") as gpt2:
+        shard = gpt2._engine._group.shard
+        for name, matrix in shard.matrices.items():
+            assert matrix_arithmetic(gpt2, f"{name}.weight") == (
+                matrix.lanes, gpt2._engine._packed.filled.bounds[name], matrix.sizes,
+            )  # fmt: skip
+        assert shard.matrices["h.0.attn.c_proj"].sizes == [64, 11, 64, 11]
