@@ -112,6 +112,11 @@ class DerivedValues(Mapping[str, Any]):
         return Rows(self._tokens, item)
 
     @property
+    def remembered(self) -> int:
+        """The memory that the remembered rows take at most, in numbers of 8 bytes; a float in a list has 32."""
+        return 4 * len(self._rows) * self._config.vocab_size
+
+    @property
     def _tokens(self) -> int:
         return len(self._values["wte"])
 

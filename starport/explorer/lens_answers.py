@@ -3,6 +3,7 @@
 from heapq import nlargest
 from typing import Any
 
+from starchart.errors import RequestError
 from starchart.lens.contributions import deviation_of
 from starchart.lens.logit_lens import check_points, stream_points
 from starchart.lens.patching import KINDS, patch_residual
@@ -16,6 +17,7 @@ from starport.explorer.tokens import one_token
 from starport.explorer.traces import Trace
 
 _AT_ONCE = 16  # rows of the output projection in one pass
+_MOST_TOKENS = 250_000  # in one answer: about a kilobyte each
 
 
 def lens_answer(question: Question) -> dict[str, Any]:
@@ -28,6 +30,11 @@ def lens_answer(question: Question) -> dict[str, Any]:
     top = request.whole("top", min(1000, model.letters["V"]) + 1, min(5, model.letters["V"]))
     positions = _positions(request, len(trace.ids))
     places = [(point, position) for point in points for position in positions]
+    if len(places) * top > _MOST_TOKENS:
+        raise RequestError(
+            f"the lens has {len(places) * top} tokens here; at most {_MOST_TOKENS} are given at once: use points,"
+            " positions or a smaller top"
+        )
     listed: dict[str, list[dict[str, Any]]] = {point: [] for point in points}
     for start in range(0, len(places), _AT_ONCE):
         question.progress(start, len(places), "logit lens")

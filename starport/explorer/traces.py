@@ -125,7 +125,10 @@ class Traces:
         return Trace(key, ids, *way, change, values, before, derived, seconds)
 
     def _forget(self) -> None:
-        while len(self._kept) > 1 and sum(trace.numbers for trace in self._kept.values()) > MOST_KEPT:
+        while (
+            len(self._kept) > 1
+            and sum(each.numbers + each.derived.remembered for each in self._kept.values()) > MOST_KEPT
+        ):
             self._kept.popitem(last=False)
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from starport.explorer import stored_weights, traces
+from starport.explorer import lens_answers, stored_weights, traces
 from starport.explorer.explorer import QUESTIONS, Explorer
 from tests.explorer.conftest import PROMPT
 
@@ -90,7 +90,8 @@ def test_one_line_says_what_is_wrong(explorer, case):
         ({"ask": "lens", "positions": [99]}, "positions must be a whole number"),
         ({"ask": "contributions", "position": 0, "token": 261}, "token must be"),
         ({"ask": "contributions", "position": 0, "token": "on the"}, "token 'on the' must be one token"),
-        ({"ask": "values", "name": "contribution.direction"}, "at most 4096 are given at once"),
+        ({"ask": "values", "name": "contribution.direction"}, "at most 64 are given at once"),
+        ({"ask": "values", "name": "contribution.h.1.attn.z", "at": [1, 0]}, "is of 261 logits here; at most 64"),
         ({"ask": "number", "name": "wte", "index": [0, 0], "most": -1}, "most must be"),
     ],
     ids=str,
@@ -199,3 +200,28 @@ def test_large_tables_are_read_row_by_row(folder, monkeypatch):
     finally:
         explorer.close()
         other.close()
+
+
+def test_contributions_to_one_logit_are_given_whole(ask, key):
+    channels = ask("values", trace=key, name="contribution.h.1.attn.c_proj.weight", at=[0, 7])["values"]
+    assert len(channels) == 12
+
+
+def test_a_lens_of_too_many_tokens_is_refused(explorer, key, monkeypatch):
+    asked = {"ask": "lens", "trace": key}
+    tokens = len(explorer.answer({**asked, "top": 1})["points"][0]["positions"])
+    monkeypatch.setattr(lens_answers, "_MOST_TOKENS", 9 * tokens * 5)
+    assert "points" in explorer.answer({**asked, "top": 5})
+    assert "at most" in explorer.answer({**asked, "top": 6})["error"]
+
+
+def test_rows_that_are_remembered_count_as_memory(folder, monkeypatch):
+    opened = Explorer(folder, "tiny", engine="reference")
+    try:
+        first = opened.answer({"ask": "trace", "ids": [5, 6, 7]})
+        monkeypatch.setattr(traces, "MOST_KEPT", 3 * first["numbers"])
+        opened.answer({"ask": "lens", "trace": first["trace"]})
+        opened.answer({"ask": "trace", "ids": [8]})
+        assert opened.answer({"ask": "map", "trace": first["trace"]})["gone"]
+    finally:
+        opened.close()
