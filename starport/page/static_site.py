@@ -44,7 +44,9 @@ def static_files(prompt: str, pyodide: str | None) -> dict[str, bytes]:
         "lock": LOCK,
         "files": ["./", *sorted({*held} - {_WORKER, "index.html"}), MARK],
     }
-    version = sha256(b"".join(sha256(data).digest() for _, data in sorted(held.items()))).hexdigest()[:16]
+    # Of another version the service worker keeps all files anew: site.json, with the prompt, is one of them.
+    said = [json.dumps(site).encode(), *(data for _, data in sorted(held.items()))]
+    version = sha256(b"".join(sha256(data).digest() for data in said)).hexdigest()[:16]
     held[MARK] = json.dumps({**site, "version": version}, indent=1).encode() + b"\n"
     held[_WORKER] = held[_WORKER].replace(b'"VERSION"', f'"{version}"'.encode())
     return held
@@ -106,7 +108,7 @@ def _swap(new: Path, folder: Path) -> None:
     folder.rename(old)
     try:
         new.rename(folder)
-    except OSError:
+    except BaseException:
         old.rename(folder)
         raise
     shutil.rmtree(old, ignore_errors=True)

@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 import zipfile
+from pathlib import Path
 
 import pytest
 
@@ -235,3 +236,27 @@ def move(page, address, prompt, **state):
         show(page, address, prompt, **state)
     else:
         change_by(page, lambda: page.evaluate("hash => { location.hash = hash; }", hash_of(prompt, **state)))
+
+
+def test_another_prompt_is_another_version():
+    """The service worker keeps all files anew only where its own bytes, which have the version, are others."""
+    first, same, second = (static_files(prompt, None)["service_worker.js"] for prompt in ("one", "one", "two"))
+    assert first == same != second
+
+
+def test_an_interrupt_between_two_renames_leaves_the_site_that_was_there(tmp_path, monkeypatch):
+    out = tmp_path / "site"
+    write_site(str(out), "first", None)
+    rename, calls = Path.rename, []
+
+    def interrupted(old, new):
+        calls.append(old)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return rename(old, new)
+
+    monkeypatch.setattr(Path, "rename", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_site(str(out), "second", None)
+    assert json.loads((out / "site.json").read_text())["prompt"] == "first"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["site"]
