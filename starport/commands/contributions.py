@@ -1,7 +1,7 @@
 """`starchart contributions`: by how much each part of the model raises the logit of one token."""
 
 import argparse
-from math import fsum
+from math import fsum, isfinite
 from typing import Any
 
 from starport.commands.explored_model import add_prompt_options, explored_model, position_of, print_json, trace_of
@@ -58,5 +58,6 @@ def _table(after: dict[str, Any], answer: dict[str, Any], top: int) -> str:
 
 def bar(value: float, largest: float) -> str:
     """Return a bar as long as `value` is large: solid where it raises the logit, light where it lowers it."""
-    length = round(_BAR * abs(value) / largest) if largest else 0
+    share = abs(value) / largest if largest else 0.0
+    length = round(_BAR * share) if isfinite(share) else 0
     return ("█" if value > 0 else "░") * length

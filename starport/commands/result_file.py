@@ -26,5 +26,8 @@ def write_result(file: str, text: str) -> None:
         Path(file).write_text(text + "\n", encoding="utf-8")
         return
     unfinished = Path(f"{file}.unfinished")
-    unfinished.write_text(text + "\n", encoding="utf-8")
-    os.replace(unfinished, file)
+    try:
+        unfinished.write_text(text + "\n", encoding="utf-8")
+        os.replace(unfinished, file)
+    finally:
+        unfinished.unlink(missing_ok=True)

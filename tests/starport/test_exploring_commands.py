@@ -2,8 +2,10 @@
 
 import io
 import json
+import os
 import re
 import sys
+from math import inf, nan
 from pathlib import Path
 from types import SimpleNamespace
 from xml.etree import ElementTree
@@ -15,6 +17,8 @@ from starchart.lens import contributions, logit_lens, patch_residual
 from starchart.tap import Recording
 from starchart.utils.softmax import softmax
 from starport.cli import main
+from starport.commands.contributions import bar
+from starport.commands.result_file import write_result
 from starport.terminal.tables import width
 from tests.starport.terminal import COLUMNS, run_on_terminal
 from tests.tiny_model import write_tiny_model
@@ -229,3 +233,18 @@ def test_no_line_is_wider_than_the_terminal(model, command):
     lines = lines[said + 1 :]
     assert max(map(width, lines)) <= COLUMNS
     assert any("do not fit" in line or "██" in line for line in lines)
+
+
+def test_a_contribution_that_is_no_number_has_no_bar():
+    assert bar(nan, nan) == bar(inf, inf) == bar(1.0, nan) == ""
+    assert bar(-2.0, 4.0) == "░" * 12
+
+
+def test_a_drawing_that_cannot_be_written_leaves_nothing(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(OSError, match="No space"):
+        write_result(str(tmp_path / "a.svg"), "text")
+    assert not list(tmp_path.iterdir())
