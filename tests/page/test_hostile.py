@@ -199,9 +199,10 @@ def test_the_server_is_killed_under_the_page(context):
 
 
 def test_the_server_comes_back(context):
-    questions = Questions()
+    questions, asked = Questions(), []
 
     def answer(request, progress):
+        asked.append(request)
         return {"error": "nothing is known here"}
 
     threading.Thread(target=questions.answer_all, args=[answer], daemon=True).start()
@@ -212,12 +213,17 @@ def test_the_server_comes_back(context):
         page.wait_for_selector("#alert:has-text('nothing is known here')")
         server.shutdown()
         server.server_close()
-        page.evaluate("location.hash = '#prompt=Twice'")
-        page.wait_for_selector("#alert:has-text('does not answer')")
+        for prompt in ("Twice", "Thrice"):
+            with page.expect_event("requestfailed", lambda request: request.method == "POST", timeout=60_000):
+                page.evaluate(f"location.hash = '#prompt={prompt}'")
+            page.wait_for_selector("#alert:has-text('does not answer')")
+        asked.clear()
         again = PageServer("127.0.0.1", server.server_port, questions, {"prompt": "Once"})
         again.token = server.token
         threading.Thread(target=again.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
         page.wait_for_selector("#alert:has-text('nothing is known here')")  # it asks again by itself
+        page.wait_for_timeout(2500)  # more than twice RETRY
+        assert len(asked) == 1  # for the latest prompt alone
         again.shutdown()
         again.server_close()
 

@@ -242,3 +242,19 @@ def test_by_keyboard_alone(page, address):
     change_by(page, lambda: page.keyboard.press("Escape"))
     assert page.is_hidden("#story")
     assert page.evaluate("document.activeElement.dataset.index") == second
+
+
+def test_arrows_in_a_row_of_buttons_or_a_wide_table_draw_no_token(page, address):
+    show(page, address, PROMPT, view="attention")
+    before = page.locator("button.token").count()
+    blocks = page.locator("[role=group][aria-label=block] button")
+    for focused, block in ((blocks.last, 1), (page.locator(".scroll").first, 2)):
+        focused.focus()
+        page.keyboard.press("ArrowRight")
+        change_by(page, blocks.nth(block).click)  # this asks for the block after what the key would ask
+        assert page.locator("button.token").count() == before
+
+
+def test_a_position_that_is_no_whole_number_is_the_last(page, address):
+    show(page, address, PROMPT, view="attention", position=0.5)
+    assert page.get_attribute("button.token >> nth=-1", "aria-pressed") == "true"

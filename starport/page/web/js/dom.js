@@ -160,9 +160,10 @@ export function arrowKeys(container, selector, columns = Infinity) {
     /** @type {Record<string, number>} */
     const ends = { Home: 0, End: list.length - 1 };
     const to = event.key in ends ? ends[event.key] : here + (steps[event.key] ?? NaN);
-    if (here < 0 || event.ctrlKey || event.altKey || event.metaKey || !list[to]) return;
+    const isSideways = event.key === "ArrowLeft" || event.key === "ArrowRight"; // at an end too: it draws no token
+    if (here < 0 || event.ctrlKey || event.altKey || event.metaKey || !(list[to] || isSideways)) return;
     event.preventDefault();
     event.stopPropagation();
-    list[to].focus();
+    list[to]?.focus();
   });
 }

@@ -78,7 +78,7 @@ function wire(run, go, field, engine) {
       event.altKey ||
       event.ctrlKey ||
       event.metaKey ||
-      target.matches("input, textarea, select")
+      target.matches("input, textarea, select, pre, .scroll") // these scroll sideways
     )
       return;
     if (event.key === "ArrowLeft" || event.key === "ArrowRight") {

@@ -31,7 +31,7 @@ export class Run {
   get position() {
     const last = this.trace.ids.length - 1;
     const { position } = this.state;
-    return position >= 0 && position < last ? position : last;
+    return Number.isInteger(position) && position >= 0 && position < last ? position : last;
   }
 
   /** The block that is looked at. */

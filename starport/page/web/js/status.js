@@ -6,6 +6,7 @@ const PATIENCE = 150; // milliseconds that a short question may take without a w
 const RETRY = 1000; // milliseconds between two tries to reach the server
 
 let timer = 0;
+let timerOfRetry = 0;
 
 /**
  * Show how far something is. Without `of` nobody knows how far.
@@ -58,14 +59,16 @@ export function lost(isOther, again) {
     "The server does not answer: was it ended? Start `starchart explore` again. This page tries again every second.",
   );
   byId("alert").dataset.lost = "true";
-  const timerOfRetry = window.setInterval(async () => {
+  clearInterval(timerOfRetry); // of what was asked for before: only the latest is shown
+  const mine = window.setInterval(async () => {
     const response = await fetch("site.json").catch(() => null);
-    if (!response) return;
+    if (!response || mine !== timerOfRetry) return;
     clearInterval(timerOfRetry);
     delete byId("alert").dataset.lost;
     if (response.status === 403) lost(true, again);
     else again();
   }, RETRY);
+  timerOfRetry = mine;
 }
 
 /** A form that opens what one sees at another address. */
