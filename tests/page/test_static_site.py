@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from starchart.errors import StarchartError
 from starport.explorer.explorer import Explorer
+from starport.page import static_site
 from starport.page.pyodide import INTEGRITY, SIZES, VERSION, integrity_of
 from starport.page.static_site import refusal, static_files, write_site
 from starport.page.web_files import source_archive
@@ -141,6 +143,12 @@ def test_a_zipapp_writes_the_same_site(tmp_path):
     )
 
 
+@pytest.mark.parametrize("address", ["ftp://x", "file:///x", "https://", "http://["])
+def test_an_address_that_browsers_cannot_fetch_is_refused(address):
+    with pytest.raises(StarchartError, match=re.escape(f"--pyodide {address}: give an address that begins with https")):
+        static_files(PROMPT, address)
+
+
 def test_another_version_of_pyodide_is_refused(tmp_path, pyodide):
     for name in INTEGRITY:
         (tmp_path / name).write_bytes(b"another")
@@ -155,11 +163,56 @@ def test_another_version_of_pyodide_is_refused(tmp_path, pyodide):
 def test_a_site_is_replaced_whole(tmp_path):
     out = tmp_path / "site"
     write_site(str(out), "first", None)
-    (out / "left over.txt").write_text("x")
+    about = json.loads((out / "site.json").read_text())
+    (out / "site.json").write_text(json.dumps(about | {"files": [*about["files"], "js/earlier.js"]}))
+    (out / "js" / "earlier.js").write_text("x")  # of an older starchart
     write_site(str(out), "second", None)
     assert json.loads((out / "site.json").read_text())["prompt"] == "second"
-    assert not (out / "left over.txt").exists()
+    assert not (out / "js" / "earlier.js").exists()
     assert list(tmp_path.iterdir()) == [out]
+
+
+@pytest.mark.parametrize("name", ["thesis.txt", "js/mine.js", "mine/index.html", "folder/", "link"])
+def test_a_site_with_another_file_in_it_is_not_replaced(tmp_path, name):
+    out = tmp_path / "site"
+    write_site(str(out), "first", None)
+    if name == "link":
+        (out / name).symlink_to(tmp_path)
+    elif name.endswith("/"):
+        (out / name).mkdir()
+    else:
+        (out / name).parent.mkdir(exist_ok=True)
+        (out / name).write_text("x")
+    with pytest.raises(StarchartError, match=f"has other files in it, such as {name.split('/')[0]}"):
+        write_site(str(out), "second", None)
+    assert (out / name).exists()
+    assert json.loads((out / "site.json").read_text())["prompt"] == "first"
+    assert list(tmp_path.iterdir()) == [out]
+
+
+def test_a_file_that_comes_while_the_site_is_written_is_kept(tmp_path, monkeypatch):
+    out = tmp_path / "site"
+    write_site(str(out), "first", None)
+
+    def slowly(*arguments):
+        (out / "thesis.txt").write_text("x")
+        return static_files(*arguments)
+
+    monkeypatch.setattr(static_site, "static_files", slowly)
+    with pytest.raises(StarchartError, match=r"cannot be written: thesis\.txt"):
+        write_site(str(out), "second", None)
+    assert (out / "thesis.txt").read_text() == "x"
+    assert json.loads((out / "site.json").read_text())["prompt"] == "first"
+    assert list(tmp_path.iterdir()) == [out]
+
+
+@pytest.mark.parametrize("text", ['{"name": "my shop"}', '{"files": ["thesis.txt"]}', "[", "", "[" * 10**5])
+def test_another_site_json_is_not_ours(tmp_path, text):
+    (tmp_path / "site.json").write_text(text)
+    (tmp_path / "thesis.txt").write_text("x")
+    assert "has other files in it" in refusal(str(tmp_path))
+    (tmp_path / "thesis.txt").unlink()
+    assert "has other files in it, such as site.json" in refusal(str(tmp_path))
 
 
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="who is root may write everywhere")
@@ -179,6 +232,9 @@ def test_where_it_is_refused(tmp_path):
     assert "there is no folder" in refusal(str(tmp_path / "no" / "site"))
     assert refusal(str(tmp_path / "empty")) == ""
     assert "is empty" in refusal("")
+    for target in ("empty", "nothing"):
+        (tmp_path / f"to {target}").symlink_to(tmp_path / target)
+        assert "this is a link" in refusal(str(tmp_path / f"to {target}"))
     assert "/dev" in refusal("/dev/site")
     done = run("--out", tmp_path / "mine")
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
@@ -186,12 +242,24 @@ def test_where_it_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"), [(["--model", "gpt2"], "the static site has towel"), (["--revision", "x"], "has towel")]
+    ("arguments", "words"),
+    [
+        (["--model", "gpt2"], "the static site has towel"),
+        (["--revision", "x"], "has towel"),
+        (["--engine", "reference"], "--engine reference: the static site opens with packed"),
+        (["--host", "127.0.0.1"], "--host is for the page that is served"),
+        (["--port", "0"], "--port is for"),
+        (["--workers", "1"], "--workers is for"),
+        (["--precision", "fast"], "--precision is for"),
+        (["--device", "cpu"], "--device is for"),
+        (["a " * 600], "tokens; this model reads at most 512"),
+    ],
 )
-def test_only_towel(tmp_path, arguments, words):
+def test_what_a_static_site_has_not(tmp_path, arguments, words):
     done = run("--out", tmp_path / "site", *arguments)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert words in done.stderr
+    assert not (tmp_path / "site").exists()
 
 
 def test_a_file_that_was_changed_on_its_way_is_refused(site, tmp_path):
