@@ -115,3 +115,26 @@ def test_a_space_at_the_end_of_code_is_seen(page, address):
         for one in ("body", ".chapter p code")
     )
     assert code not in (paper, "rgba(0, 0, 0, 0)")  # it can be told from the space around it
+
+
+def test_nothing_is_shown_twice(page, address):
+    show(page, address, PROMPT, view="lens")
+    rows = page.locator("#plate .heat tbody th").all_inner_texts()
+    assert rows[:3] == ["h.0.resid_pre", "h.0.resid_mid", "h.0.resid_post"]
+    assert len(rows) == 1 + 2 * 6  # the residual stream before block 1 is that after block 0
+    show(page, address, PROMPT, view="change")
+    assert page.locator("#plate table.list").count() == 1
+    change_by(page, lambda: page.click("[data-key='head 1 of block 3']"))
+    assert page.locator("#plate table.list caption").all_inner_texts() == ["Before", "After"]
+
+
+def test_the_badge_names_only_what_is_published(page, address):
+    show(page, address, PROMPT, view="tokens")
+    assert page.inner_text("#badge .verdict") == ""
+    assert "no fingerprint is published" in page.inner_text("#badge .visually-hidden")
+
+
+def test_the_bars_of_feed_forward_reach_the_end(page, address):
+    show(page, address, PROMPT, view="mlp", layer=2)
+    bars = page.evaluate("[...document.querySelectorAll('#plate .bar i')].map(x => parseFloat(x.style.width))")
+    assert max(bars) == 100  # percent: the largest number of the table

@@ -44,7 +44,7 @@ export function showRun(run, go) {
   showBadge(trace, state.change.length);
   showStrip(run, go);
   byId("colophon").replaceChildren(
-    `${model.name}: ${model.parameters.toLocaleString("en")} parameters in ${model.config.n_layer} blocks. Every number is computed by Python's standard library, and exact to the bit. Starchart, MIT licence.`,
+    `${model.name}: ${model.parameters.toLocaleString("en")} parameters in ${model.config.n_layer} blocks. Every number is computed by Python's standard library; each engine gives the same bits on every machine. Starchart, MIT licence.`,
   );
 }
 
@@ -137,7 +137,7 @@ function showBadge(trace, changes) {
       ? ["published", "these are the published bits: docs/FINGERPRINTS.md has the same fingerprint"]
       : trace.published === false
         ? ["not as published", "docs/FINGERPRINTS.md has another fingerprint for this prompt"]
-        : ["not published", "no fingerprint is published for these tokens"];
+        : ["", "no fingerprint is published for these tokens"];
   badge.hidden = false;
   badge.dataset.state = words[0];
   badge.title = `${words[1]}\nsha256 of the last row of logits: ${trace.fingerprint}`;
@@ -148,6 +148,7 @@ function showBadge(trace, changes) {
       code({ id: "fingerprint", "data-fingerprint": trace.fingerprint }, trace.fingerprint.slice(0, 16)),
     ),
     span({ class: "verdict" }, words[0]),
+    span({ class: "visually-hidden" }, words[1]),
   );
 }
 

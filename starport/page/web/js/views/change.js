@@ -76,9 +76,7 @@ function said(change) {
 function inForce(run, go) {
   const { change } = run.state;
   if (!change.length)
-    return note(
-      "Nothing is changed yet: before and after are the same. To set a number, click it on any plate and give it another value.",
-    );
+    return note("Nothing is changed yet. To set a number, click it on any plate and give it another value.");
   const undo = (/** @type {Message} */ one) => button({ onclick: () => toggle(run, go, one) }, "undo");
   return h(
     "ul",
@@ -105,6 +103,7 @@ async function sideBySide(run) {
     const attributes = { class: "list", "data-run": plain ? "clean" : undefined };
     return table(attributes, [title], ["token", "logit", "probability"], answer.tokens.map(row));
   };
+  if (!isChanged) return list("The likeliest tokens", false);
   return div({ class: "columns even" }, await list("Before", true), await list("After", false));
 }
 
