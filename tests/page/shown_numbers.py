@@ -20,12 +20,13 @@ READ = """() => {
 }""".replace("OTHERS", f'"{OTHERS}"')
 # A decimal fraction, a percentage or a power of ten is a number of the model, unless it is an example in a caption.
 NUMBER = re.compile(r"\d\.\d|\d\s?%|·10")
+SECTION = re.compile(r"\bsection \d+\.\d+")  # of a paper that a chapter names
 
 
 def read(page: Any) -> list[dict[str, Any]]:
     """Return the numbers that a page shows; a number of the model that does not say which it is fails."""
     found = page.evaluate(READ)
-    bare = [text for text in found["bare"] if NUMBER.search(text)]
+    bare = [text for text in found["bare"] if NUMBER.search(SECTION.sub("", text))]
     assert not bare, bare
     return found["shown"]
 

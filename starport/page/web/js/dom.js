@@ -92,8 +92,10 @@ export const note = maker("p", { class: "note" });
  * @param {Child[][]} foot
  */
 export function table(attributes, caption, heads, rows, foot = []) {
+  const kindOf = (/** @type {number} */ i) => body[0]?.children[i]?.className; // a head stands as its column does
   const made = (/** @type {Element | Child[]} */ row) =>
     row instanceof Element ? row : h("tr", {}, rowHead(row[0]), row.slice(1).map(cell));
+  const body = rows.map(made);
   return h(
     "table",
     attributes,
@@ -104,10 +106,10 @@ export function table(attributes, caption, heads, rows, foot = []) {
       h(
         "tr",
         {},
-        heads.map((head) => h("th", { scope: "col" }, head)),
+        heads.map((head, i) => h("th", { scope: "col", class: kindOf(i) }, h("span", {}, head))),
       ),
     ),
-    h("tbody", {}, rows.map(made)),
+    h("tbody", {}, body),
     foot.length ? h("tfoot", {}, foot.map(made)) : null,
   );
 }

@@ -17,24 +17,34 @@ function fitted(field) {
 }
 
 /**
- * Bring header, badge and tokens up to date.
+ * Bring prompt, engine and title up to date. Needs no trace.
  * @param {Run} run
  * @param {Go} go
  */
-export function showFrame(run, go) {
-  const { model, state, trace } = run;
+export function showHeader(run, go) {
+  const { model, state } = run;
   const field = /** @type {HTMLTextAreaElement} */ (byId("prompt"));
   const engine = /** @type {HTMLSelectElement} */ (byId("engine"));
   if (!engine.options.length) wire(run, go, field, engine);
   if (document.activeElement !== field) field.value = state.prompt;
   fitted(field);
   engine.value = `${state.engine}, ${state.precision}`;
+  if (engine.selectedIndex < 0) engine.selectedIndex = 0; // an engine that is not there
   byId("model").textContent = model.name;
   document.title = `${state.prompt.slice(0, 40) || "Starchart"} · every number of ${model.name}`;
+}
+
+/**
+ * Bring badge and tokens up to date.
+ * @param {Run} run
+ * @param {Go} go
+ */
+export function showRun(run, go) {
+  const { model, state, trace } = run;
   showBadge(trace, state.change.length);
   showStrip(run, go);
   byId("colophon").replaceChildren(
-    `${model.name}: ${model.parameters.toLocaleString("en")} parameters in ${model.config.n_layer} blocks. Every number is computed by Python's standard library, and exact to the bit. Starchart, MIT licence.`,
+    `${model.name}: ${model.parameters.toLocaleString("en")} parameters in ${model.config.n_layer} blocks. Every number is computed by Python's standard library; each engine gives the same bits on every machine. Starchart, MIT licence.`,
   );
 }
 
@@ -48,7 +58,9 @@ function wire(run, go, field, engine) {
   for (const { engine: name, precision } of run.model.engines) engine.append(h("option", {}, `${name}, ${precision}`));
   const submit = (/** @type {Event} */ event) => {
     event.preventDefault();
-    go({ prompt: field.value, added: [], position: -1, story: "", token: -1 });
+    const [name, precision] = engine.value.split(", ");
+    const afresh = document.body.dataset.state === "failed" ? { change: [] } : {};
+    go({ prompt: field.value, added: [], position: -1, story: "", token: -1, engine: name, precision, ...afresh });
   };
   byId("prompt-form").addEventListener("submit", submit);
   field.addEventListener("input", () => fitted(field));
@@ -95,10 +107,9 @@ function wire(run, go, field, engine) {
  * @param {number} by
  */
 export async function step(run, go, by) {
-  const to = run.position + by;
-  if (to < 0 || stepping) return;
+  if (!run.trace.ids || stepping || run.position + by < 0) return;
   stepping = true;
-  await stepTo(run, go, to).finally(() => (stepping = false));
+  await stepTo(run, go, run.position + by).finally(() => (stepping = false));
 }
 
 /**
@@ -126,7 +137,7 @@ function showBadge(trace, changes) {
       ? ["published", "these are the published bits: docs/FINGERPRINTS.md has the same fingerprint"]
       : trace.published === false
         ? ["not as published", "docs/FINGERPRINTS.md has another fingerprint for this prompt"]
-        : ["not published", "no fingerprint is published for these tokens"];
+        : ["", "no fingerprint is published for these tokens"];
   badge.hidden = false;
   badge.dataset.state = words[0];
   badge.title = `${words[1]}\nsha256 of the last row of logits: ${trace.fingerprint}`;
@@ -137,6 +148,7 @@ function showBadge(trace, changes) {
       code({ id: "fingerprint", "data-fingerprint": trace.fingerprint }, trace.fingerprint.slice(0, 16)),
     ),
     span({ class: "verdict" }, words[0]),
+    span({ class: "visually-hidden" }, words[1]),
   );
 }
 
@@ -178,8 +190,8 @@ function showStrip(run, go) {
   if (hadFocus) chips[run.position].focus();
 }
 
-/** @param {State} state */
-export function showPlates(state) {
+/** @param {string} shown the name of the plate that is shown */
+export function showPlates(shown) {
   const nav = byId("plates");
   if (!nav.childElementCount) {
     for (const [name, view] of Object.entries(VIEWS)) {
@@ -192,7 +204,7 @@ export function showPlates(state) {
     const fields = new URLSearchParams(location.hash.slice(1));
     fields.set("view", link.dataset.view ?? "");
     link.href = `#${fields}`;
-    if (link.dataset.view !== state.view) link.removeAttribute("aria-current");
+    if (link.dataset.view !== shown) link.removeAttribute("aria-current");
     else {
       link.setAttribute("aria-current", "page");
       const { left, right } = link.getBoundingClientRect();

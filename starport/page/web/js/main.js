@@ -2,9 +2,9 @@
 
 import { askServer, AskError, LostError, workerTransport } from "./ask.js";
 import { byId, h } from "./dom.js";
-import { showFrame, showPlates } from "./frame.js";
+import { showHeader, showPlates, showRun } from "./frame.js";
 import { Run } from "./run.js";
-import { DEFAULTS, read, written } from "./state.js";
+import { DEFAULTS, misread, read, written } from "./state.js";
 import { busy, complain, lost, quiet } from "./status.js";
 import { showStory } from "./story.js";
 import { allValues } from "./everything.js";
@@ -41,26 +41,31 @@ async function show(state) {
   run.state = state;
   document.body.dataset.state = "busy";
   try {
-    await run.read(isCurrent);
+    await run.open();
     if (!isCurrent()) return;
-    showFrame(run, go);
-    showPlates(run.state);
-    const view = VIEWS[run.state.view] ?? VIEWS.map;
+    showHeader(run, go); // before the trace: a trace that fails leaves a page that works
+    const name = Object.hasOwn(VIEWS, state.view) ? state.view : "map";
+    const view = VIEWS[name];
+    showPlates(name);
     const plate = byId("plate");
     plate.setAttribute("aria-busy", "true");
-    if (plate.dataset.view !== state.view) fillPlate(plate, view, []); // what takes long has a title at least
+    if (plate.dataset.view !== name) fillPlate(plate, view, []); // what takes long has a title at least
+    await run.read(isCurrent);
+    if (!isCurrent()) return;
+    showRun(run, go);
     const story = showStory(run, go, isCurrent).catch((error) => error);
     const content = await view.show(run, go);
     if (!isCurrent()) return;
     const focus = focusPath(plate);
     fillPlate(plate, view, content);
-    plate.dataset.view = state.view;
+    plate.dataset.view = name;
     plate.removeAttribute("aria-busy");
     focus?.();
     const fault = await story;
     if (!isCurrent()) return;
     if (fault) throw fault;
-    quiet();
+    const left = misread(location.hash, defaults, { ...run.ends, view: VIEWS });
+    quiet(left.length ? `Not understood in the address, and left out: ${left.join(", ")}` : "");
     document.body.dataset.state = "ready";
   } catch (error) {
     if (isCurrent()) failed(error, state);

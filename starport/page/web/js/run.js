@@ -52,12 +52,22 @@ export class Run {
     return this.transport(request, busy);
   }
 
+  /** Ask what model it is, once. */
+  async open() {
+    if (!this.model.config) this.model = await this.question({ ask: "model" });
+  }
+
+  /** What the numbers of the state must be less than. */
+  get ends() {
+    const { n_layer, n_head, vocab_size } = this.model.config;
+    return { layer: n_layer, head: n_head, token: vocab_size, position: this.trace.ids.length };
+  }
+
   /**
    * Trace the prompt and the tokens after it, unless that is done.
    * @param {() => boolean} isCurrent
    */
   async read(isCurrent) {
-    if (!this.model.config) this.model = await this.question({ ask: "model" });
     const { prompt, added, engine, precision, change } = this.state;
     const key = JSON.stringify([prompt, added, engine, precision, change]);
     if (key === this.key || !isCurrent()) return;

@@ -47,28 +47,53 @@ export const DEFAULTS = {
 };
 
 /**
+ * Return the value of a field; undefined if it cannot be one.
+ * @param {string} name
+ * @param {string} text
+ * @param {State} defaults
+ */
+function parsed(name, text, defaults) {
+  if (!Object.hasOwn(defaults, name)) return undefined;
+  const like = /** @type {Record<string, any>} */ (defaults)[name];
+  if (typeof like === "string") return text;
+  try {
+    const value = JSON.parse(text);
+    return typeof value === typeof like && Array.isArray(value) === Array.isArray(like) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** @param {string} hash */
+const fieldsOf = (hash) => [...new URLSearchParams(hash.replace(/^#/, ""))];
+
+/**
  * Return the state that an address holds; what it lacks, or holds wrongly, is that of `defaults`.
  * @param {string} hash
  * @param {State} defaults
  * @returns {State}
  */
 export function read(hash, defaults) {
-  const fields = new URLSearchParams(hash.replace(/^#/, ""));
   const state = /** @type {Record<string, any>} */ ({ ...defaults });
-  for (const [name, text] of fields) {
-    if (!(name in defaults)) continue;
-    const like = /** @type {Record<string, any>} */ (defaults)[name];
-    if (typeof like === "string") state[name] = text;
-    else {
-      try {
-        const value = JSON.parse(text);
-        if (typeof value === typeof like && Array.isArray(value) === Array.isArray(like)) state[name] = value;
-      } catch {
-        // what is not JSON is left out
-      }
-    }
-  }
+  for (const [name, text] of fieldsOf(hash)) state[name] = parsed(name, text, defaults) ?? state[name];
   return /** @type {State} */ (state);
+}
+
+/**
+ * Return the fields of an address in whose place something else is shown.
+ * @param {string} hash
+ * @param {State} defaults
+ * @param {Record<string, number | object>} ends what a number is less than, or an object that has the name
+ */
+export function misread(hash, defaults, ends) {
+  const isRead = (/** @type {string} */ name, /** @type {string} */ text) => {
+    const [value, end] = [parsed(name, text, defaults), ends[name]];
+    if (typeof end === "object") return Object.hasOwn(end, value);
+    if (typeof end !== "number") return value !== undefined;
+    const least = Math.min(0, /** @type {Record<string, any>} */ (defaults)[name]); // -1: the last, or the likeliest
+    return Number.isInteger(value) && value >= least && value < end;
+  };
+  return fieldsOf(hash).flatMap(([name, text]) => (isRead(name, text) ? [] : [`${name}=${text}`.slice(0, 60)]));
 }
 
 /**

@@ -16,6 +16,7 @@ let timerOfRetry = 0;
  */
 export function busy(done, of, text) {
   const bar = /** @type {HTMLProgressElement} */ (byId("progress"));
+  bar.hidden = false;
   if (of > 0) bar.value = done / of;
   else bar.removeAttribute("value");
   const line = of > 0 ? `${text}: ${Math.round((100 * done) / of)} %` : text;
@@ -23,12 +24,16 @@ export function busy(done, of, text) {
   if (!timer) timer = window.setTimeout(() => byId("status").classList.add("shown"), PATIENCE);
 }
 
-/** Nothing goes on any more. */
-export function quiet() {
+/**
+ * Nothing goes on any more.
+ * @param {string} note what is still to be said
+ */
+export function quiet(note = "") {
   clearTimeout(timer);
   timer = 0;
-  byId("status").classList.remove("shown");
-  byId("status-text").textContent = "Ready";
+  byId("status").classList.toggle("shown", note !== "");
+  byId("progress").hidden = true;
+  byId("status-text").textContent = note || "Ready";
   const box = byId("alert");
   if (!box.dataset.lost) box.hidden = true;
 }

@@ -123,7 +123,10 @@ function givers(run, answer, positions) {
   ];
   const caption = ["What ", tokenName(tokens[t]), " takes, and from whom"];
   const seen = positions.filter((s) => s <= t);
-  return table({ class: "list" }, caption, ["token", "score", "weight", "given"], seen.map(row));
+  return div(
+    table({ class: "list" }, caption, ["token", "score", "weight", "given"], seen.map(row)),
+    note("given: the weight times the length of the value vector."),
+  );
 }
 
 /** @type {import("./all.js").View} */

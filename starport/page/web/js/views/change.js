@@ -3,13 +3,13 @@
 import { button, div, h, note, p, scrolling, table } from "../dom.js";
 import { number, percent } from "../numbers.js";
 import { legend } from "../scales.js";
-import { heatTable, mostOf, partNote, picker, shownPositions, tokenName } from "./parts.js";
+import { fault, heatTable, mostOf, partNote, picker, shownPositions, tokenName } from "./parts.js";
 
 /** @typedef {import("../run.js").Run} Run */
 /** @typedef {import("../frame.js").Go} Go */
 /** @typedef {import("../ask.js").Message} Message */
 
-const KINDS = ["resid_pre", "resid_mid", "resid_post", "attn.z", "mlp.c_proj"];
+const KINDS = ["resid_pre", "resid_mid", "resid_post", "attn.z", "attn.c_proj", "mlp.c_proj"];
 let kind = 0; // what the sweep patches
 let swept = ""; // the sweep that was asked for: its texts as JSON
 
@@ -76,9 +76,7 @@ function said(change) {
 function inForce(run, go) {
   const { change } = run.state;
   if (!change.length)
-    return note(
-      "Nothing is changed yet: before and after are the same. To set a number, click it on any plate and give it another value.",
-    );
+    return note("Nothing is changed yet. To set a number, click it on any plate and give it another value.");
   const undo = (/** @type {Message} */ one) => button({ onclick: () => toggle(run, go, one) }, "undo");
   return h(
     "ul",
@@ -105,6 +103,7 @@ async function sideBySide(run) {
     const attributes = { class: "list", "data-run": plain ? "clean" : undefined };
     return table(attributes, [title], ["token", "logit", "probability"], answer.tokens.map(row));
   };
+  if (!isChanged) return list("The likeliest tokens", false);
   return div({ class: "columns even" }, await list("Before", true), await list("After", false));
 }
 
@@ -112,8 +111,9 @@ async function sideBySide(run) {
  * What is asked of a sweep: a second prompt and two tokens.
  * @param {Run} run
  * @param {Go} go
+ * @param {Node | null} why the last one has no answer
  */
-function sweepForm(run, go) {
+function sweepForm(run, go, why) {
   const field = (/** @type {"corrupt" | "answer" | "wrong"} */ name, /** @type {string} */ label) =>
     h(
       "label",
@@ -134,6 +134,7 @@ function sweepForm(run, go) {
     field("answer", "answer: one token, with its space"),
     field("wrong", "wrong answer: one token"),
     button({ type: "submit", class: "primary" }, "Sweep"),
+    why,
   );
 }
 
@@ -191,7 +192,7 @@ export default {
   caption:
     "What does a part do? Switch it off, or give it a value from another prompt, and look at what the model says then. All plates show the changed run until you undo it.",
   async show(run, go) {
-    const [lists, sweep] = [await sideBySide(run), await sweepMap(run)];
+    const [lists, sweep] = [await sideBySide(run), await sweepMap(run).catch(fault)];
     const choose = (/** @type {number} */ chosen) => {
       kind = chosen;
       return go({});
@@ -201,9 +202,9 @@ export default {
       lists,
       switches(run, go),
       h("h3", {}, "Patch from this prompt into a second one"),
-      sweepForm(run, go),
+      sweepForm(run, go, Array.isArray(sweep) ? null : sweep),
       picker("value", KINDS, kind, choose),
-      ...sweep,
+      ...(Array.isArray(sweep) ? sweep : []),
     ];
   },
 };

@@ -1,9 +1,9 @@
 // Plate VI: by how much every part of the model raises the logit of one token.
 
-import { button, h, table } from "../dom.js";
+import { button, h, table, td } from "../dom.js";
 import { number, short } from "../numbers.js";
 import { barLegend } from "../scales.js";
-import { barred, mostOf, picker, tokenName } from "./parts.js";
+import { barred, fault, mostOf, picker, tokenName } from "./parts.js";
 
 /** @typedef {import("../ask.js").Message} Message */
 
@@ -18,40 +18,38 @@ export default {
     const rows = (await run.next({ position: t, limit: 8 })).tokens;
     const { vocab_size: size } = run.model.config;
     const chosen = run.state.token >= 0 && run.state.token < size ? run.state.token : rows[0].token.id;
-    const found = (await run.next({ position: t, limit: 1, search: String(chosen) })).tokens;
     const answer = await run.ask({ ask: "contributions", position: t, token: chosen });
     const end = mostOf(answer.parts, (part) => part);
     const listed = rows.findIndex((/** @type {Message} */ row) => row.token.id === chosen);
-    const token = rows[listed]?.token ?? found.find((/** @type {Message} */ row) => row.token.id === chosen)?.token;
+    const label = "another token, with its space";
     const field = /** @type {HTMLInputElement} */ (
-      h("input", { type: "search", id: "token-search", "aria-label": "another token", placeholder: "another token" })
+      h("input", { id: "token-text", "aria-label": label, placeholder: label, required: true, spellcheck: "false" })
     );
-    const search = async (/** @type {Event} */ event) => {
+    const form = h("form", { class: "inline" }, field, button({ type: "submit" }, "Show"));
+    form.addEventListener("submit", async (event) => {
       event.preventDefault();
-      const [first] = (await run.next({ position: t, limit: 1, search: field.value })).tokens;
-      if (first) await go({ token: first.token.id });
-    };
+      const found = await run.ask({ ask: "contributions", position: t, token: field.value }).catch(fault);
+      form.querySelector(".fault")?.remove();
+      if (found instanceof Node) form.append(found);
+      else await go({ token: found.token.id });
+    });
     const parts = answer.parts.map((/** @type {Message} */ part) => [
       part.label,
       barred(number(part.name, part.index, part.value), part.value, end?.value ?? 0, true),
     ]);
-    const foot = [["the logit", number("logits", [t, chosen], answer.logit, { text: short(answer.logit, 5) })]];
+    const sum = number("logits", [t, chosen], answer.logit, { text: short(answer.logit, 5) });
+    const foot = [["the logit", td({ class: "with-bar" }, sum)]];
     if (answer.rounding) {
       foot.unshift([
         "rounding of the engine",
-        number("contribution.rounding", [t, chosen], answer.rounding, { plain: true }),
+        td({ class: "with-bar" }, number("contribution.rounding", [t, chosen], answer.rounding, { plain: true })),
       ]);
     }
     const words = rows.map((/** @type {Message} */ row) => row.token.shown);
-    const caption = [
-      "The logit of ",
-      token ? tokenName(token) : `token ${chosen}`,
-      " after ",
-      tokenName(run.trace.tokens[t]),
-    ];
+    const caption = ["The logit of ", tokenName(answer.token), " after ", tokenName(run.trace.tokens[t])];
     return [
       picker("token", words, listed, (i) => go({ token: rows[i].token.id })),
-      h("form", { class: "inline", onsubmit: search }, field, button({ type: "submit" }, "Show")),
+      form,
       barLegend("raises the logit", "lowers it", end),
       table({ class: "list contributions" }, caption, ["part", "raises the logit by"], parts, foot),
     ];

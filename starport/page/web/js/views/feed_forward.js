@@ -20,7 +20,7 @@ function curve(answer, t, most) {
   const point = (/** @type {Message} */ { channel, before, after }) =>
     s(
       "circle",
-      { cx: place(before), cy: -place(after), r: 2.4, ...exact(answer.after, [t, channel], after) },
+      { cx: place(before), cy: -place(after), r: 1.3, ...exact(answer.after, [t, channel], after) },
       s("title", {}, `channel ${channel}`),
     );
   const label = "each channel: before the activation function to the right, after it upwards";
@@ -32,6 +32,8 @@ function curve(answer, t, most) {
       { viewBox: "-106 -106 212 132", role: "img", "aria-label": label },
       s("path", { class: "axis", d: "M-104 0H104M0 20V-104" }),
       s("path", { class: "diagonal", d: "M0 0L104 -104" }),
+      s("text", { x: 104, y: 7, "text-anchor": "end" }, "before"),
+      s("text", { x: 3, y: -99 }, "after"),
       answer.channels.map(point),
     ),
     h(
@@ -51,11 +53,15 @@ export default {
   async show(run, go) {
     const t = run.position;
     const answer = await run.ask({ ask: "feed_forward", layer: run.layer, position: t, top: run.model.letters.F });
-    const numbers = answer.channels.flatMap((/** @type {Message} */ { channel, before, after }) => [
-      { name: answer.before, index: [t, channel], value: before },
-      { name: answer.after, index: [t, channel], value: after },
-    ]);
-    const end = mostOf(numbers, (one) => one);
+    const largest = (/** @type {Message[]} */ channels) => {
+      const numbers = channels.flatMap(({ channel, before, after }) => [
+        { name: answer.before, index: [t, channel], value: before },
+        { name: answer.after, index: [t, channel], value: after },
+      ]);
+      return mostOf(numbers, (one) => one);
+    };
+    const listed = answer.channels.slice(0, ROWS);
+    const end = largest(listed); // the bars' scale; the points have their own
     const most = end?.value ?? 0;
     const row = (/** @type {Message} */ { channel, before, after }) => [
       channel,
@@ -71,8 +77,8 @@ export default {
       blockPicker(run, go),
       div(
         { class: "columns" },
-        table({ class: "list" }, caption, heads, answer.channels.slice(0, ROWS).map(row)),
-        div(curve(answer, t, Math.abs(most)), barLegend("positive", "negative", end)),
+        table({ class: "list" }, caption, heads, listed.map(row)),
+        div(curve(answer, t, Math.abs(largest(answer.channels)?.value ?? 0)), barLegend("positive", "negative", end)),
       ),
     ];
   },

@@ -67,7 +67,7 @@ export default {
     const positions = shownPositions(run.trace.ids.length, run.position);
     const names = run.trace.names.map((/** @type {Message} */ one) => one.name);
     const points = [];
-    for (const name of names.filter((/** @type {string} */ one) => /resid_(pre|mid|post)$/.test(one))) {
+    for (const name of names.filter((/** @type {string} */ one) => /^h\.0\.resid_pre$|resid_(mid|post)$/.test(one))) {
       points.push((await run.ask({ ask: "lens", points: [name], positions })).points[0]); // a point at a time: with progress
     }
     const point = points.find((one) => one.name === chosen) ?? points[points.length - 1];

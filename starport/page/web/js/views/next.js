@@ -123,9 +123,10 @@ export default {
   title: "The next token",
   short: "Next token",
   caption:
-    "Every token of the vocabulary with its logit. The logits are divided by the temperature; top-k and top-p keep a few; among these a race is run: each gets a random time q, and the largest exp(logit / temperature) / q wins. It is the token that run_gpt2.py draws with this seed.",
+    "Every token of the vocabulary with its logit. The logits are divided by the temperature; top-k and top-p keep a few. Each of these gets a random time q and the score exp((logit − largest) / temperature) / q, where largest is the largest logit. The token with the largest score is drawn. It is the token that run_gpt2.py draws with this seed.",
   async show(run, go) {
     const answer = await run.next({ search, limit: shown });
+    const { top_k, top_p } = run.state;
     const { drawn, kept, found, tokens, vocabulary, words } = answer;
     const count = (/** @type {number} */ n) => n.toLocaleString("en");
     const most = Math.max(...tokens.map((/** @type {Message} */ row) => Number(row.probability)), 0);
@@ -147,10 +148,11 @@ export default {
           h("strong", { id: "drawn" }, tokenName(drawn.token)),
         ],
         isLast ? button({ class: "primary", id: "take", onclick: take }, "Go on with it") : null,
-        ` ${count(words)} random words are read before this draw.`,
+        ` The random generator with this seed has made ${count(words)} numbers for the tokens before this one.`,
       ),
       note(
-        `${count(vocabulary)} tokens; top-k keeps ${count(kept.top_k)}, and of these top-p keeps ${count(kept.top_p)}.`,
+        `${count(vocabulary)} tokens; top-k ${top_k ? `keeps ${count(kept.top_k)}` : "is off and keeps all"}, `,
+        top_p < 1 ? `and of these top-p keeps ${count(kept.top_p)}.` : "and top-p is 1: it keeps all of these.",
       ),
       searchField(go),
       search ? note(`The search finds ${count(found)}.`) : null,

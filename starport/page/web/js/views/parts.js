@@ -1,6 +1,7 @@
 // What several plates have in common.
 
-import { arrowKeys, button, div, h, note, scrolling, span, td } from "../dom.js";
+import { AskError } from "../ask.js";
+import { arrowKeys, button, div, h, note, p, scrolling, span, td } from "../dom.js";
 import { float, number, short } from "../numbers.js";
 import { cell } from "../scales.js";
 
@@ -18,6 +19,15 @@ const MOST_COLUMNS = 24; // of tokens that a table shows at once
  */
 export function tokenName(token, kind = "") {
   return span({ class: `word ${kind}`.trim(), title: `id ${token.id}` }, token.shown);
+}
+
+/**
+ * Return a line that says why a question has no answer; any other error is thrown again.
+ * @param {unknown} error
+ */
+export function fault(error) {
+  if (!(error instanceof AskError) || error.gone) throw error;
+  return p({ class: "fault", role: "alert" }, error.message);
 }
 
 /**
