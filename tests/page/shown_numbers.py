@@ -51,7 +51,10 @@ def values_of(explorer: Any, trace: str, name: str, index: list[int], settings: 
     if name.startswith("sweep."):
         found = settings["sweep"]
         what = {"sweep.clean": found["clean"]["difference"], "sweep.corrupt": found["corrupt"]["difference"]}
-        return {repr(float(what[name] if name in what else found["differences"][index[0]][index[1]]))}
+        if name in what:
+            return {repr(float(what[name]))}
+        clean, corrupt = what.values()
+        return {repr((found["differences"][index[0]][index[1]] - corrupt) / (clean - corrupt))}
     if name == "contribution.rounding":
         return {
             repr(float(ask(explorer, ask="contributions", trace=trace, position=index[0], token=index[1])["rounding"]))

@@ -194,7 +194,7 @@ def test_patching(page, address, explorer):
         page.fill(f"#sweep-{name}", text)
     change_by(page, lambda: page.click("text=Sweep"))
     sweep = shown_numbers.ask(explorer, ask="sweep", clean="Once upon a", **texts)
-    assert page.locator("#plate td [data-name='sweep.differences']").count() == 6 * 3
+    assert page.locator("#plate td [data-name='sweep.shares']").count() == 6 * 3
     shown_numbers.check(page, explorer, traced(explorer, "Once upon a"), sweep=sweep)
 
 

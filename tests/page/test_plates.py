@@ -74,7 +74,7 @@ def test_why_there_is_no_sweep_stands_beside_its_button(page, address):
     assert fault.count() == 0
     for kind in ("attn.c_proj", "mlp.c_proj"):
         change_by(page, lambda kind=kind: page.click(f".picker >> text={kind}"))
-        assert page.locator("#plate td [data-name='sweep.differences']").count() == 6 * 3
+        assert page.locator("#plate td [data-name='sweep.shares']").count() == 6 * 3
 
 
 def test_the_score_of_a_token_is_what_the_caption_says(page, address):

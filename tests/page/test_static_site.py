@@ -271,7 +271,9 @@ def test_a_file_that_was_changed_on_its_way_is_refused(site, tmp_path):
     with launched(tmp_path / "profile") as context, plainly_served(copy) as address:
         page = context.new_page()
         page.goto(address)
-        page.wait_for_selector("#alert:has-text('Python cannot be started')")
+        page.wait_for_selector("#alert:has-text('Python cannot be started from ./pyodide/')")
+        assert "--pyodide DIR" in page.inner_text("#alert")
+        assert page.is_hidden("#status-text")
         page.close()
 
 

@@ -77,8 +77,10 @@ export function workerTransport(site, progress, failed) {
   const waiting = new Map();
   let count = 0;
   worker.addEventListener("message", ({ data }) => {
-    if (data.failed) failed(data.failed);
-    else if (data.id === undefined) progress(.../** @type {Far} */ (data.progress));
+    if (data.failed) {
+      progress = () => {}; // what still loads is of no use
+      failed(data.failed);
+    } else if (data.id === undefined) progress(.../** @type {Far} */ (data.progress));
     else if (data.progress) waiting.get(data.id)?.progress(.../** @type {Far} */ (data.progress));
     else {
       waiting.get(data.id)?.resolve(JSON.parse(data.answer));

@@ -113,17 +113,21 @@ function failed(error, state) {
   }
 }
 
-/** @param {string} why */
-function noPython(why) {
+/**
+ * @param {string} from the address of Pyodide
+ * @param {string} why
+ */
+function noPython(from, why) {
   quiet();
   document.body.dataset.state = "failed";
-  complain(`Python cannot be started: ${why.trim().split("\n").pop()}`);
+  const last = why.trim().split("\n").pop();
+  complain(`Python cannot be started from ${from}: ${last}. A site made with --pyodide DIR needs no other site.`);
 }
 
 async function start() {
   busy(0, 0, "Starting");
   const site = await (await fetch("site.json")).json();
-  const ask = site.pyodide ? workerTransport(site, busy, noPython) : askServer;
+  const ask = site.pyodide ? workerTransport(site, busy, (why) => noPython(site.pyodide, why)) : askServer;
   defaults = { ...DEFAULTS, prompt: site.prompt, ...site.engine };
   run = new Run(ask, read(location.hash, defaults));
   addEventListener("hashchange", () => show(read(location.hash, defaults)));

@@ -1,7 +1,7 @@
 // Plate VIII: switch parts off, set numbers, patch from another prompt; before and after side by side.
 
 import { button, div, h, note, p, scrolling, table } from "../dom.js";
-import { number, percent } from "../numbers.js";
+import { number, percent, short } from "../numbers.js";
 import { legend } from "../scales.js";
 import { fault, heatTable, mostOf, partNote, picker, shownPositions, tokenName } from "./parts.js";
 
@@ -148,10 +148,16 @@ async function sweepMap(run) {
   const fields = { clean: prompt, corrupt, answer, wrong, kind: KINDS[kind], engine, precision };
   const found = await run.question({ ask: "sweep", ...fields });
   const { tokens } = found.corrupt;
+  const [to, from] = [Number(found.clean.difference), Number(found.corrupt.difference)];
+  const shown =
+    to === from ? "difference of logits (both runs have the same)" : "part of the difference that comes back; 1: all";
   const positions = shownPositions(tokens.length, Math.min(run.position, tokens.length - 1));
   const cell = (/** @type {any} */ value, /** @type {number[]} */ index) => {
     const label = `block ${index[0]}, token ${index[1]}`;
-    return { name: "sweep.differences", index, value, label, plain: true };
+    const share = (Number(value) - from) / (to - from);
+    return to === from
+      ? { name: "sweep.differences", index, value, label, plain: true }
+      : { name: "sweep.shares", index, value: share, text: `${short(100 * share, 2)} %`, label, plain: true };
   };
   const rows = found.differences.map((/** @type {any[]} */ row, /** @type {number} */ layer) => ({
     head: h("span", {}, `block ${layer}`),
@@ -165,7 +171,7 @@ async function sweepMap(run) {
     p(`${label}, unchanged: `, number(`sweep.${which}`, [], found[which].difference, { plain: true }));
   return [
     note(
-      "Shown is the logit of ",
+      "The difference is the logit of ",
       tokenName(found.answer),
       " minus the logit of ",
       tokenName(found.wrong),
@@ -175,13 +181,13 @@ async function sweepMap(run) {
     run_of("second prompt", "corrupt"),
     partNote(positions, tokens.length),
     heatTable({
-      caption: "difference of the two logits after patching",
+      caption: shown,
       columns: positions.map((t) => tokenName(tokens[t])),
       rows,
       most: Math.abs(end?.value ?? 0),
       signed: true,
     }),
-    legend("difference of logits", end && { ...end, plain: true }, true),
+    legend(shown, end && { ...end, plain: true }, true),
   ];
 }
 
