@@ -1,22 +1,26 @@
 """The static site: the page, the source of the engine with towel, and Pyodide, which runs it in the browser.
 
-The folder is written aside and renamed. Its page knows from site.json that there is no server to ask.
+The folder is written aside and renamed. Its page knows from site.json that there is no server to ask. site.json also
+lists the files: a folder is replaced only if nothing else is in it.
 """
 
+import errno
 import json
 import os
 import shutil
 from hashlib import sha256
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
 from starchart.errors import StarchartError
+from starchart.files.json_file import read_json_file
 from starport.page.pyodide import ADDRESS, INTEGRITY, LOCK, SIZES, pyodide_files
 from starport.page.web_files import source_archive, web_files
 
 MARK = "site.json"  # a folder without it is not a site of ours, and is not replaced
 SOURCE = "starchart.zip"
 _WORKER = "service_worker.js"
+_INDEX = "index.html"
 
 
 def static_files(prompt: str, pyodide: str | None) -> dict[str, bytes]:
@@ -42,7 +46,7 @@ def static_files(prompt: str, pyodide: str | None) -> dict[str, bytes]:
         "integrity": INTEGRITY,
         "bytes": SIZES,
         "lock": LOCK,
-        "files": ["./", *sorted({*held} - {_WORKER, "index.html"}), MARK],
+        "files": ["./", *sorted({*held} - {_WORKER, _INDEX}), MARK],
     }
     # Of another version the service worker keeps all files anew: site.json, with the prompt, is one of them.
     said = [json.dumps(site).encode(), *(data for _, data in sorted(held.items()))]
@@ -53,7 +57,7 @@ def static_files(prompt: str, pyodide: str | None) -> dict[str, bytes]:
 
 
 def write_site(out: str, prompt: str, pyodide: str | None) -> int:
-    """Write the site into the folder `out` and return its bytes. What is there is replaced only if it is such a site.
+    """Write the site into the folder `out` and return its bytes. What is there is replaced only if all of it is a site.
 
     Raises StarchartError where that cannot be done; then the folder is as it was.
     """
@@ -84,11 +88,42 @@ def refusal(out: str) -> str:
         return "is not a folder; give the path of a new folder"
     if not folder.parent.is_dir():
         return f"there is no folder {folder.parent}; make it first"
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / MARK).is_file():
-        return f"has other files in it (no {MARK}); give the path of a new folder"
+    if folder.is_dir() and (other := _other_file(folder)):
+        return f"has other files in it, such as {other}; move them, or give the path of a new folder"
     if folder.is_dir() and os.path.samefile(folder, os.getcwd()):
         return "is the folder that you are in; go to another one first"
     return ""
+
+
+def _other_file(folder: Path) -> str:
+    """Return the path of something in a folder that a site written here has not; "" if there is nothing."""
+    written = _written_files(folder / MARK)
+    folders = {str(parent) for file in written for parent in PurePosixPath(file).parents}
+    try:
+        for place, subfolders, files in os.walk(folder, onerror=_raise):
+            for name, known in [*((name, folders) for name in subfolders), *((name, written) for name in files)]:
+                path = Path(place, name)
+                if (shown := path.relative_to(folder).as_posix()) not in known or path.is_symlink():
+                    return shown
+    except OSError as error:
+        return f"{error.filename} ({error.strerror})"
+    return ""
+
+
+def _raise(error: OSError) -> None:
+    raise error
+
+
+def _written_files(mark: Path) -> set[str]:
+    """Return the paths of the files of a site by its site.json; none where that is not one of ours."""
+    try:
+        site = read_json_file(mark, StarchartError)
+    except StarchartError:
+        return set()
+    files = site.get("files")
+    if site.get("source") != SOURCE or "version" not in site or not isinstance(files, list):
+        return set()
+    return {_INDEX, _WORKER, *(file for file in files if isinstance(file, str))}
 
 
 def _write(folder: Path, files: dict[str, bytes]) -> None:
@@ -107,6 +142,8 @@ def _swap(new: Path, folder: Path) -> None:
     old = new.with_suffix(".old")
     folder.rename(old)
     try:
+        if other := _other_file(old):  # put there since `refusal` looked
+            raise OSError(errno.ENOTEMPTY, f"{other} is not of the site")
         new.rename(folder)
     except BaseException:
         old.rename(folder)

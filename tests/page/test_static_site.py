@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from starchart.errors import StarchartError
 from starport.explorer.explorer import Explorer
+from starport.page import static_site
 from starport.page.pyodide import INTEGRITY, SIZES, VERSION, integrity_of
 from starport.page.static_site import refusal, static_files, write_site
 from starport.page.web_files import source_archive
@@ -155,11 +157,56 @@ def test_another_version_of_pyodide_is_refused(tmp_path, pyodide):
 def test_a_site_is_replaced_whole(tmp_path):
     out = tmp_path / "site"
     write_site(str(out), "first", None)
-    (out / "left over.txt").write_text("x")
+    about = json.loads((out / "site.json").read_text())
+    (out / "site.json").write_text(json.dumps(about | {"files": [*about["files"], "js/earlier.js"]}))
+    (out / "js" / "earlier.js").write_text("x")  # of an older starchart
     write_site(str(out), "second", None)
     assert json.loads((out / "site.json").read_text())["prompt"] == "second"
-    assert not (out / "left over.txt").exists()
+    assert not (out / "js" / "earlier.js").exists()
     assert list(tmp_path.iterdir()) == [out]
+
+
+@pytest.mark.parametrize("name", ["thesis.txt", "js/mine.js", "mine/index.html", "folder/", "link"])
+def test_a_site_with_another_file_in_it_is_not_replaced(tmp_path, name):
+    out = tmp_path / "site"
+    write_site(str(out), "first", None)
+    if name == "link":
+        (out / name).symlink_to(tmp_path)
+    elif name.endswith("/"):
+        (out / name).mkdir()
+    else:
+        (out / name).parent.mkdir(exist_ok=True)
+        (out / name).write_text("x")
+    with pytest.raises(StarchartError, match=f"has other files in it, such as {name.split('/')[0]}"):
+        write_site(str(out), "second", None)
+    assert (out / name).exists()
+    assert json.loads((out / "site.json").read_text())["prompt"] == "first"
+    assert list(tmp_path.iterdir()) == [out]
+
+
+def test_a_file_that_comes_while_the_site_is_written_is_kept(tmp_path, monkeypatch):
+    out = tmp_path / "site"
+    write_site(str(out), "first", None)
+
+    def slowly(*arguments):
+        (out / "thesis.txt").write_text("x")
+        return static_files(*arguments)
+
+    monkeypatch.setattr(static_site, "static_files", slowly)
+    with pytest.raises(StarchartError, match=r"cannot be written: thesis\.txt"):
+        write_site(str(out), "second", None)
+    assert (out / "thesis.txt").read_text() == "x"
+    assert json.loads((out / "site.json").read_text())["prompt"] == "first"
+    assert list(tmp_path.iterdir()) == [out]
+
+
+@pytest.mark.parametrize("text", ['{"name": "my shop"}', '{"files": ["thesis.txt"]}', "[", "", "[" * 10**5])
+def test_another_site_json_is_not_ours(tmp_path, text):
+    (tmp_path / "site.json").write_text(text)
+    (tmp_path / "thesis.txt").write_text("x")
+    assert "has other files in it" in refusal(str(tmp_path))
+    (tmp_path / "thesis.txt").unlink()
+    assert "has other files in it, such as site.json" in refusal(str(tmp_path))
 
 
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="who is root may write everywhere")
