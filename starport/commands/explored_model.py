@@ -13,6 +13,8 @@ from starport.commands.open_model import choose_model, open_model
 from starport.explorer.explorer import Explorer
 from starport.terminal.console import tell
 
+_OPTIONS = ("layer", "head", "top", "token", "answer", "wrong")  # fields of questions that are options here
+
 Ask: TypeAlias = Callable[..., dict[str, Any]]
 
 
@@ -54,13 +56,18 @@ def explored_model(options: argparse.Namespace) -> Iterator[Ask]:
             answer = explorer.answer(request, lambda done, of, text: progress(text, done, of))
             progress.clear()
             if "error" in answer:
-                raise RequestError(answer["error"])
+                raise RequestError(_with_option(answer["error"]))
             return answer
 
         try:
             yield ask
         finally:
             progress.end()
+
+
+def _with_option(message: str) -> str:
+    """Return an explorer's message with --layer where it begins with the field that this option became."""
+    return f"--{message}" if message.partition(" ")[0] in _OPTIONS else message
 
 
 def trace_of(ask: Ask, options: argparse.Namespace) -> dict[str, Any]:

@@ -66,7 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         " (default: stop)",
     )  # fmt: skip
     add(
-        "--show-candidates", type=int, default=0, metavar="K",
+        "--show-candidates", type=int, metavar="K",
         help="print each new token with its probability and the K most probable ones, and the text at the end",
     )  # fmt: skip
     add("--no-echo", action="store_true", help="print the new text without the prompt")
@@ -77,7 +77,7 @@ def run(options: argparse.Namespace) -> None:
     """Open the model, generate the text and print it. Raises StarchartError for bad input."""
     stop_texts = StopTexts(options.stop)
     Limits(1, (), options.max_new_tokens, options.on_full)  # refuses bad values before the model is opened
-    if options.show_candidates < 0:
+    if options.show_candidates is not None and options.show_candidates < 1:
         raise GenerationError(f"--show-candidates {options.show_candidates}: give how many, at least 1")
     seed = secrets.randbits(32) if options.seed is None else options.seed
     settings = SamplingSettings(options.temperature, options.top_k, options.top_p, seed)
@@ -114,7 +114,7 @@ def _candidates(options: argparse.Namespace, tokenizer: Tokenizer, progress: Pro
         progress.end()
         print(line, flush=True)
 
-    if not options.show_candidates:
+    if options.show_candidates is None:
         return None
     return Candidates(tokenizer, options.show_candidates, (lambda _: None) if options.json else show)
 

@@ -3,11 +3,13 @@
 import argparse
 from typing import Any
 
+from starchart.errors import RequestError
 from starport.commands.explored_model import add_prompt_options, explored_model, position_of, print_json, trace_of
 from starport.terminal.tables import columns, columns_that_fit, cut, table, width
 
 SUMMARY = "Show the likeliest next token at each point of the residual stream (logit lens)."
 _TOKEN = 12  # columns of a token
+_TOP = 5
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,15 +20,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="show the likeliest tokens after this position alone, with probabilities; 0: the first, -1: the last"
         " (default: the likeliest token after every position)",
     )  # fmt: skip
-    parser.add_argument("--top", type=int, default=5, metavar="K", help="tokens for --position and --json (default: 5)")
+    parser.add_argument("--top", type=int, metavar="K", help=f"tokens for --position and --json (default: {_TOP})")
 
 
 def run(options: argparse.Namespace) -> None:
     """Print the lens. Raises StarchartError for bad input."""
+    top = _top(options)
     with explored_model(options) as ask:
         trace = trace_of(ask, options)
         position = None if options.position is None else position_of(options.position, len(trace["ids"]))
-        answer = ask("lens", trace=trace["trace"], top=options.top, position=position)
+        answer = ask("lens", trace=trace["trace"], top=top, position=position)
     points = [point for number, point in enumerate(answer["points"]) if not number or not _is_before(point["name"])]
     if options.json:
         print_json(options, trace, answer)
@@ -34,6 +37,19 @@ def run(options: argparse.Namespace) -> None:
         print(_grid(trace["tokens"], points))
     else:
         print(_list(trace["tokens"][position], points))
+
+
+def _top(options: argparse.Namespace) -> int:
+    """Return how many tokens are asked for. Raises RequestError for --top where it would change nothing."""
+    if options.top is None:
+        return _TOP
+    if options.top < 1:
+        raise RequestError(f"--top {options.top}: it must be at least 1")
+    if options.position is None and not options.json:
+        raise RequestError(
+            f"--top {options.top}: the table of all positions has one token each; add --position or --json"
+        )
+    return int(options.top)
 
 
 def _is_before(point: str) -> bool:

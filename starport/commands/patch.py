@@ -16,8 +16,8 @@ _TOKEN = 10  # columns of a token
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of this command."""
     add = parser.add_argument
-    add("clean", metavar="CLEAN", help="the prompt after which ANSWER is right")
-    add("corrupt", metavar="CORRUPT", help="a prompt with equally many tokens, after which WRONG is right")
+    add("clean", metavar="FIRST", help="the first prompt, after which ANSWER is right")
+    add("corrupt", metavar="SECOND", help="the second prompt, with equally many tokens, after which WRONG is right")
     add("--answer", required=True, metavar="TEXT", help='a text of one token, such as " queen"')
     add("--wrong", required=True, metavar="TEXT", help='another one, such as " king"')
     add(
@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Print the effects. Raises StarchartError for bad input."""
-    clean, corrupt = given_prompt(options.clean, "CLEAN"), given_prompt(options.corrupt, "CORRUPT")
+    clean, corrupt = given_prompt(options.clean, "the first prompt"), given_prompt(options.corrupt, "the second prompt")
     with explored_model(options) as ask:
         answer = ask(
             "sweep", clean=clean, corrupt=corrupt, answer=options.answer, wrong=options.wrong, kind=options.kind,
@@ -54,10 +54,14 @@ def _table(answer: dict[str, Any]) -> str:
     shown = columns_that_fit(widths[1:], None if room is None else room - widths[0])
     left_out = len(names) - shown
     first, second = answer["answer"]["shown"], answer["wrong"]["shown"]
+    is_equal = clean == corrupt
     lines = [
         f"logit of {first} minus logit of {second}",
-        f"{clean:+.3f} after CLEAN, {corrupt:+.3f} after CORRUPT; how much of the",
-        f"difference comes back if one position of h.N.{answer['kind']} is patched:\n",
+        f"{clean:+.3f} after the first prompt, {corrupt:+.3f} after the second;",
+        "there is no difference to bring back: the table has logit differences, with"
+        if is_equal
+        else "how much of the difference comes back with",
+        f"one position of h.N.{answer['kind']} of the second prompt patched from the first:\n",
         table([[row[0], *row[1 + left_out :]] for row in rows], "lr"),
     ]
     if left_out:
@@ -66,10 +70,14 @@ def _table(answer: dict[str, Any]) -> str:
 
 
 def _changed(corrupt: dict[str, Any], clean: dict[str, Any]) -> str:
-    """Return a token of the corrupt prompt, with that of the clean one where it is another."""
+    """Return a token of the second prompt, with that of the first one where it is another."""
     ours, theirs = cut(corrupt["shown"], _TOKEN), cut(clean["shown"], _TOKEN)
     return ours if corrupt["id"] == clean["id"] else f"{ours}<-{theirs}"
 
 
 def _share(effect: float, clean: float, corrupt: float) -> str:
-    return f"{100 * (effect - corrupt) / (clean - corrupt):.0f}%" if clean != corrupt else f"{effect:+.3f}"
+    """Return the share of the difference that a patch brings back; the logit difference itself where there is none."""
+    if clean == corrupt:
+        return f"{effect:+.3f}"
+    share = f"{100 * (effect - corrupt) / (clean - corrupt):.0f}%"
+    return "0%" if share == "-0%" else share

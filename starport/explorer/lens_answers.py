@@ -108,6 +108,8 @@ def sweep_answer(question: Question) -> dict[str, Any]:
     request, model = question.request, question.model
     kind = request.choice("kind", KINDS, KINDS[0])
     answer, wrong = _one_token(question, "answer"), _one_token(question, "wrong")
+    if answer == wrong:
+        raise RequestError("both answers are the same token; give two that differ")
     runs = {}
     for name in ("clean", "corrupt"):
         fields = {
@@ -116,6 +118,8 @@ def sweep_answer(question: Question) -> dict[str, Any]:
         }
         runs[name] = question.traces.get(Request(fields), question.progress)
     clean, corrupt = runs["clean"], runs["corrupt"]
+    if list(clean.ids) == list(corrupt.ids):
+        raise RequestError("the two prompts are the same tokens; give two that differ")
     differences = patch_residual(
         model.gpt2(clean.engine, clean.precision), clean.ids, corrupt.ids, answer, wrong, kind,
         lambda done, of: question.progress(done, of, "patching"),

@@ -164,7 +164,7 @@ def test_patching_is_a_run_of_the_whole_prompt_with_one_value_changed(gpt2, kind
 
 
 def test_patching_refuses(gpt2):
-    with pytest.raises(RequestError, match="equally many tokens: the clean one has 5, the corrupt one 4"):
+    with pytest.raises(RequestError, match="equally many tokens: the first has 5, the second 4"):
         patch_residual(gpt2, IDS, CORRUPT[:4], 1, 2)
     with pytest.raises(RequestError, match="'logits' cannot be patched"):
         patch_residual(gpt2, IDS, CORRUPT, 1, 2, "logits")

@@ -17,6 +17,7 @@ from starchart.lens import contributions, logit_lens, patch_residual
 from starchart.tap import Recording
 from starchart.utils.softmax import softmax
 from starport.cli import main
+from starport.commands import patch
 from starport.commands.contributions import bar
 from starport.commands.result_file import write_result
 from starport.terminal.tables import width
@@ -150,13 +151,26 @@ def test_patch(capsys, model, gpt2, tokenizer):
     expected = patch_residual(gpt2, *ids, a, b, "mlp.c_proj")
     assert found["differences"] == expected
     table = printed(capsys, model, "patch", PROMPT, CORRUPT, "--answer", answer, "--wrong", wrong).splitlines()
-    assert table[4].split()[0] == "b<-a"
+    assert table[5].split()[0] == "b<-a"
     effects = patch_residual(gpt2, *ids, a, b)
     rows = [gpt2.logits(each)[-1] for each in ids]
     clean, corrupt = (row[a] - row[b] for row in rows)
     shares = [[f"{100 * (effect - corrupt) / (clean - corrupt):.0f}%" for effect in row] for row in effects]
-    assert [line.split()[2:] for line in table[5:]] == shares
+    assert [line.split()[2:] for line in table[6:]] == shares
     assert shares[0][0] == "100%"  # before the first block only the first token differs
+
+
+def test_a_table_of_patches_is_of_shares_where_there_is_a_difference():
+    side = [{"shown": "a", "id": 0}]
+    answer = {
+        "clean": {"difference": 2.0, "tokens": side}, "corrupt": {"difference": 1.0, "tokens": side},
+        "answer": {"shown": "x"}, "wrong": {"shown": "y"}, "kind": "resid_pre", "differences": [[0.999], [1.5], [0.75]],
+    }  # fmt: skip
+    assert [line.split()[2] for line in patch._table(answer).splitlines()[6:]] == ["0%", "50%", "-25%"]
+    answer["clean"]["difference"] = 1.0
+    lines = patch._table(answer).splitlines()
+    assert "there is no difference to bring back: the table has logit differences" in lines[2]
+    assert [line.split()[2] for line in lines[6:]] == ["+0.999", "+1.500", "+0.750"]
 
 
 def test_show_candidates(capsys, model, tokenizer, gpt2):
@@ -181,21 +195,27 @@ def test_show_candidates(capsys, model, tokenizer, gpt2):
     ("arguments", "message"),
     [
         (["lens", PROMPT, "--position", "99"], "--position 99: the prompt has"),
-        (["lens", PROMPT, "--top", "-1"], "top must be a whole number from 0 to 261, not -1"),
+        (["lens", PROMPT, "--position", "0", "--top", "0"], ": --top 0: it must be at least 1"),
+        (["lens", PROMPT, "--json", "--top", "262"], ": --top must be a whole number from 0 to 261, not 262"),
+        (["lens", PROMPT, "--top", "5"], ": --top 5: the table of all positions has one token each; add --position"),
         (["lens", "x" * 41], "has 41 tokens; this model reads at most 40"),
         (["lens", "caf\udce9"], "is not UTF-8"),
-        (["attention", PROMPT, "--layer", "2"], "layer must be a whole number from 0 to 1, not 2"),
-        (["attention", PROMPT, "--layer", "0", "--head", "-1"], "head must be a whole number from 0 to 2, not -1"),
+        (["attention", PROMPT, "--layer", "2"], ": --layer must be a whole number from 0 to 1, not 2"),
+        (["attention", PROMPT, "--layer", "0", "--head", "-1"], ": --head must be a whole number from 0 to 2, not -1"),
         (
             ["attention", PROMPT, "--layer", "0", "--svg", "/nowhere/a.svg"],
             "--svg /nowhere/a.svg: this is not a file in",
         ),
         (["attention", PROMPT, "--layer", "0", "--svg", ""], "--svg : this is not a file"),
-        (["contributions", PROMPT, "--token", "king"], "token 'king' must be one token; it is 4 tokens: 'k'"),
-        (["contributions", PROMPT, "--token", ""], "token '' must be one token; it is empty"),
-        (["patch", "a", "ab", "--answer", "a", "--wrong", "b"], "equally many tokens"),
-        (["patch", "a", "b", "--answer", "ab", "--wrong", "b"], "answer 'ab' must be one token"),
+        (["contributions", PROMPT, "--token", "king"], ": --token 'king' must be one token; it is 4 tokens: 'k'"),
+        (["contributions", PROMPT, "--token", ""], ": --token '' must be one token; it is empty"),
+        (["patch", "a", "ab", "--answer", "a", "--wrong", "b"], "equally many tokens: the first has 1, the second 2"),
+        (["patch", "a", "a", "--answer", "a", "--wrong", "b"], "the two prompts are the same tokens"),
+        (["patch", "a", "b", "--answer", "a", "--wrong", "a"], "both answers are the same token"),
+        (["patch", "caf\udce9", "b", "--answer", "a", "--wrong", "b"], ": the first prompt: line 1 is not UTF-8"),
+        (["patch", "a", "b", "--answer", "ab", "--wrong", "b"], ": --answer 'ab' must be one token"),
         (["generate", PROMPT, "--show-candidates", "-2"], "--show-candidates -2: give how many"),
+        (["generate", PROMPT, "--show-candidates", "0"], "--show-candidates 0: give how many, at least 1"),
         (
             ["lens", PROMPT, "--engine", "reference", "--precision", "fast"],
             "--precision fast: the reference engine has",

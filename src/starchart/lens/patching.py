@@ -34,7 +34,7 @@ def patch_residual(
         raise RequestError(f"{kind!r} cannot be patched; one of {', '.join(KINDS)} can")
     if len(clean) != len(corrupt):
         raise RequestError(
-            f"the prompts must have equally many tokens: the clean one has {len(clean)}, the corrupt one {len(corrupt)}"
+            f"the prompts must have equally many tokens: the first has {len(clean)}, the second {len(corrupt)}"
         )
     checked_ids([answer, wrong], gpt2.config.vocab_size)
     names = [f"h.{n}.{kind}" for n in range(gpt2.config.n_layer)]
