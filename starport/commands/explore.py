@@ -8,8 +8,10 @@ from functools import partial
 
 from starchart.errors import StarchartError
 from starport.commands.engine_options import PRECISIONS, add_engine_options
-from starport.commands.open_model import ChosenModel, choose_model
+from starport.commands.given_prompt import prompt_ids
+from starport.commands.open_model import ChosenModel, check_workers, choose_model
 from starport.explorer.explorer import Explorer
+from starport.explorer.traces import check_length
 from starport.page.answers import answer
 from starport.page.questions import Questions
 from starport.page.server import PageServer, PortTakenError
@@ -20,7 +22,7 @@ from starport.terminal.signals import cleaning_up_when_terminated
 
 SUMMARY = "Look at every number of a run, in the browser."
 OPENING = "Once upon a time"
-PORT = 8017
+HOST, PORT = "127.0.0.1", 8017
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("prompt", nargs="?", metavar="PROMPT", help=f"text that the page opens with (default: {OPENING!r})")
     add_engine_options(parser)
-    add("--host", default="127.0.0.1", metavar="H", help="address to serve on (default: 127.0.0.1, this machine only)")
+    add("--host", metavar="H", help=f"address to serve on (default: {HOST}, this machine only)")
     add(
         "--port", type=int, metavar="P",
         help=f"port to serve on; 0: a free one (default: {PORT}, or a free one if that is taken)",
@@ -52,6 +54,12 @@ def run(options: argparse.Namespace) -> None:
         return
     if options.model not in (None, "towel") or options.revision:
         raise StarchartError("--out: the static site has towel; leave --model out, or serve the page without --out")
+    for name in ("host", "port", "workers", "precision", "device"):
+        if getattr(options, name) is not None:
+            raise StarchartError(f"--{name} is for the page that is served; leave it or --out out")
+    if options.engine != "packed":
+        raise StarchartError(f"--engine {options.engine}: the static site opens with packed; leave it or --out out")
+    _check_prompt(choose_model("towel"), prompt)
     size = write_site(options.out, prompt, options.pyodide)
     tell(f"{options.out}: {size / 1e6:.1f} MB; to look at it: python -m http.server --directory {options.out}")
 
@@ -65,7 +73,9 @@ def _serve(options: argparse.Namespace, prompt: str) -> None:
     if options.precision not in PRECISIONS[options.engine]:
         known = ", ".join(PRECISIONS[options.engine])
         raise StarchartError(f"--precision {options.precision}: the {options.engine} engine has {known}")
+    check_workers(options.workers)
     chosen = choose_model(options.model, options.revision)
+    _check_prompt(chosen, prompt)
     questions = Questions()
     with ExitStack() as ends:
         server = ends.enter_context(_server(options, questions, prompt))
@@ -79,17 +89,25 @@ def _serve(options: argparse.Namespace, prompt: str) -> None:
             questions.answer_all(partial(answer, explorer))
 
 
+def _check_prompt(chosen: ChosenModel, prompt: str) -> None:
+    """Raise StarchartError for a prompt that the model cannot read, before anything is served or written."""
+    check_length(len(prompt_ids(prompt, chosen.tokenizer, special=False)), chosen.config.n_positions)
+
+
 def _server(options: argparse.Namespace, questions: Questions, prompt: str) -> PageServer:
     """Return the server on the port asked for; without --port on the usual one, or on a free one if that is taken."""
+    host = HOST if options.host is None else options.host
+    if not host:
+        raise StarchartError("--host '': this is empty; give an address, or leave --host out")
     start = {"prompt": prompt, "engine": {"engine": options.engine, "precision": options.precision}}
     if options.port is not None:
         if not 0 <= options.port < 1 << 16:
-            raise StarchartError(f"--port {options.port}: is not a port; use 0 to 65535 (0: a free one)")
-        return PageServer(options.host, options.port, questions, start)
+            raise StarchartError(f"--port {options.port}: this is not a port; give 0 to 65535 (0: a free one)")
+        return PageServer(host, options.port, questions, start)
     try:
-        return PageServer(options.host, PORT, questions, start)
+        return PageServer(host, PORT, questions, start)
     except PortTakenError:
-        return PageServer(options.host, 0, questions, start)
+        return PageServer(host, 0, questions, start)
 
 
 def _explorer(options: argparse.Namespace, chosen: ChosenModel) -> Explorer:

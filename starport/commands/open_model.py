@@ -119,12 +119,17 @@ def _settle(options: argparse.Namespace) -> None:
         raise EngineError(f"--precision {options.precision}: the {options.engine} engine has {', '.join(known)}")
     if options.device and options.engine != "torch":
         raise EngineError(f"--device {options.device}: the {options.engine} engine has none; --engine torch has")
-    if options.workers is not None and options.workers < 1:
-        raise EngineError(f"--workers {options.workers}: it must be at least 1")
+    check_workers(options.workers)
     if options.engine != "packed" and options.workers not in (None, 1):
         raise EngineError(
             f"--workers {options.workers}: the {options.engine} engine computes in one process; leave it out"
         )
+
+
+def check_workers(workers: int | None) -> None:
+    """Raise EngineError for --workers below 1."""
+    if workers is not None and workers < 1:
+        raise EngineError(f"--workers {workers}: it must be at least 1")
 
 
 def _torch_engine(options: argparse.Namespace) -> Engine:

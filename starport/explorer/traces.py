@@ -89,8 +89,7 @@ class Traces:
             ids = tokenizer.encode(text, allow_special=request.flag("special"))
             if not ids and tokenizer.end_of_text is not None:
                 ids = [tokenizer.end_of_text]
-        if len(ids) > positions:
-            raise RequestError(f"the prompt has {len(ids)} tokens; this model reads at most {positions}: shorten it")
+        check_length(len(ids), positions)
         return checked_ids(ids, self._model.config.vocab_size)
 
     def _made(
@@ -130,6 +129,12 @@ class Traces:
             and sum(each.numbers + each.derived.remembered for each in self._kept.values()) > MOST_KEPT
         ):
             self._kept.popitem(last=False)
+
+
+def check_length(tokens: int, positions: int) -> None:
+    """Raise RequestError for a prompt that is longer than the context."""
+    if tokens > positions:
+        raise RequestError(f"the prompt has {tokens} tokens; this model reads at most {positions}: shorten it")
 
 
 def refuse_large(tokens: int, numbers: int) -> None:

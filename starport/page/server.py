@@ -5,6 +5,7 @@ know it; and even with it, it could not read: nothing is shared across origins, 
 refused (DNS rebinding), and a question must be JSON, which a form of another site cannot send.
 """
 
+import errno
 import ipaddress
 import json
 import secrets
@@ -22,6 +23,7 @@ from starport.page.web_files import CONTENT_TYPES, web_files
 MOST_BYTES = 1 << 20  # of a question
 _SECONDS = 30  # to send a request
 _MOST_DISCARDED = 128 << 20  # bytes of a refused request; a browser reads the refusal only after it has sent its body
+_NO_SUCH_HOST = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 _HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
@@ -31,6 +33,10 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
+
+
+class HostError(StarchartError):
+    """There is no such address on this machine."""
 
 
 class PortTakenError(StarchartError):
@@ -48,7 +54,7 @@ class PageServer(ThreadingHTTPServer):
     def __init__(self, host: str, port: int, questions: Questions, start: Mapping[str, Any]) -> None:
         """Bind the port; 0 takes a free one. `start` says what the page shows first.
 
-        Raises PortTakenError where that fails.
+        Raises HostError or PortTakenError where that fails.
         """
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self.questions, self.token = questions, secrets.token_urlsafe(24)
@@ -57,8 +63,12 @@ class PageServer(ThreadingHTTPServer):
             super().__init__((host, port), _Handler)
         except (OSError, OverflowError, UnicodeError) as error:
             fault = getattr(error, "strerror", None) or str(error)
+            if isinstance(error, socket.gaierror | UnicodeError) or getattr(error, "errno", None) in _NO_SUCH_HOST:
+                raise HostError(
+                    f"--host {host}: this is not an address of this machine ({fault}); leave --host out for 127.0.0.1"
+                ) from None
             raise PortTakenError(
-                f"cannot serve on {host} port {port}: {fault}; choose another --port (0: a free one), or another --host"
+                f"cannot serve on {host} port {port}: {fault}; choose another --port (0: a free one)"
             ) from None
         self.names = {"localhost", host.lower()}
 

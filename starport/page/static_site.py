@@ -63,7 +63,7 @@ def write_site(out: str, prompt: str, pyodide: str | None) -> int:
     """
     folder = Path(os.path.abspath(out))
     if fault := refusal(out):
-        raise StarchartError(f"--out {out}: {fault}")
+        raise StarchartError(f"--out {out or repr(out)}: {fault}")
     files = static_files(prompt, pyodide)
     aside = folder.with_name(f".{folder.name}.{os.getpid()}.part")
     try:
@@ -81,17 +81,19 @@ def refusal(out: str) -> str:
     """Return why no site can be written there; "" if it can, as far as one can tell before."""
     folder = Path(os.path.abspath(out))
     if not out:
-        return "is empty; give a folder"
+        return "this is empty; give the path of a folder"
     if Path("/dev") in folder.resolve().parents:
         return "/dev is for devices; give a folder in another place"
-    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
-        return "is not a folder; give the path of a new folder"
+    if folder.is_symlink():
+        return "this is a link; give the path of a folder itself"
+    if folder.exists() and not folder.is_dir():
+        return "this is not a folder; give the path of a new folder"
     if not folder.parent.is_dir():
         return f"there is no folder {folder.parent}; make it first"
     if folder.is_dir() and (other := _other_file(folder)):
-        return f"has other files in it, such as {other}; move them, or give the path of a new folder"
+        return f"this has other files in it, such as {other}; move them, or give the path of a new folder"
     if folder.is_dir() and os.path.samefile(folder, os.getcwd()):
-        return "is the folder that you are in; go to another one first"
+        return "this is the folder that you are in; go to another one first"
     return ""
 
 
@@ -152,4 +154,14 @@ def _swap(new: Path, folder: Path) -> None:
 
 
 def _is_address(pyodide: str) -> bool:
-    return urlsplit(pyodide).scheme in ("http", "https")
+    """Return whether this is an address, not a folder. Raises StarchartError for one that browsers cannot fetch."""
+    if "://" not in pyodide:
+        return False
+    try:
+        parts = urlsplit(pyodide)
+        is_known = parts.scheme in ("http", "https") and bool(parts.netloc)
+    except ValueError:  # http://[
+        is_known = False
+    if not is_known:
+        raise StarchartError(f"--pyodide {pyodide}: give an address that begins with https:// or http://, or a folder")
+    return True

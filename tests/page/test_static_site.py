@@ -143,6 +143,12 @@ def test_a_zipapp_writes_the_same_site(tmp_path):
     )
 
 
+@pytest.mark.parametrize("address", ["ftp://x", "file:///x", "https://", "http://["])
+def test_an_address_that_browsers_cannot_fetch_is_refused(address):
+    with pytest.raises(StarchartError, match=re.escape(f"--pyodide {address}: give an address that begins with https")):
+        static_files(PROMPT, address)
+
+
 def test_another_version_of_pyodide_is_refused(tmp_path, pyodide):
     for name in INTEGRITY:
         (tmp_path / name).write_bytes(b"another")
@@ -226,6 +232,9 @@ def test_where_it_is_refused(tmp_path):
     assert "there is no folder" in refusal(str(tmp_path / "no" / "site"))
     assert refusal(str(tmp_path / "empty")) == ""
     assert "is empty" in refusal("")
+    for target in ("empty", "nothing"):
+        (tmp_path / f"to {target}").symlink_to(tmp_path / target)
+        assert "this is a link" in refusal(str(tmp_path / f"to {target}"))
     assert "/dev" in refusal("/dev/site")
     done = run("--out", tmp_path / "mine")
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
@@ -233,12 +242,24 @@ def test_where_it_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"), [(["--model", "gpt2"], "the static site has towel"), (["--revision", "x"], "has towel")]
+    ("arguments", "words"),
+    [
+        (["--model", "gpt2"], "the static site has towel"),
+        (["--revision", "x"], "has towel"),
+        (["--engine", "reference"], "--engine reference: the static site opens with packed"),
+        (["--host", "127.0.0.1"], "--host is for the page that is served"),
+        (["--port", "0"], "--port is for"),
+        (["--workers", "1"], "--workers is for"),
+        (["--precision", "fast"], "--precision is for"),
+        (["--device", "cpu"], "--device is for"),
+        (["a " * 600], "tokens; this model reads at most 512"),
+    ],
 )
-def test_only_towel(tmp_path, arguments, words):
+def test_what_a_static_site_has_not(tmp_path, arguments, words):
     done = run("--out", tmp_path / "site", *arguments)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert words in done.stderr
+    assert not (tmp_path / "site").exists()
 
 
 def test_a_file_that_was_changed_on_its_way_is_refused(site, tmp_path):
