@@ -5,6 +5,7 @@ import argparse
 from starport.commands.explored_model import add_prompt_options, explored_model, print_json, trace_of
 from starport.commands.result_file import check_destination, write_result
 from starport.explorer.attention_drawing import attention_drawing
+from starport.terminal.console import tell
 from starport.terminal.tables import columns, columns_that_fit, cut, table, width
 
 SUMMARY = "Show how much each token takes from earlier ones, for the heads of a block; also as SVG."
@@ -33,6 +34,9 @@ def run(options: argparse.Namespace) -> None:
     first = options.head or 0
     if options.svg is not None:
         write_result(options.svg, attention_drawing(tokens, patterns, options.layer, first))
+        if options.svg != "-":
+            heads = f"all {len(patterns)} heads" if options.head is None else f"head {options.head}"
+            tell(f"{options.svg}: a drawing of block {options.layer}, {heads}")
     if options.json:
         print_json(options, trace, answer)
     elif options.svg is None and options.head is None:

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import sys
+from itertools import combinations
 from math import inf, nan
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,6 +21,7 @@ from starport.cli import main
 from starport.commands import patch
 from starport.commands.contributions import bar
 from starport.commands.result_file import write_result
+from starport.explorer.attention_drawing import attention_drawing
 from starport.terminal.tables import width
 from tests.starport.terminal import COLUMNS, run_on_terminal
 from tests.tiny_model import write_tiny_model
@@ -106,7 +108,10 @@ def test_a_drawing_is_well_formed_and_has_every_number(capsys, model, tokenizer,
     for head in ("2", None):
         file = tmp_path / f"{head}.svg"
         options = ["--head", head] if head else []
-        assert printed(capsys, model, "attention", prompt, "--layer", "0", "--svg", file, *options) == ""
+        assert main(["attention", prompt, "--layer", "0", "--svg", str(file), *options, "--model", model]) == 0
+        output = capsys.readouterr()
+        heads = "head 2" if head else "all 3 heads"
+        assert (output.out, output.err.splitlines()[-1]) == ("", f"{file}: a drawing of block 0, {heads}")
         drawing = ElementTree.fromstring(file.read_text(encoding="utf-8"))
         titles = [title.text for title in drawing.iter("{http://www.w3.org/2000/svg}title")]
         with Recording("h.0.attn.pattern") as values:
@@ -120,6 +125,21 @@ def test_a_drawing_is_well_formed_and_has_every_number(capsys, model, tokenizer,
         ]
         assert [re.findall("takes (.*) % from", title)[0] for title in titles[1:]] == weights
     assert [file.suffix for file in tmp_path.iterdir()] == [".svg", ".svg"]  # nothing half-written
+
+
+def test_every_head_of_a_drawing_has_its_tokens_and_its_place():
+    patterns, tokens = [[[1.0], [0.25, 0.75]]] * 5, ["a", "an ambassador of"]
+    drawing = ElementTree.fromstring(attention_drawing(tokens, patterns, 3, 0))
+    texts = [text.text for text in drawing.iter("{http://www.w3.org/2000/svg}text")]
+    names = ["a", "a", "an ambassador…", "an ambassador…"]  # beside a row and above a column
+    assert texts[0] == "block 3: how much each token (row) takes from each (column)"
+    assert texts[1:] == [text for head in range(5) for text in (f"head {head}", *names)]
+    _, *squares = drawing.iter("{http://www.w3.org/2000/svg}rect")
+    boxes = [tuple(float(square.get(name)) for name in ("x", "y", "width", "height")) for square in squares]
+    assert all(min(width, height) >= 16 for *_, width, height in boxes)
+    assert all(x + w <= float(drawing.get("width")) and y + h <= float(drawing.get("height")) for x, y, w, h in boxes)
+    apart = [abs(a[0] - b[0]) >= a[2] or abs(a[1] - b[1]) >= a[3] for a, b in combinations(boxes, 2)]
+    assert (len(boxes), all(apart)) == (15, True)
 
 
 def test_contributions(capsys, model, gpt2, tokenizer):
