@@ -23,6 +23,7 @@ OPTIONS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-backgro
 OPTIONS += ["--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"]
 NPM = Path(__file__).resolve().parents[2] / ".ci" / "npm" / "node_modules"
 PATIENCE = 120_000  # milliseconds; a busy machine is slow
+_started: list[Any] = []  # Playwright, once for each browser that is open
 
 
 def missing(what: str) -> None:
@@ -52,11 +53,7 @@ def npm_file(name: str) -> Path:
 def launched(folder: Path, **options: Any) -> Iterator[Any]:
     """Yield a browser context of Playwright with the folder as its own profile. It ends with the block."""
     path = chromium()
-    try:
-        from playwright.sync_api import sync_playwright  # noqa: PLC0415
-    except ModuleNotFoundError:
-        missing("Playwright (pip install -r requirements.txt)")
-    with _interrupts_kept(), sync_playwright() as playwright:
+    with _interrupts_kept(), _playwright() as playwright:
         context = playwright.chromium.launch_persistent_context(
             str(folder), executable_path=path, headless=True, args=OPTIONS, timeout=PATIENCE, **options
         )
@@ -65,6 +62,22 @@ def launched(folder: Path, **options: Any) -> Iterator[Any]:
             yield context
         finally:
             context.close()
+
+
+@contextlib.contextmanager
+def _playwright() -> Iterator[Any]:
+    """Yield the Playwright of this process: a second one cannot be started beside it."""
+    try:
+        from playwright.sync_api import sync_playwright  # noqa: PLC0415
+    except ModuleNotFoundError:
+        missing("Playwright (pip install -r requirements.txt)")
+    _started.append(_started[0] if _started else sync_playwright().start())
+    try:
+        yield _started[0]
+    finally:
+        last = _started.pop()
+        if not _started:
+            last.stop()
 
 
 @contextlib.contextmanager
