@@ -6,6 +6,7 @@ at last {"answer": {...}}.
 
 import queue
 import threading
+import traceback
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -65,7 +66,7 @@ class Questions:
             question.abandoned.set()
 
     def answer_all(self, answer: Answer) -> None:
-        """Answer the questions as they come, for ever: only an exception, such as Ctrl-C, ends it."""
+        """Answer the questions as they come, for ever: only Ctrl-C and the like end it."""
         self._opening = {"progress": [0, 0, "waiting for another window"]}
         while True:
             try:
@@ -79,3 +80,6 @@ class Questions:
                     pass
                 except MemoryError:
                     question.messages.put({"answer": {"error": "not enough memory for this; try a shorter prompt"}})
+                except Exception as error:  # a mistake of ours must not end the other windows
+                    traceback.print_exc()
+                    question.messages.put({"answer": {"error": f"this question failed: {type(error).__name__}"}})

@@ -39,6 +39,21 @@ def serving(answer=echo, host="127.0.0.1"):
         server.server_close()
 
 
+def test_a_question_that_fails_ends_no_other(capfd):
+    def answer(request, progress):
+        if request["ask"] == "bad":
+            raise ZeroDivisionError("a mistake")
+        return echo(request, progress)
+
+    with serving(answer) as server:
+        questions = server.questions
+        *_, failed = questions.ask({"ask": "bad"})
+        *_, answered = questions.ask({"ask": "good"})
+    assert failed == {"answer": {"error": "this question failed: ZeroDivisionError"}}
+    assert answered == {"answer": {"asked": {"ask": "good"}}}
+    assert "a mistake" in capfd.readouterr().err
+
+
 @pytest.fixture(scope="module")
 def server():
     with serving() as running:

@@ -19,8 +19,9 @@ scope.addEventListener("fetch", (/** @type {any} */ event) => {
 
 async function keepAll() {
   const cache = await caches.open(KEPT);
-  const site = await (await fetch("site.json")).json();
-  await cache.addAll(site.files);
+  const fresh = { cache: /** @type {RequestCache} */ ("no-cache") }; // asks whether the browser's own copy is still right
+  const site = await (await fetch("site.json", fresh)).json();
+  await cache.addAll(site.files.map((/** @type {string} */ file) => new Request(file, fresh)));
   const base = new URL(site.pyodide, scope.registration.scope);
   for (const [name, integrity] of Object.entries(site.integrity)) {
     const request = new Request(new URL(name, base), { integrity: String(integrity), mode: "cors" });

@@ -150,4 +150,5 @@ const starchart = {
 };
 Object.assign(window, { starchart });
 
+addEventListener("unhandledrejection", (event) => failed(event.reason, run?.state ?? DEFAULTS));
 const ready = start().catch((error) => failed(error, run?.state ?? DEFAULTS));
