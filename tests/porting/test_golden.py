@@ -204,7 +204,9 @@ def peak_of(work):
         tracemalloc.stop()
 
 
-@pytest.mark.parametrize("form", ["safetensors", "npz", "npy", "json"])
+@pytest.mark.parametrize(
+    "form", ["safetensors", *(pytest.param(form, marks=pytest.mark.slow) for form in ("npz", "npy", "json"))]
+)
 def test_no_more_than_one_value_is_in_memory(form, tmp_path):
     """Writing takes less than one value more than the run itself, and far less than all of them together."""
     model = write_tiny_model(tmp_path / "model", n_layer=24, n_embd=24, n_positions=64)
