@@ -4,27 +4,7 @@ import json
 
 import pytest
 
-from tests.page.browser import launched
-from tests.page.served import explored
-from tests.page.windows import READY, hash_of, show, window
-
-
-@pytest.fixture(scope="module")
-def context(tmp_path_factory):
-    with launched(tmp_path_factory.mktemp("profile"), viewport={"width": 1000, "height": 800}) as opened:
-        yield opened
-
-
-@pytest.fixture(scope="module")
-def address():
-    with explored("Once upon a time", "--model", "towel") as (found, _):
-        yield found
-
-
-@pytest.fixture
-def page(context):
-    with window(context) as opened:
-        yield opened
+from tests.page.windows import READY, hash_of, show
 
 
 @pytest.mark.parametrize(

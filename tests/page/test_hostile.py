@@ -10,7 +10,6 @@ import pytest
 
 from starport.page.questions import Questions
 from starport.page.server import PageServer
-from tests.page.browser import launched
 from tests.page.served import explored
 from tests.page.windows import READY, change_by, show, window
 from tests.tiny_model import END_OF_TEXT, byte_alphabet, write_tiny_model
@@ -21,24 +20,6 @@ VIEWS = ["tokens", "map", "attention", "mlp", "lens", "contributions", "next", "
 MADE = (
     "[...document.querySelectorAll('main img, main script, aside img, aside script, header img, header script')].length"
 )
-
-
-@pytest.fixture(scope="module")
-def context(tmp_path_factory):
-    with launched(tmp_path_factory.mktemp("profile"), viewport={"width": 1000, "height": 800}) as opened:
-        yield opened
-
-
-@pytest.fixture(scope="module")
-def address():
-    with explored("Once upon a time", "--model", "towel") as (found, _):
-        yield found
-
-
-@pytest.fixture
-def page(context):
-    with window(context) as opened:
-        yield opened
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,8 @@ import pytest
 from starchart import GPT2, Tokenizer
 from starport.explorer.explorer import Explorer
 from tests.page import shown_numbers
-from tests.page.browser import launched, npm_file
-from tests.page.served import explored
-from tests.page.windows import READY, change_by, show, window
+from tests.page.browser import npm_file
+from tests.page.windows import READY, change_by, show
 
 PROMPT = "Once upon a time there was a king"
 VIEWS = ["guide", "tokens", "map", "attention", "mlp", "lens", "contributions", "next", "change"]
@@ -22,24 +21,6 @@ def explorer():
     opened = Explorer("towel", "towel")
     yield opened
     opened.close()
-
-
-@pytest.fixture(scope="module")
-def address():
-    with explored(PROMPT, "--model", "towel") as (found, _):
-        yield found
-
-
-@pytest.fixture(scope="module")
-def context(tmp_path_factory):
-    with launched(tmp_path_factory.mktemp("profile"), viewport={"width": 1280, "height": 900}) as opened:
-        yield opened
-
-
-@pytest.fixture
-def page(context):
-    with window(context) as opened:
-        yield opened
 
 
 def traced(explorer, prompt=PROMPT, **more):

@@ -2,31 +2,9 @@
 
 import math
 
-import pytest
-
-from tests.page.browser import launched
-from tests.page.served import explored
-from tests.page.windows import change_by, show, window
+from tests.page.windows import change_by, show
 
 PROMPT = "Once upon a time there was a king"
-
-
-@pytest.fixture(scope="module")
-def context(tmp_path_factory):
-    with launched(tmp_path_factory.mktemp("profile"), viewport={"width": 1280, "height": 900}) as opened:
-        yield opened
-
-
-@pytest.fixture(scope="module")
-def address():
-    with explored(PROMPT, "--model", "towel") as (found, _):
-        yield found
-
-
-@pytest.fixture
-def page(context):
-    with window(context) as opened:
-        yield opened
 
 
 def test_another_token_is_the_one_that_was_typed(page, address):
